@@ -1,0 +1,1 @@
+"""Scores, links and pictures: knows text, matrices and numbers, no models."""

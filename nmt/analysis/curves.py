@@ -1,0 +1,187 @@
+"""Learning curves of one run or several, and BLEU against the length of sentences.
+
+curves = [curve(read_records(path), "step", "loss", name=path.parent.name) for path in paths]
+plot_curves(curves, "loss.svg", x_label="step", y_label="loss")
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from nmt.analysis.figures import Picture, check_picture_path, font_families, printable
+from nmt.analysis.scores import LengthBucket
+from nmt.errors import DataError
+
+_WIDTH, _HEIGHT = 6.4, 4.0  # inches
+_MARKED = 40  # a curve of more points is a line alone
+_FEWEST_FOR_BLEU = 10  # sentences; BLEU of fewer says nothing and would draw a spike
+
+Record = Mapping[str, float | int | str | None]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a plot: a name for the legend, and as many x as y."""
+
+    name: str
+    x: list[float]
+    y: list[float]
+
+
+def read_records(path: str | PathLike) -> list[dict[str, float | int | str | None]]:
+    """The records of a metrics file: one JSON object a line.
+
+    Raises:
+      DataError: the file cannot be read, or a line is not a JSON object.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the metrics file {path}: {error}") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise DataError(f"{path}, line {number}: a JSON object is wanted; got {line[:60]!r}")
+        records.append(record)
+    return records
+
+
+def curve(records: Iterable[Record], x: str, y: str, *, name: str, x_unit: float = 1.0) -> Curve:
+    """The curve of one field against another.
+
+    Args:
+      records: of a run, as `read_records` gives them. Those without both fields, or with a value
+        that is not finite, are passed over: a run logs its loss more often than its BLEU.
+      x, y: the fields' names, such as "step" and "loss".
+      name: for the legend.
+      x_unit: what to divide x by; 60 makes minutes of seconds.
+    """
+    points = [
+        (float(record[x]) / x_unit, float(record[y]))
+        for record in records
+        if _is_number(record.get(x)) and _is_number(record.get(y))
+    ]
+    return Curve(printable(name), [x for x, _ in points], [y for _, y in points])
+
+
+def plot_curves(
+    curves: Sequence[Curve],
+    path: str | PathLike | None = None,
+    *,
+    x_label: str,
+    y_label: str,
+    title: str | None = None,
+    logarithmic: bool = False,
+) -> Picture:
+    """Draws curves over one another: loss by step, BLEU by minutes, of several runs.
+
+    Args:
+      curves: at least one with a point.
+      path: where to write it, as the suffix says: .png, .svg or .pdf. None writes nothing.
+      x_label, y_label: of the axes.
+      title: a line above.
+      logarithmic: the y axis, as suits a perplexity.
+    Returns:
+      The matplotlib figure.
+    Raises:
+      DataError: nothing to draw; another suffix; a file that cannot be written.
+    """
+    if path is not None:
+        check_picture_path(path)
+    drawn = [line for line in curves if line.x]
+    if not drawn:
+        names = ", ".join(repr(line.name) for line in curves) or "no curves given"
+        raise DataError(f"no points of {y_label} by {x_label} to draw ({names})")
+    picture, axes = _axes(x_label, y_label, title, [line.name for line in drawn])
+    for line in drawn:
+        marker = "o" if len(line.x) <= _MARKED else None
+        axes.plot(line.x, line.y, marker=marker, markersize=3, linewidth=1.4, label=line.name)
+    if logarithmic:
+        axes.set_yscale("log")
+    return _finish(picture, axes, path)
+
+
+def plot_bleu_by_length(
+    systems: Mapping[str, Sequence[LengthBucket]],
+    path: str | PathLike | None = None,
+    *,
+    tokenized_lowercase: bool = False,
+    title: str | None = None,
+) -> Picture:
+    """BLEU against source length, a line a system: figure 2 of Bahdanau et al. (2015).
+
+    Args:
+      systems: by name, the buckets of `bleu_by_length` over the same sources and edges.
+      path: where to write it, as the suffix says: .png, .svg or .pdf. None writes nothing.
+      tokenized_lowercase: draws `bleu_tokenized_lowercase` instead of `bleu`.
+      title: a line above.
+    Returns:
+      The matplotlib figure. Under each bucket stands how many sentences it has; buckets of fewer
+      than 10 have no point, since their BLEU is noise.
+    Raises:
+      DataError: no system, or buckets that differ between systems; another suffix; a file that
+        cannot be written.
+    """
+    if path is not None:
+        check_picture_path(path)
+    kinds = {tuple((b.lower, b.upper, b.count) for b in buckets) for buckets in systems.values()}
+    if len(kinds) != 1:
+        raise DataError(
+            "systems compared by length want the same sentences in the same buckets; got "
+            f"{len(kinds)} kinds of buckets in {len(systems)} systems"
+        )
+    y_label = "BLEU, tokenised lowercased" if tokenized_lowercase else "BLEU"
+    picture, axes = _axes("source words (sentences)", y_label, title, systems)
+    for name, buckets in systems.items():
+        bleu = [
+            _shown(b.bleu_tokenized_lowercase if tokenized_lowercase else b.bleu, b.count)
+            for b in buckets
+        ]
+        axes.plot(range(len(bleu)), bleu, marker="o", markersize=4, linewidth=1.4, label=name)
+    buckets = next(iter(systems.values()))
+    axes.set_xticks(range(len(buckets)), [f"{b.label}\n({b.count})" for b in buckets])
+    axes.set_ylim(bottom=0)
+    return _finish(picture, axes, path)
+
+
+def _shown(bleu: float | None, count: int) -> float:
+    """A gap in the line where there is no BLEU worth a point."""
+    return math.nan if bleu is None or count < _FEWEST_FOR_BLEU else bleu
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _axes(x_label: str, y_label: str, title: str | None, names: Iterable[str]):
+    """An empty figure with its labels; names are those that the legend will hold."""
+    picture = Picture(_WIDTH, _HEIGHT)
+    picture.set_layout_engine("constrained")
+    axes = picture.add_subplot()
+    families = font_families([x_label, y_label, title or "", *names])
+    style = {"fontfamily": families, "parse_math": False}
+    axes.set_xlabel(x_label, **style)
+    axes.set_ylabel(y_label, **style)
+    if title:
+        axes.set_title(title, **style)
+    axes.grid(linewidth=0.4, color="0.85")
+    axes.spines[["top", "right"]].set_visible(False)
+    return picture, axes
+
+
+def _finish(picture: Picture, axes, path: str | PathLike | None) -> Picture:
+    """Adds the legend and writes the file."""
+    legend = axes.legend(frameon=False)
+    names = [text.get_text() for text in legend.get_texts()]
+    for text in legend.get_texts():
+        text.set(fontfamily=font_families(names), parse_math=False)
+    if path is not None:
+        picture.save(path)
+    return picture

@@ -1,0 +1,388 @@
+"""Every dataclass of the config, frozen and checking itself; imports nothing heavy.
+
+A config file has the six sections of `Config`. It holds only what differs from the defaults below.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nmt.errors import ConfigError
+
+EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
+
+
+def _at_least(section: str, minimum: float, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value >= minimum:
+            raise ConfigError(f"{section}.{name} must be {minimum} or more; got {value}")
+
+
+def _fraction(section: str, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not 0 <= value < 1:
+            raise ConfigError(f"{section}.{name} must be at least 0 and below 1; got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleaningConfig:
+    """Rules by pair, applied to training text only; `false` or `null` switches a rule off."""
+
+    nfc: bool = True  # Unicode normalisation form C
+    whitespace: bool = True  # runs of white space become one space, ends are stripped
+    empty: bool = True  # drop pairs with an empty side
+    max_words: int | None = 100  # drop pairs with a longer side (characters, without spaces)
+    max_length_ratio: float | None = 9.0  # drop pairs whose sides differ more in words
+    duplicates: bool = True  # keep the first of equal pairs
+    test_overlap: bool = True  # drop pairs whose source or target is in validation or test
+
+    def __post_init__(self):
+        _at_least("data.cleaning", 1, max_words=self.max_words)
+        _at_least("data.cleaning", 1, max_length_ratio=self.max_length_ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedConfig:
+    """How much of the embedded English-French corpus to make (data.path: embedded)."""
+
+    num_train: int = 12000
+    num_validation: int = 500
+    num_test: int = 500
+    min_words: int = 3  # English words of a sentence, its full stop not counted
+    max_words: int = 20
+    seed: int = 1
+
+    def __post_init__(self):
+        _at_least(
+            "data.embedded",
+            1,
+            num_train=self.num_train,
+            num_validation=self.num_validation,
+            num_test=self.num_test,
+        )
+        if not 3 <= self.min_words <= self.max_words <= 60:
+            raise ConfigError(
+                "data.embedded needs 3 <= min_words <= max_words <= 60; "
+                f"got min_words {self.min_words}, max_words {self.max_words}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """The corpus, how it is cleaned, and how it is cut into batches."""
+
+    path: str | None = None  # a folder, prefix or file; "embedded" is the built-in corpus
+    hub: str | None = None  # the name of a Hugging Face Hub dataset
+    configuration: str | None = None  # of a dataset, such as "fr-en" of wmt14
+    revision: str | None = None  # of a Hub dataset
+    streaming: bool = False  # read a Hub dataset without downloading all of it
+    max_examples: int | None = None  # use the first so many training pairs
+    source_language: str = "en"
+    target_language: str = "fr"
+    train: str = "train"
+    validation: str = "validation"
+    test: tuple[str, ...] = ("test",)
+    tokenized: bool = False  # the text is tokenised already: BLEU must not tokenise again
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
+    max_pieces: int | None = 256  # drop training pairs with a side of more pieces, EOS counted
+    batch_pieces: int = 4096  # target positions of a batch
+    batch_sentences: int | None = None  # if given, so many sentences to a batch instead
+    num_shapes: int = 16  # (source length, target length) shapes of batches
+    row_multiple: int = 8  # rows of a batch are a multiple of this
+    seed: int = 0  # of the order of shapes
+
+    def __post_init__(self):
+        if (self.path is None) == (self.hub is None):
+            came = "neither" if self.path is None else f"path {self.path!r} and hub {self.hub!r}"
+            raise ConfigError(f"data needs either data.path or data.hub; got {came}")
+        if self.source_language == self.target_language:
+            raise ConfigError(
+                "data.source_language and data.target_language must differ; "
+                f"both are {self.source_language!r}"
+            )
+        if not self.test:
+            raise ConfigError("data.test must name one split or more; got an empty list")
+        _at_least(
+            "data",
+            1,
+            max_examples=self.max_examples,
+            batch_pieces=self.batch_pieces,
+            batch_sentences=self.batch_sentences,
+            num_shapes=self.num_shapes,
+            row_multiple=self.row_multiple,
+        )
+        _at_least("data", 2, max_pieces=self.max_pieces)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocabularyConfig:
+    """SentencePiece vocabularies, trained by `nmt train` when the run has none."""
+
+    kind: Literal["bpe", "unigram"] = "bpe"
+    joint: bool = True  # one vocabulary for both languages
+    size: int = 8000  # pieces; of each side when not joint
+    character_coverage: float = 1.0
+    byte_fallback: bool = False  # spell unknown characters in bytes
+    symbols: tuple[str, ...] = ()  # never split
+    max_sentences: int = 1_000_000  # train on a sample of so many lines
+
+    def __post_init__(self):
+        _at_least("vocabulary", 8, size=self.size)
+        _at_least("vocabulary", 1, max_sentences=self.max_sentences)
+        if not 0 < self.character_coverage <= 1:
+            raise ConfigError(
+                "vocabulary.character_coverage must be above 0 and at most 1; "
+                f"got {self.character_coverage}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrentConfig:
+    """The recurrent encoder-decoder, with attention or with a fixed-length context vector."""
+
+    architecture: Literal["recurrent"] = "recurrent"
+    cell: Literal["gru_reset_before", "gru_reset_after", "lstm"] = "gru_reset_after"
+    embedding_dim: int = 256
+    encoder_layers: int = 1
+    encoder_dim: int = 256  # of each direction
+    bidirectional: bool = True
+    decoder_layers: int = 1
+    decoder_dim: int = 512
+    attention: Literal["additive", "none"] = "additive"
+    fixed_context: Literal["every_step", "initial_state"] = "every_step"  # without attention
+    alignment_dim: int = 512
+    decoder_order: Literal["attend_update", "update_attend_update"] = "attend_update"
+    readout: Literal["tanh", "maxout"] = "tanh"
+    readout_dim: int = 512
+    readout_state: Literal["previous", "current"] = "current"  # s_{i-1} or s_i
+    share_embeddings: bool = False  # of source and target
+    tie_projection: bool = False  # the projection is the target embedding
+    dropout: float = 0.0  # of embeddings, of annotations and of the readout
+
+    def __post_init__(self):
+        _fraction("model", dropout=self.dropout)
+        _at_least(
+            "model",
+            1,
+            embedding_dim=self.embedding_dim,
+            encoder_layers=self.encoder_layers,
+            encoder_dim=self.encoder_dim,
+            decoder_layers=self.decoder_layers,
+            decoder_dim=self.decoder_dim,
+            alignment_dim=self.alignment_dim,
+            readout_dim=self.readout_dim,
+        )
+        if self.tie_projection and self.readout_dim != self.embedding_dim:
+            raise ConfigError(
+                "model.tie_projection needs model.readout_dim equal to model.embedding_dim; "
+                f"got {self.readout_dim} and {self.embedding_dim}"
+            )
+        if self.attention == "none" and self.decoder_order != "attend_update":
+            raise ConfigError(
+                f"model.decoder_order {self.decoder_order} needs model.attention additive; got none"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """The Transformer of Vaswani et al. (2017)."""
+
+    architecture: Literal["transformer"] = "transformer"
+    model_dim: int = 512
+    feedforward_dim: int = 2048
+    num_heads: int = 8
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    norm: Literal["post", "pre"] = "post"
+    activation: Literal["relu", "gelu", "swish"] = "relu"
+    sinusoids: Literal["interleaved", "halves"] = "interleaved"  # halves: as Marian has them
+    scale_embeddings: bool = True  # by the square root of model_dim
+    share_embeddings: bool = False  # of source and target
+    tie_projection: bool = False  # the projection is the target embedding
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    alignment_layer: int = -2  # the decoder layer whose cross-attention is the alignment
+    alignment_head: int | None = None  # None: the mean of the heads
+
+    def __post_init__(self):
+        _fraction("model", dropout=self.dropout, attention_dropout=self.attention_dropout)
+        _at_least(
+            "model",
+            1,
+            model_dim=self.model_dim,
+            feedforward_dim=self.feedforward_dim,
+            num_heads=self.num_heads,
+            encoder_layers=self.encoder_layers,
+            decoder_layers=self.decoder_layers,
+        )
+        if self.model_dim % self.num_heads:
+            raise ConfigError(
+                "model.num_heads must divide model.model_dim; "
+                f"got {self.num_heads} heads for {self.model_dim}"
+            )
+        if self.model_dim % 2:
+            raise ConfigError(f"model.model_dim must be even for sinusoids; got {self.model_dim}")
+        if not -self.decoder_layers <= self.alignment_layer < self.decoder_layers:
+            if self.alignment_layer != -2:  # the default also serves a decoder of one layer
+                raise ConfigError(
+                    "model.alignment_layer must name one of the "
+                    f"{self.decoder_layers} decoder layers; got {self.alignment_layer}"
+                )
+        if self.alignment_head is not None and not 0 <= self.alignment_head < self.num_heads:
+            raise ConfigError(
+                f"model.alignment_head must be between 0 and {self.num_heads - 1}, or null; "
+                f"got {self.alignment_head}"
+            )
+
+
+ModelConfig = RecurrentConfig | TransformerConfig  # told apart by model.architecture
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The optimiser, its schedule, and the loop."""
+
+    num_steps: int = 10000
+    max_minutes: float | None = None  # stop earlier once so long has been trained
+    seed: int = 1  # of parameters, dropout and the order of sentences
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the operands of matmuls
+    optimizer: Literal["adam", "adamw", "adadelta"] = "adam"
+    learning_rate: float = 1e-3  # at its peak
+    schedule: Literal["constant", "inverse_sqrt", "cosine", "plateau"] = "constant"
+    warmup_steps: int = 0
+    final_learning_rate: float = 0.0  # where the cosine ends
+    plateau_factor: float = 0.5
+    plateau_patience: int = 3  # validations without a better score
+    beta1: float = 0.9
+    beta2: float = 0.999
+    rho: float = 0.95  # of Adadelta
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0  # AdamW only
+    clip_norm: float | None = 1.0
+    accumulation: int = 1  # batches to a step
+    label_smoothing: float = 0.0
+    average_decay: float | None = None  # of the moving average of the weights, which is evaluated
+    patience: int | None = None  # stop after so many validations without a better score
+    log_every: int = 50
+    save_every: int = 500
+    keep_last: int = 3
+
+    def __post_init__(self):
+        _fraction(
+            "training",
+            beta1=self.beta1,
+            beta2=self.beta2,
+            rho=self.rho,
+            label_smoothing=self.label_smoothing,
+            average_decay=self.average_decay,
+        )
+        _at_least(
+            "training",
+            1,
+            num_steps=self.num_steps,
+            accumulation=self.accumulation,
+            patience=self.patience,
+            plateau_patience=self.plateau_patience,
+            log_every=self.log_every,
+            save_every=self.save_every,
+            keep_last=self.keep_last,
+        )
+        _at_least(
+            "training",
+            0,
+            learning_rate=self.learning_rate,
+            final_learning_rate=self.final_learning_rate,
+            warmup_steps=self.warmup_steps,
+            weight_decay=self.weight_decay,
+            epsilon=self.epsilon,
+            max_minutes=self.max_minutes,
+        )
+        if not 0 < self.plateau_factor < 1:
+            raise ConfigError(
+                f"training.plateau_factor must be between 0 and 1; got {self.plateau_factor}"
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(
+                f"training.clip_norm must be above 0, or null for none; got {self.clip_norm}"
+            )
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ConfigError(
+                f"training.weight_decay needs training.optimizer adamw; got {self.optimizer}"
+            )
+        if self.schedule == "inverse_sqrt" and not self.warmup_steps:
+            raise ConfigError(
+                "training.schedule inverse_sqrt needs training.warmup_steps of 1 or more; got 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationConfig:
+    """What is measured on the validation split, and how often."""
+
+    every: int = 500  # steps
+    score: Literal["bleu", "loss"] = "bleu"  # chooses the best checkpoint
+    max_sentences: int = 500  # translated for BLEU
+    beam_size: int = 1
+
+    def __post_init__(self):
+        _at_least(
+            "validation",
+            1,
+            every=self.every,
+            max_sentences=self.max_sentences,
+            beam_size=self.beam_size,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """How a translation is found."""
+
+    method: Literal["beam", "sample"] = "beam"  # a beam of 1 is greedy search
+    beam_size: int = 5
+    length_norm: float = 0.6  # alpha in Wu et al. (2016), eq. 14; 0 ranks by plain log_prob
+    max_length_factor: float = 2.0  # longest target: factor x source pieces + extra
+    max_length_extra: int = 10
+    temperature: float = 1.0  # of sampling, as are the next three
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 1
+    batch_sentences: int = 64
+
+    def __post_init__(self):
+        _at_least(
+            "search",
+            1,
+            beam_size=self.beam_size,
+            max_length_extra=self.max_length_extra,
+            top_k=self.top_k,
+            batch_sentences=self.batch_sentences,
+        )
+        _at_least(
+            "search", 0, length_norm=self.length_norm, max_length_factor=self.max_length_factor
+        )
+        if not self.temperature > 0:
+            raise ConfigError(f"search.temperature must be above 0; got {self.temperature}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigError(f"search.top_p must be above 0 and at most 1; got {self.top_p}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One experiment."""
+
+    data: DataConfig
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
+    model: ModelConfig = field(default_factory=RecurrentConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def __post_init__(self):
+        if self.model.share_embeddings and not self.vocabulary.joint:
+            raise ConfigError("model.share_embeddings needs vocabulary.joint true; got false")
+        if self.search.beam_size > self.vocabulary.size:
+            raise ConfigError(
+                "search.beam_size must not exceed vocabulary.size; "
+                f"got {self.search.beam_size} for {self.vocabulary.size} pieces"
+            )

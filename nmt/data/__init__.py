@@ -1,0 +1,1 @@
+"""The corpus: read, cleaned, turned into pieces and cut into batches."""

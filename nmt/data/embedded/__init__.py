@@ -1,0 +1,1 @@
+"""The grammar behind the embedded corpus: words, their inflection, rules, and chance."""

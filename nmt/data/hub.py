@@ -1,0 +1,173 @@
+"""Datasets of the Hugging Face Hub, local folders laid out like one, and single parquet files.
+
+Two layouts are known: one column per language, named by its code (bentrevett/multi30k), and one
+column `translation` that holds a {language: text} dict (wmt14, opus). `datasets` takes seconds to
+import, so only the functions that need it import it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.config.schema import DataConfig
+from nmt.data.splits import Split
+from nmt.data.text_files import TRANSLATION, check_language
+from nmt.errors import DataError, NmtError, nearest
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow
+
+_ROWS = 10_000  # read at a time
+_SLICE = re.compile(r"([\w.\-]+)(\[.*\])?")  # train, or train[:1%]
+
+
+def place_of(config: DataConfig) -> str:
+    """Where the corpus is, as error messages begin."""
+    return f"data.hub {config.hub}" if config.hub else f"data.path {config.path}"
+
+
+def read_dataset(config: DataConfig, name: str, limit: int | None = None) -> Split:
+    """Reads one split of the dataset `data.hub`, or of the folder `data.path`.
+
+    A split may be a part of one in the notation of `datasets`, such as "train[:1%]" (not when
+    streaming).
+
+    Raises:
+      DataError: the dataset, configuration, split or language is not there, or it cannot be read.
+    """
+    place = place_of(config)
+    with _one_line_errors(place):
+        rows = _open_split(config, name, place)
+        languages = (config.source_language, config.target_language)
+        tables = rows.with_format("arrow").iter(batch_size=_ROWS)
+        return _collect(name, tables, languages, limit, f"{place}, split {name}")
+
+
+def read_parquet(
+    name: str, path: Path, languages: tuple[str, str], limit: int | None = None
+) -> Split:
+    """Reads a split from one parquet file, in either layout.
+
+    Raises:
+      DataError: the file is no parquet file, or lacks a language.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _one_line_errors(str(path)), pq.ParquetFile(path) as file:
+        columns = _needed_columns(file.schema_arrow.names, languages)
+        tables = map(
+            lambda batch: pa.Table.from_batches([batch]),
+            file.iter_batches(batch_size=_ROWS, columns=columns),
+        )
+        return _collect(name, tables, languages, limit, str(path))
+
+
+@contextmanager
+def _one_line_errors(place: str) -> Iterator[None]:
+    # datasets, huggingface_hub, pyarrow and the network below them raise dozens of types whose
+    # messages are often pages: here is the one place where any of them becomes a user's error.
+    try:
+        yield
+    except NmtError:
+        raise
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else type(error).__name__
+        raise DataError(f"{place}: cannot be read: {reason}") from error
+
+
+def _open_split(
+    config: DataConfig, name: str, place: str
+) -> "datasets.Dataset | datasets.IterableDataset":
+    builder = _open_builder(config, place)
+    match = _SLICE.fullmatch(name)
+    base, part = match.groups() if match else (name, None)
+    present = [str(split) for split in builder.config.data_files or builder.info.splits or ()]
+    if present and base not in present:  # a cached one may know its splits only when opened
+        raise DataError(f"{place}: no split {base!r}{nearest(base, present)}")
+    if part and config.streaming:
+        raise DataError(f"{place}: data.streaming cannot read a part of a split; got {name!r}")
+    # A local folder is streamed too: that reads its files in place instead of copying them.
+    if config.streaming or (config.hub is None and not part):
+        rows = builder.as_streaming_dataset(base)
+    else:
+        builder.download_and_prepare()
+        rows = builder.as_dataset(name)
+    if rows.column_names is None:  # not known before the first row is read
+        return rows
+    languages = (config.source_language, config.target_language)
+    return rows.select_columns(_needed_columns(rows.column_names, languages))
+
+
+def _open_builder(config: DataConfig, place: str) -> "datasets.DatasetBuilder":
+    import datasets
+
+    path = config.hub or str(Path(config.path).expanduser())
+    wanted = config.configuration
+    try:
+        return datasets.load_dataset_builder(path, wanted, revision=config.revision)
+    except ValueError:
+        legal = datasets.get_dataset_config_names(path, revision=config.revision)
+        if wanted in legal:
+            raise
+        if wanted is None:
+            raise DataError(
+                f"{place}: data.configuration must name one of its configurations; "
+                f"got none (legal: {', '.join(legal)})"
+            ) from None
+        raise DataError(f"{place}: no configuration {wanted!r}{nearest(wanted, legal)}") from None
+
+
+def _needed_columns(present: list[str], languages: tuple[str, str]) -> list[str]:
+    """The columns to read: both languages', or `translation`, or all for the error message."""
+    if set(languages) <= set(present):
+        return list(languages)
+    return [TRANSLATION] if TRANSLATION in present else list(present)
+
+
+def _collect(
+    name: str,
+    tables: Iterable["pyarrow.Table"],
+    languages: tuple[str, str],
+    limit: int | None,
+    place: str,
+) -> Split:
+    source, target = [], []
+    for table in tables:
+        first_row = len(source) + 1
+        table = table if limit is None else table[: limit - len(source)]
+        for language, texts in zip(languages, (source, target), strict=True):
+            texts += _texts(table, language, languages, first_row, place)
+        if len(source) == limit:
+            break
+    return Split(name, source, target)
+
+
+def _texts(
+    table: "pyarrow.Table", language: str, languages: tuple[str, str], first_row: int, place: str
+) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    present = table.column_names
+    if set(languages) <= set(present) or TRANSLATION not in present:
+        column = table.column(check_language(language, present, place))
+    else:
+        column = table.column(TRANSLATION)
+        if not pa.types.is_struct(column.type):
+            raise DataError(
+                f"{place}: column {TRANSLATION!r} must hold {{language: text}} dicts; "
+                f"got {column.type}"
+            )
+        inner = [field.name for field in column.type]
+        column = pc.struct_field(column, check_language(language, inner, place))
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise DataError(f"{place}: column {language!r} must hold text; got {column.type}")
+    if column.null_count:
+        row = first_row + column.is_null().to_pylist().index(True)
+        raise DataError(f"{place}, row {row}: column {language!r} must hold text; got null")
+    return column.to_pylist()

@@ -1,0 +1,180 @@
+"""Finds a split where the config says the corpus is, and reads it by the right reader.
+
+`data.hub` names a dataset of the Hugging Face Hub. `data.path` is one of
+
+- "embedded": the built-in grammar (splits train, validation, test);
+- a folder whose README.md has a `configs:` block: a local copy of a Hub dataset;
+- a folder, or a prefix of file names. For a folder, the files of a split are
+
+      <path>/<split>.<language>       both languages: parallel text, a sentence a line
+      <path>/<split>.tsv              the first line names the columns, by language
+      <path>/<split>.jsonl            {"en": ..., "fr": ...} or {"translation": {...}}
+      <path>/<split>.parquet          columns as in jsonl
+
+  and for a prefix the same with `<path>.<split>` in place of `<path>/<split>`. All but parquet may
+  end in .gz, .xz or .zst. What is there twice (train.en beside train.en.gz) is refused;
+- a folder with none of these but other data files (data/train-00000-of-00001.parquet), which
+  `datasets` is left to understand.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.config.schema import EMBEDDED, DataConfig
+from nmt.data.hub import place_of, read_dataset, read_parquet
+from nmt.data.splits import Split
+from nmt.data.text_files import COMPRESSIONS, read_jsonl, read_parallel, read_tsv
+from nmt.errors import DataError, nearest
+
+_TABLES = {"tsv": read_tsv, "jsonl": read_jsonl, "parquet": read_parquet}
+_DATASET_FILES = {".parquet", ".jsonl", ".json", ".csv", ".arrow"}
+_NOT_A_LANGUAGE = {"json", "csv", "arrow", "txt", "md", "zip", "tar"}
+_SHARD = re.compile(r"-\d{5}-of-\d{5}")
+_EMBEDDED_LANGUAGES = ("en", "fr")
+_EMBEDDED_SPLITS = ("train", "validation", "test")
+
+
+def read_split(config: DataConfig, name: str, limit: int | None = None) -> Split:
+    """Reads the raw pairs of one split.
+
+    Args:
+      config: says where the corpus is and which languages to take.
+      name: the split, as the corpus calls it; it need not be one that the config names.
+      limit: read only the first so many pairs.
+    Raises:
+      DataError: the split cannot be read as meant, or has no pairs.
+    """
+    if config.hub is not None:
+        split = read_dataset(config, name, limit)
+    elif config.path == EMBEDDED:
+        split = _read_embedded(config, name, limit)
+    else:
+        split = _read_local(config, name, limit)
+    if not len(split):
+        raise DataError(f"{place_of(config)}: split {name!r} is empty; wanted one pair or more")
+    return split
+
+
+def _read_embedded(config: DataConfig, name: str, limit: int | None) -> Split:
+    from nmt.data.grammar import make_split
+
+    languages = (config.source_language, config.target_language)
+    if sorted(languages) != sorted(_EMBEDDED_LANGUAGES):
+        raise DataError(
+            f"data.path {EMBEDDED}: wanted the languages en and fr, in either direction; "
+            f"got {languages[0]} and {languages[1]}"
+        )
+    if name not in _EMBEDDED_SPLITS:
+        raise DataError(f"data.path {EMBEDDED}: no split {name!r}{nearest(name, _EMBEDDED_SPLITS)}")
+    pairs = make_split(name, config.embedded)[:limit]
+    english, french = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    if languages == _EMBEDDED_LANGUAGES:
+        return Split(name, english, french, [list(pair.sure) for pair in pairs])
+    links = [sorted((j, i) for i, j in pair.sure) for pair in pairs]
+    return Split(name, french, english, links)
+
+
+def _read_local(config: DataConfig, name: str, limit: int | None) -> Split:
+    root = Path(config.path).expanduser()
+    if root.is_file():
+        raise DataError(
+            f"data.path {config.path} is a file; wanted its folder, "
+            f"with the split named by the file: data.path={root.parent} "
+            f"data.train={root.name.split('.')[0]}"
+        )
+    if root.is_dir() and _has_dataset_card(root):
+        return read_dataset(config, name, limit)
+    for option, value in (("configuration", config.configuration), ("revision", config.revision)):
+        if value is not None:
+            raise DataError(
+                f"data.{option} {value!r} is for a Hub dataset; "
+                f"data.path {config.path} has no README.md with a `configs:` block"
+            )
+    files = _list_files(root)
+    languages = (config.source_language, config.target_language)
+    if not _splits_of(files, languages) and root.is_dir() and _has_dataset_files(root):
+        return read_dataset(config, name, limit)
+    chosen = _choose(files, name, languages, place_of(config))
+    if len(chosen) == 1:
+        return _TABLES[chosen[0].kind](name, chosen[0].path, languages, limit)
+    return read_parallel(name, chosen[0].path, chosen[1].path, limit)
+
+
+def _has_dataset_card(folder: Path) -> bool:
+    card = folder / "README.md"
+    if not card.is_file():
+        return False
+    front = re.match(r"---\r?\n(.*?)^---", card.read_text("utf-8", "replace"), re.S | re.M)
+    return front is not None and bool(re.search(r"^(configs|dataset_info):", front[1], re.M))
+
+
+def _has_dataset_files(folder: Path) -> bool:
+    places = (*folder.glob("*"), *folder.glob("*/*"))
+    return any(_DATASET_FILES & set(path.suffixes) for path in places)
+
+
+class _File(NamedTuple):
+    """A file that may be a split, or one side of it, going by its name."""
+
+    split: str
+    kind: str  # "tsv", "jsonl", "parquet", or what stands in the place of a language
+    path: Path
+
+
+def _list_files(root: Path) -> list[_File]:
+    """The files of a folder, or of a prefix of file names, that are named as splits are."""
+    folder, prefix = (root, "") if root.is_dir() else (root.parent, f"{root.name}.")
+    if not folder.is_dir():
+        raise DataError(f"data.path {root}: no such folder")
+    files = []
+    for path in sorted(folder.iterdir()):
+        stem = path.name
+        if path.suffix in COMPRESSIONS:
+            stem = stem.removesuffix(path.suffix)
+        split, _, kind = stem.removeprefix(prefix).rpartition(".")
+        packed_parquet = kind == "parquet" and path.suffix in COMPRESSIONS
+        shard = kind in _TABLES and _SHARD.search(split)
+        if not stem.startswith(prefix) or not split or not path.is_file():
+            continue
+        if not (kind in _NOT_A_LANGUAGE or packed_parquet or shard):
+            files.append(_File(split, kind, path))
+    return files
+
+
+def _splits_of(files: list[_File], languages: tuple[str, str]) -> list[str]:
+    """The splits that are there in full: a table, or a file for both languages."""
+    kinds: dict[str, set[str]] = {}
+    for file in files:
+        kinds.setdefault(file.split, set()).add(file.kind)
+    return [split for split, has in kinds.items() if has & _TABLES.keys() or has >= set(languages)]
+
+
+def _choose(files: list[_File], name: str, languages: tuple[str, str], place: str) -> list[_File]:
+    """The one table, or the source and the target file, that hold the split."""
+    here = [file for file in files if file.split == name]
+    tables = [file for file in here if file.kind in _TABLES]
+    sides = [[file for file in here if file.kind == language] for language in languages]
+    candidates = [*tables, *sides[0], *sides[1]] if all(sides) else tables
+    if not candidates and here:
+        present = sorted({file.kind for file in here})
+        missing = languages[0] if not sides[0] else languages[1]
+        raise DataError(
+            f"{place}: split {name!r} has no file for language {missing!r}"
+            f"{nearest(missing, present)}"
+        )
+    if not candidates:
+        present = _splits_of(files, languages)
+        legal = (
+            nearest(name, present)
+            if present
+            else (
+                f"; nor any other: wanted such as {name}.{languages[0]} and {name}.{languages[1]}, "
+                f"{name}.tsv, {name}.jsonl or {name}.parquet"
+            )
+        )
+        raise DataError(f"{place}: no split {name!r}{legal}")
+    if len(candidates) > 1 and (tables or len(candidates) > 2):
+        found = ", ".join(file.path.name for file in candidates)
+        raise DataError(f"{place}: split {name!r} is there more than once ({found}); keep one")
+    return candidates

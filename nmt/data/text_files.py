@@ -1,0 +1,215 @@
+"""Parallel text, .tsv and .jsonl, plain or as .gz, .xz or .zst: strict, fast, nothing heavy.
+
+A line ends at "\\n" and nowhere else: `str.splitlines` would also cut at a form feed or at U+2028
+inside a sentence, and shift every later line against its translation.
+"""
+
+import gzip
+import io
+import json
+import lzma
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from nmt.data.splits import Split
+from nmt.errors import DataError, nearest
+
+COMPRESSIONS = (".gz", ".xz", ".zst")
+TRANSLATION = "translation"  # the column that holds a {language: text} dict in many datasets
+_BOM = b"\xef\xbb\xbf"
+_BUFFER = 1 << 20
+
+
+def read_lines(path: Path, limit: int | None = None) -> list[str]:
+    """The lines of a UTF-8 file without their ends ("\\n" or "\\r\\n") and without a BOM.
+
+    Args:
+      path: plain, .gz, .xz or .zst.
+      limit: stop after so many lines.
+    Raises:
+      DataError: the file is missing, damaged or not UTF-8; the message names file and line.
+    """
+    return list(islice(iter_lines(path), limit))
+
+
+def iter_lines(path: Path) -> Iterator[str]:
+    """`read_lines`, one at a time."""
+    for number, line in enumerate(_iter_raw_lines(path), 1):
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        line = line.removesuffix(b"\n").removesuffix(b"\r")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path}, line {number}: wanted UTF-8; "
+                f"got byte 0x{line[error.start]:02X} at byte {error.start + 1} of the line"
+            ) from None
+
+
+def _iter_raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with open_bytes(path) as file:
+            yield from file
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read, damaged or incomplete: {reason}") from None
+
+
+def open_bytes(path: Path) -> io.BufferedIOBase:
+    """Opens a file for reading bytes, decompressing what ends in .gz, .xz or .zst."""
+    match Path(path).suffix:
+        case ".gz":
+            return io.BufferedReader(gzip.open(path), _BUFFER)
+        case ".xz":
+            return io.BufferedReader(lzma.open(path), _BUFFER)
+        case ".zst":
+            return io.BufferedReader(_ZstdFile(path), _BUFFER)
+        case _:
+            return open(path, "rb", buffering=_BUFFER)
+
+
+class _ZstdFile(io.RawIOBase):
+    """The bytes of a .zst file; zstandard's own reader takes a file cut short for a whole one."""
+
+    def __init__(self, path: Path):
+        import zstandard
+
+        self._decompressor, self._error = zstandard.ZstdDecompressor(), zstandard.ZstdError
+        self._file = open(path, "rb")  # noqa: SIM115 (closed by `close`)
+        self._frame = None
+        self._packed, self._unpacked = b"", memoryview(b"")
+
+    def readable(self) -> bool:
+        """True: this is how BufferedReader asks."""
+        return True
+
+    def readinto(self, buffer) -> int:
+        """Fills `buffer` as far as the next piece of the file goes; 0 at the end."""
+        while not self._unpacked:
+            self._packed = self._packed or self._file.read(1 << 16)
+            if not self._packed:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("it ends in the middle of a frame")
+                return 0
+            self._unpack()
+        size = min(len(buffer), len(self._unpacked))
+        buffer[:size], self._unpacked = self._unpacked[:size], self._unpacked[size:]
+        return size
+
+    def _unpack(self) -> None:
+        if self._frame is None or self._frame.eof:  # a file may be several frames in a row
+            self._frame = self._decompressor.decompressobj()
+        try:
+            self._unpacked = memoryview(self._frame.decompress(self._packed))
+        except self._error as error:
+            raise OSError(str(error)) from None
+        self._packed = self._frame.unused_data
+
+    def close(self) -> None:
+        """Closes the compressed file too."""
+        self._file.close()
+        super().close()
+
+
+def read_parallel(name: str, source: Path, target: Path, limit: int | None = None) -> Split:
+    """A split from two files; line i of both is the same sentence.
+
+    With a limit both files are read only so far, and what follows is not compared.
+
+    Raises:
+      DataError: the files differ in their number of lines.
+    """
+    source_lines, target_lines = read_lines(source, limit), read_lines(target, limit)
+    if len(source_lines) != len(target_lines):
+        counts = [sum(1 for _ in _iter_raw_lines(path)) for path in (source, target)]
+        raise DataError(
+            f"{source} has {counts[0]} lines and {target} has {counts[1]}; "
+            "line i of both must be the same sentence"
+        )
+    return Split(name, source_lines, target_lines)
+
+
+def read_tsv(name: str, path: Path, languages: tuple[str, str], limit: int | None = None) -> Split:
+    """A split from a tab-separated file whose first line names the columns.
+
+    There is no quoting: a quotation mark is text, and a sentence holds no tab.
+
+    Raises:
+      DataError: the header lacks a language, or a line has another number of columns.
+    """
+    lines = iter_lines(path)
+    header = next(lines, "").split("\t")
+    places = [header.index(check_language(lang, header, f"{path}, line 1")) for lang in languages]
+    source, target = [], []
+    for number, line in enumerate(islice(lines, limit), 2):
+        fields = line.split("\t")
+        if len(fields) != len(header):
+            raise DataError(
+                f"{path}, line {number}: wanted {len(header)} columns separated by tabs, "
+                f"as in the first line; got {len(fields)} (no sentence can hold a tab)"
+            )
+        source.append(fields[places[0]])
+        target.append(fields[places[1]])
+    return Split(name, source, target)
+
+
+def read_jsonl(
+    name: str, path: Path, languages: tuple[str, str], limit: int | None = None
+) -> Split:
+    """A split from a file of JSON objects, one a line; lines of white space alone are skipped.
+
+    The languages are keys of the object, or of the object that is its "translation".
+
+    Raises:
+      DataError: a line is no such object.
+    """
+    source, target = [], []
+    for number, line in enumerate(iter_lines(path), 1):
+        if len(source) == limit:
+            break
+        if line and not line.isspace():
+            first, second = _parse_json_pair(line, languages, f"{path}, line {number}")
+            source.append(first)
+            target.append(second)
+    return Split(name, source, target)
+
+
+def _parse_json_pair(line: str, languages: tuple[str, str], place: str) -> list[str]:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = f"{error.msg} at character {error.pos + 1}" if hasattr(error, "msg") else error
+        raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}: {reason}") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}")
+    if isinstance(row.get(TRANSLATION), dict) and not set(languages) <= row.keys():
+        row = row[TRANSLATION]
+    texts = [row[check_language(language, row, place)] for language in languages]
+    for language, text in zip(languages, texts, strict=True):
+        if not isinstance(text, str):
+            raise DataError(f"{place}: {language!r} must hold text; got {shorten(repr(text))}")
+    if "\\ud" in line.lower() and not all(map(_is_encodable, texts)):
+        raise DataError(f"{place}: half of a surrogate pair (\\ud8..-\\udf..) is not text")
+    return texts
+
+
+def _is_encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def check_language(language: str, present, place: str) -> str:
+    """Returns the language if it is among the names present, and raises DataError if not."""
+    if language not in present:
+        raise DataError(f"{place}: no column {language!r}{nearest(language, present)}")
+    return language
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """The text on one line, cut with an ellipsis where it is longer than `width`."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,1 @@
+"""Search, translation of text, and forced decoding."""

@@ -1,0 +1,126 @@
+"""Forced decoding: log-probabilities and alignments of given pieces, whoever chose them."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from nmt.data.vocabulary import SpecialPieces
+from nmt.decoding import programs
+from nmt.decoding.lattice import group_by_length, pad, round_up
+from nmt.errors import NmtError
+from nmt.models.build import Params
+
+Ids = np.ndarray  # (length,) int32, of one sentence
+
+
+class PairScore(NamedTuple):
+    """What the model says of a given translation.
+
+    Attributes:
+      log_prob: summed over its pieces, EOS included.
+      num_pieces: of the translation, EOS included.
+    """
+
+    log_prob: float
+    num_pieces: int
+
+
+class ForcedBatch(NamedTuple):
+    """Pairs that are decoded together; the arrays have lattice shapes.
+
+    Attributes:
+      indices: of the pairs, in the order of the rows; rows after them are filler.
+      source, source_mask: (B, S).
+      target_in, target_out, target_mask: (B, T).
+    """
+
+    indices: list[int]
+    source: np.ndarray
+    source_mask: np.ndarray
+    target_in: np.ndarray
+    target_out: np.ndarray
+    target_mask: np.ndarray
+
+
+def score_ids(
+    graph: nnx.GraphDef,
+    params: Params,
+    sources: Sequence[Ids],
+    targets: Sequence[Ids],
+    special: SpecialPieces,
+    *,
+    batch_sentences: int = 64,
+) -> list[PairScore]:
+    """Scores translations, pair by pair.
+
+    Args:
+      graph, params: the model.
+      sources, targets: ids with EOS at the end.
+      special: the special pieces.
+      batch_sentences: rows of a batch at most.
+    """
+    scores: list[PairScore | None] = [None] * len(sources)
+    for batch in forced_batches(sources, targets, special, batch_sentences):
+        log_probs = np.asarray(programs.forced_log_probs(graph, params, *batch[1:]))  # B T
+        for row, i in enumerate(batch.indices):
+            scores[i] = PairScore(float(log_probs[row].sum(dtype=np.float64)), len(targets[i]))
+    return scores
+
+
+def align_ids(
+    graph: nnx.GraphDef,
+    params: Params,
+    sources: Sequence[Ids],
+    targets: Sequence[Ids],
+    special: SpecialPieces,
+    *,
+    batch_sentences: int = 64,
+) -> list[np.ndarray]:
+    """Alignments of given translations, pair by pair.
+
+    Args:
+      graph, params: the model.
+      sources, targets: ids with EOS at the end.
+      special: the special pieces.
+      batch_sentences: rows of a batch at most.
+    Returns:
+      for each pair (T, S), rows and columns of EOS included, without padding.
+    Raises:
+      NmtError: the model has no attention.
+    """
+    matrices: list[np.ndarray | None] = [None] * len(sources)
+    for batch in forced_batches(sources, targets, special, batch_sentences):
+        aligned = programs.forced_alignment(
+            graph, params, batch.source, batch.source_mask, batch.target_in
+        )
+        if aligned is None:
+            raise NmtError("the model has no attention, and so no alignment")
+        aligned = np.asarray(aligned, dtype=jnp.float32)  # B T S
+        for row, i in enumerate(batch.indices):
+            matrices[i] = aligned[row, : len(targets[i]), : len(sources[i])].copy()
+    return matrices
+
+
+def forced_batches(
+    sources: Sequence[Ids], targets: Sequence[Ids], special: SpecialPieces, batch_sentences: int
+) -> Iterator[ForcedBatch]:
+    """Every pair once, in batches of few shapes. A filler row is a lone EOS, nothing to score."""
+    assert len(sources) == len(targets), "a target to each source"
+    lengths = [(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
+    filler = [special.eos_id]
+    for indices, rows in group_by_length(lengths, batch_sentences):
+        length = round_up(max(lengths[i][0] for i in indices))
+        source, source_mask = pad(
+            [sources[i] for i in indices], rows, length, filler, special.pad_id
+        )
+        length = round_up(max(lengths[i][1] for i in indices))
+        target_out, target_mask = pad(
+            [targets[i] for i in indices], rows, length, filler, special.pad_id
+        )
+        target_mask[len(indices) :] = False
+        target_in = np.roll(target_out, 1, axis=1)
+        target_in[:, 0] = special.bos_id
+        yield ForcedBatch(indices, source, source_mask, target_in, target_out, target_mask)

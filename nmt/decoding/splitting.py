@@ -1,0 +1,61 @@
+"""Cutting lines that are longer than a model can be trusted with, where a reader would pause."""
+
+import re
+from collections.abc import Sequence
+
+from nmt.data.vocabulary import Vocabulary
+
+# Where a part may end, best first: after a sentence, after a clause, at a space. A full stop or a
+# comma ends something only before white space, as numbers have them too; full-width ones always do.
+ENDS = (
+    re.compile(r"[.!?…]+[\"'’”»)\]]*(?=\s)|[。！？]+[」』”’）]*"),
+    re.compile(r"[,;:–—](?=\s)|[、，；：]"),
+    re.compile(r"(?=\s)"),
+)
+
+
+def split_line(text: str, vocabulary: Vocabulary, max_pieces: int) -> list[str]:
+    """Cuts a line into parts of about `max_pieces` pieces at most.
+
+    Each part is as long as it may be and ends after a sentence; where no sentence ends, after a
+    clause; else at a space; and where there is none, between two characters. Joined with spaces
+    the parts are the line, but for such a last resort.
+
+    Args:
+      text: one line.
+      vocabulary: of the source.
+      max_pieces: 1 or more, EOS not counted.
+    Returns:
+      the line itself where it is short; else parts without white space at their ends. No part is
+      empty, and so a line without a piece has none.
+    """
+    num_pieces = len(vocabulary.encode(text))
+    if num_pieces <= max_pieces:
+        return [text] if num_pieces else []
+    spans = vocabulary.encode_with_spans(text).spans
+    parts = []
+    start = first = 0  # the character and the piece that the next part starts with
+    while len(spans) - first > max_pieces:
+        stop = max(spans[first + max_pieces][0], start + 1)
+        cut = _last_end(text, start, stop)
+        parts.append(text[start:cut].strip())
+        start, first = cut, _first_from(spans, first, cut)
+    parts.append(text[start:].strip())
+    return [part for part in parts if part]
+
+
+def _last_end(text: str, start: int, stop: int) -> int:
+    """The best place to cut text[start:stop]."""
+    for end in ENDS:
+        matches = end.finditer(text, start, stop + 1)  # a match may look at what follows it
+        cuts = [match.end() for match in matches if start < match.end() <= stop]
+        if cuts:
+            return cuts[-1]
+    return stop
+
+
+def _first_from(spans: Sequence[tuple[int, int]], first: int, cut: int) -> int:
+    """The first piece after `first` that ends after `cut`."""
+    while first < len(spans) and spans[first][1] <= cut:
+        first += 1
+    return first

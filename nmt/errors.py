@@ -1,0 +1,35 @@
+"""The errors that a user can cause. Their message is one line: what, what was wanted, what came."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class NmtError(Exception):
+    """A mistake that the user can mend; the command line prints its message and exits with 2."""
+
+
+class ConfigError(NmtError):
+    """A config file or an override that cannot be read as meant."""
+
+
+class DataError(NmtError):
+    """A corpus, a text file or a vocabulary that cannot be read as meant."""
+
+
+class RunError(NmtError):
+    """A run directory that is missing, damaged, or belongs to another config."""
+
+
+def nearest(name: str, legal: Iterable[str]) -> str:
+    """Says which legal name is nearest, and all of them: the end of an error message.
+
+    Args:
+      name: what the user wrote.
+      legal: the names that would have been accepted.
+    Returns:
+      '; did you mean "x"? (legal: x, y)', without the question where nothing is near.
+    """
+    names = [str(n) for n in legal]
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    meant = f'; did you mean "{close[0]}"?' if close else ";"
+    return f"{meant} (legal: {', '.join(names)})" if names else ""

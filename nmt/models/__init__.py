@@ -1,0 +1,1 @@
+"""Models behind the one contract of `nmt.models.seq2seq`."""

@@ -1,0 +1,118 @@
+"""The decoder's bottom layer: in which order it attends to the source and updates its state.
+
+    project(embedded, context)          (B, Q, E) -> (B, Q, gates, H), outside the scan
+    advance(state, projected, attend)   -> state, context, alignment, for one position
+    cell                                whose states these are
+
+`attend` maps queries (B, Q, H) to a context (B, Q, M) and an alignment (B, Q, S).
+"""
+
+from collections.abc import Callable
+
+import jax
+from flax import nnx
+
+from nmt.config.schema import RecurrentConfig
+from nmt.models.cells import Cell, State
+
+Array = jax.Array
+Attend = Callable[[Array], tuple[Array | None, Array | None]]
+NewCell = Callable[[int, int], Cell]
+NewLinear = Callable[..., nnx.LinearGeneral]
+Advanced = tuple[State, Array | None, Array | None]
+
+
+class AttendUpdate(nnx.Module):
+    """c_i = attend(s_{i-1}), s_i = cell(s_{i-1}, [E y_{i-1}; c_i]): Bahdanau et al. (2015)."""
+
+    def __init__(
+        self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear
+    ):
+        self.cell = new_cell(config.embedding_dim, config.decoder_dim)
+        self.C = new_linear(
+            annotation_dim,
+            (self.cell.gates, config.decoder_dim),
+            use_bias=False,
+            blocks=self.cell.gates,
+        )
+
+    def project(self, embedded: Array, context: Array | None) -> Array:
+        """The share of E y_{i-1} in the gates; that of c_i is known only within the scan."""
+        return self.cell.project(embedded)
+
+    def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
+        """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""
+        context, alignment = attend(self.cell.output(state))
+        return self.cell.step(state, projected + self.C(context)), context, alignment
+
+
+class UpdateAttendUpdate(nnx.Module):
+    """s'_i = cell(s_{i-1}, E y_{i-1}), c_i = attend(s'_i), s_i = cell'(s'_i, c_i).
+
+    The conditional GRU of Nematus: Sennrich et al. (2017), https://arxiv.org/abs/1703.04357.
+    """
+
+    def __init__(
+        self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear
+    ):
+        self.cell = new_cell(config.embedding_dim, config.decoder_dim)
+        self.second_cell = new_cell(annotation_dim, config.decoder_dim)
+
+    def project(self, embedded: Array, context: Array | None) -> Array:
+        """The first cell's gates."""
+        return self.cell.project(embedded)
+
+    def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
+        """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""
+        between = self.cell.step(state, projected)
+        context, alignment = attend(self.cell.output(between))
+        state = self.second_cell.step(between, self.second_cell.project(context))
+        return state, context, alignment
+
+
+class FixedContext(nnx.Module):
+    """s_i = cell(s_{i-1}, [E y_{i-1}; c]) with one c for all positions: Cho et al. (2014)."""
+
+    def __init__(
+        self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear
+    ):
+        self.cell = new_cell(config.embedding_dim, config.decoder_dim)
+        self.C = new_linear(
+            annotation_dim,
+            (self.cell.gates, config.decoder_dim),
+            use_bias=False,
+            blocks=self.cell.gates,
+        )
+
+    def project(self, embedded: Array, context: Array | None) -> Array:
+        """All of the gates' input; context (B, M)."""
+        return self.cell.project(embedded) + self.C(context)[:, None]
+
+    def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
+        """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""
+        return self.cell.step(state, projected), None, None
+
+
+class InitialStateOnly(nnx.Module):
+    """s_i = cell(s_{i-1}, E y_{i-1}), the source known through s_0 alone: Sutskever et al. (2014)."""
+
+    def __init__(
+        self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear
+    ):
+        self.cell = new_cell(config.embedding_dim, config.decoder_dim)
+
+    def project(self, embedded: Array, context: Array | None) -> Array:
+        """The gates' input."""
+        return self.cell.project(embedded)
+
+    def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
+        """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""
+        return self.cell.step(state, projected), None, None
+
+
+BOTTOM_LAYERS = {
+    "attend_update": AttendUpdate,
+    "update_attend_update": UpdateAttendUpdate,
+    "every_step": FixedContext,
+    "initial_state": InitialStateOnly,
+}

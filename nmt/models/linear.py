@@ -1,0 +1,119 @@
+"""The one matmul: operands in the compute type, accumulation in float32, its gradient likewise.
+
+With precision "bfloat16" both operands are rounded to bfloat16 and their products are summed in
+float32, in the backward pass as in the forward one. JAX's own rule for the gradient of such a
+product would round the gradient of the weights to bfloat16 and feed the matmul one float32
+operand, which is exact where it need not be and inexact where it should not.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+Array = jax.Array
+
+
+def einsum(equation: str, left: Array, right: Array, precision: str) -> Array:
+    """`jnp.einsum` of two operands in a compute type.
+
+    Args:
+      equation: such as "bsm,mh->bsh"; every index of an operand is in the other one or in the
+        result, and none is repeated.
+      left, right: the operands, float32.
+      precision: "float32" (exact also where the hardware has a shortcut) or "bfloat16".
+    Returns:
+      The product, float32.
+    """
+    if precision == "float32":
+        return jnp.einsum(equation, left, right, precision=jax.lax.Precision.HIGHEST)
+    return _bfloat16_einsum(equation, left, right)
+
+
+def matmul(inputs: Array, kernel: Array, precision: str) -> Array:
+    """inputs (..., I), kernel (I, O) -> (..., O)."""
+    flat = einsum("pi,io->po", inputs.reshape(-1, inputs.shape[-1]), kernel, precision)
+    return flat.reshape(*inputs.shape[:-1], kernel.shape[-1])
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _bfloat16_einsum(equation, left, right):
+    return _product(equation, left.astype(jnp.bfloat16), right.astype(jnp.bfloat16))
+
+
+def _product(equation, left, right):
+    return jnp.einsum(equation, left, right, preferred_element_type=jnp.float32)
+
+
+def _forward(equation, left, right):
+    left, right = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16)
+    return _product(equation, left, right), (left, right)
+
+
+def _backward(equation, operands, gradient):
+    left, right = operands
+    gradient = gradient.astype(jnp.bfloat16)
+    indices, result = equation.split("->")
+    left_indices, right_indices = indices.split(",")
+    left_gradient = _product_either_way(left_indices, (result, gradient), (right_indices, right))
+    right_gradient = _product_either_way(right_indices, (left_indices, left), (result, gradient))
+    return left_gradient, right_gradient
+
+
+def _product_either_way(result, first, second):
+    """The product of two (indices, operand) in the order that XLA's CPU backend has code for.
+
+    It multiplies bfloat16 into float32 only where the rows of the result come from the first one.
+    """
+    rows = next(index for index in result if index not in first[0] or index not in second[0])
+    if rows not in first[0]:
+        first, second = second, first
+    return _product(f"{first[0]},{second[0]}->{result}", first[1], second[1])
+
+
+_bfloat16_einsum.defvjp(_forward, _backward)
+
+
+def dot_general(precision: str) -> Callable[..., Array]:
+    """`matmul` in the form that `nnx.Linear` and `nnx.LinearGeneral` take as `dot_general`."""
+
+    def contract(inputs, kernel, dimension_numbers, **_):
+        assert dimension_numbers == (((inputs.ndim - 1,), (0,)), ((), ()))
+        out = matmul(inputs, kernel.reshape(len(kernel), -1), precision)
+        return out.reshape(*inputs.shape[:-1], *kernel.shape[1:])
+
+    return contract
+
+
+def linear(
+    in_dim: int,
+    out_dims: int | tuple[int, ...],
+    *,
+    precision: str,
+    rngs: nnx.Rngs,
+    use_bias: bool = True,
+    blocks: int = 1,
+    kernel_init: nnx.Initializer | None = None,
+) -> nnx.LinearGeneral:
+    """A layer (..., in_dim) -> (..., *out_dims) that multiplies in the compute type.
+
+    Its kernel is (in_dim, *out_dims). It is initialised as `blocks` matrices side by side, so
+    that gates or queries, keys and values held in one kernel start as if they were separate;
+    Glorot and Bengio's (2010) uniform distribution is the default.
+    """
+    init = kernel_init or nnx.initializers.glorot_uniform()
+
+    def blockwise_init(key, shape, dtype):
+        block = (shape[0], shape[1] // blocks)
+        return jnp.concatenate([init(k, block, dtype) for k in jax.random.split(key, blocks)], 1)
+
+    return nnx.LinearGeneral(
+        in_dim,
+        out_dims,
+        use_bias=use_bias,
+        kernel_init=blockwise_init,
+        dot_general=dot_general(precision),
+        rngs=rngs,
+    )

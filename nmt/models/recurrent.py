@@ -1,0 +1,290 @@
+"""The recurrent encoder-decoder, with additive attention or with a fixed-length context vector.
+
+Bahdanau et al. (2015), https://arxiv.org/abs/1409.0473; without attention, Cho et al. (2014),
+https://arxiv.org/abs/1406.1078, and Sutskever et al. (2014), https://arxiv.org/abs/1409.3215.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from nmt.config.schema import RecurrentConfig
+from nmt.models import cells
+from nmt.models.attention import AdditiveAttention
+from nmt.models.decoder_layers import BOTTOM_LAYERS, Attend
+from nmt.models.dropout import dropout, split_key
+from nmt.models.embedding import Embedding, VocabularyProjection
+from nmt.models.linear import linear
+from nmt.models.seq2seq import Decoded, DecoderState, Projection
+
+Array = jax.Array
+
+
+class RecurrentMemory(NamedTuple):
+    """What the encoder leaves behind, once per sentence.
+
+    Attributes:
+      start: the summary of the source that the decoder starts from, (B, H).
+      source_mask: (B, S).
+      annotations: h_j, (B, S, M); None without attention.
+      keys: U_a h_j, (B, S, A); None without attention.
+      context: the fixed-length context vector c, (B, M); None with attention.
+    """
+
+    start: Array
+    source_mask: Array
+    annotations: Array | None
+    keys: Array | None
+    context: Array | None
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["layers"], meta_fields=[])
+@dataclass(frozen=True)
+class RecurrentState(DecoderState):
+    """The state s_i of each decoder layer, bottom first; leaves (B, K, H)."""
+
+    layers: tuple[cells.State, ...]
+
+
+class Encoder(nnx.Module):
+    """A stack of recurrent layers, each read forwards, or forwards and backwards and joined."""
+
+    def __init__(self, config: RecurrentConfig, *, precision: str, rngs: nnx.Rngs):
+        new_cell = partial(cells.CELLS[config.cell], precision=precision, rngs=rngs)
+        directions = 2 if config.bidirectional else 1
+        self.annotation_dim = directions * config.encoder_dim
+        inputs = [config.embedding_dim] + [self.annotation_dim] * (config.encoder_layers - 1)
+        self.forward = nnx.List([new_cell(dim, config.encoder_dim) for dim in inputs])
+        self.backward = nnx.List(
+            [new_cell(dim, config.encoder_dim) for dim in inputs if config.bidirectional]
+        )
+        self.dropout = config.dropout
+
+    def __call__(self, embedded: Array, mask: Array, dropout_key: Array | None):
+        """Reads the source.
+
+        Args:
+          embedded: (B, S, E).
+          mask: (B, S).
+          dropout_key: for what goes from one layer to the next.
+        Returns:
+          annotations: (B, S, M).
+          finals: the last output of each direction of the top layer, [(B, H), ...].
+        """
+        annotations, keys = embedded, split_key(dropout_key, len(self.forward))
+        for layer, forward in enumerate(self.forward):
+            if layer:
+                annotations = dropout(annotations, self.dropout, keys[layer])
+            directions = [cells.run(forward, annotations, mask)]
+            if self.backward:
+                directions.append(
+                    cells.run(self.backward[layer], annotations, mask, reverse=True)
+                )
+            outputs, finals = zip(*directions, strict=True)
+            annotations = jnp.concatenate(outputs, axis=-1)
+        return annotations, finals
+
+
+class Readout(nnx.Module):
+    """The deep output t_i = U_o s + V_o E y_{i-1} + C_o c_i, through tanh or maxout.
+
+    Bahdanau et al. (2015), appendix A.2.2, has maxout of pairs (Goodfellow et al. 2013).
+    """
+
+    def __init__(
+        self, config: RecurrentConfig, context_dim: int, *, precision: str, rngs: nnx.Rngs
+    ):
+        self.pieces = 2 if config.readout == "maxout" else 1
+        out = self.pieces * config.readout_dim
+        layer = partial(linear, precision=precision, rngs=rngs)
+        self.U_o = layer(config.decoder_dim, out)
+        self.V_o = layer(config.embedding_dim, out, use_bias=False)
+        self.C_o = layer(context_dim, out, use_bias=False) if context_dim else nnx.data(None)
+
+    def __call__(self, state: Array, embedded: Array, context: Array | None) -> Array:
+        """state (B, Q, H), embedded (B, Q, E), context (B, Q, M) or None -> features (B, Q, E)."""
+        t = self.U_o(state) + self.V_o(embedded)
+        if self.C_o is not None:
+            t = t + self.C_o(context)
+        if self.pieces == 1:
+            return jnp.tanh(t)
+        return t.reshape(*t.shape[:-1], -1, self.pieces).max(axis=-1)
+
+
+class RecurrentSeq2Seq(nnx.Module):
+    """Encoder, decoder and readout behind the contract of `nmt.models.seq2seq`."""
+
+    def __init__(
+        self,
+        config: RecurrentConfig,
+        *,
+        source_size: int,
+        target_size: int,
+        precision: str,
+        rngs: nnx.Rngs,
+    ):
+        self.config = config
+        new_embedding = partial(Embedding, dim=config.embedding_dim, stddev=0.1, rngs=rngs)
+        layer = partial(linear, precision=precision, rngs=rngs)
+        new_cell = partial(cells.CELLS[config.cell], precision=precision, rngs=rngs)
+
+        self.target_embedding = new_embedding(target_size)
+        self.source_embedding = (
+            nnx.data(None) if config.share_embeddings else new_embedding(source_size)
+        )
+        self.encoder = Encoder(config, precision=precision, rngs=rngs)
+        annotation_dim = self.encoder.annotation_dim
+        attentive = config.attention == "additive"
+        self.attention = (
+            AdditiveAttention(
+                config.decoder_dim,
+                annotation_dim,
+                config.alignment_dim,
+                precision=precision,
+                rngs=rngs,
+            )
+            if attentive
+            else nnx.data(None)
+        )
+        self.start = nnx.List(
+            [layer(config.encoder_dim, config.decoder_dim) for _ in range(config.decoder_layers)]
+        )
+        order = config.decoder_order if attentive else config.fixed_context
+        self.bottom = BOTTOM_LAYERS[order](new_cell, config, annotation_dim, layer)
+        self.upper = nnx.List(
+            [
+                new_cell(config.decoder_dim, config.decoder_dim)
+                for _ in range(config.decoder_layers - 1)
+            ]
+        )
+        context_dim = 0 if order == "initial_state" else annotation_dim
+        self.readout = Readout(config, context_dim, precision=precision, rngs=rngs)
+        self.output = VocabularyProjection(
+            target_size,
+            config.readout_dim,
+            tied=config.tie_projection,
+            precision=precision,
+            rngs=rngs,
+        )
+
+    def projection(self) -> Projection:
+        """The vocabulary projection."""
+        return self.output(self.target_embedding)
+
+    def encode(
+        self, source: Array, source_mask: Array, *, dropout_key: Array | None = None
+    ) -> RecurrentMemory:
+        """source (B, S), source_mask (B, S) -> memory."""
+        embedding_key, layers_key, annotations_key = split_key(dropout_key, 3)
+        embedding = self.source_embedding or self.target_embedding
+        embedded = dropout(embedding(source), self.config.dropout, embedding_key)
+        annotations, finals = self.encoder(embedded, source_mask, layers_key)
+        if self.attention is None:
+            context = dropout(
+                jnp.concatenate(finals, axis=-1), self.config.dropout, annotations_key
+            )
+            return RecurrentMemory(finals[-1], source_mask, None, None, context)
+        annotations = dropout(annotations, self.config.dropout, annotations_key)
+        keys = self.attention.keys(annotations)
+        return RecurrentMemory(finals[-1], source_mask, annotations, keys, None)
+
+    def init_state(
+        self, memory: RecurrentMemory, num_hypotheses: int, max_length: int
+    ) -> RecurrentState:
+        """s_0 = tanh(W_s h), h the backward encoder's state at the first word (appendix A.2.2)."""
+        del max_length  # the state's size does not depend on it
+        layers = []
+        for cell, W_s in zip((self.bottom.cell, *self.upper), self.start, strict=True):
+            output = jnp.tanh(W_s(memory.start))[:, None]  # B 1 H
+            output = jnp.broadcast_to(
+                output, (output.shape[0], num_hypotheses, output.shape[-1])
+            )
+            layers.append(cell.state_from_output(output))
+        return RecurrentState(tuple(layers))
+
+    def step(
+        self, state: RecurrentState, memory: RecurrentMemory, piece: Array, position: Array
+    ) -> tuple[RecurrentState, Array, Array | None]:
+        """Reads one piece (B, K) per hypothesis -> state, features (B, K, E), alignment (B, K, S)."""
+        del position  # the state itself remembers
+        embedded = self.target_embedding(piece)  # B K E
+        projected = self.bottom.project(embedded, memory.context)
+        bottom, context, alignment = self.bottom.advance(
+            state.layers[0], projected, self._attend(memory)
+        )
+        layers = [bottom]
+        below = self.bottom.cell.output(bottom)
+        for cell, layer in zip(self.upper, state.layers[1:], strict=True):
+            layers.append(cell.step(layer, cell.project(below), layers[-1]))
+            below = cell.output(layers[-1])
+        shown = below if self.config.readout_state == "current" else self._top(state)
+        features = self.readout(shown, embedded, _context(context, memory, piece.shape[1]))
+        return RecurrentState(tuple(layers)), features, alignment
+
+    def __call__(
+        self,
+        source: Array,
+        source_mask: Array,
+        target_in: Array,
+        *,
+        dropout_key: Array | None = None,
+    ) -> Decoded:
+        """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded.
+
+        Only the bottom layer attends, so the layers above it run one after the other, each over
+        all positions, as the encoder's do.
+        """
+        encode_key, embedding_key, readout_key = split_key(dropout_key, 3)
+        memory = self.encode(source, source_mask, dropout_key=encode_key)
+        embedded = dropout(
+            self.target_embedding(target_in), self.config.dropout, embedding_key
+        )
+        initial = self.init_state(memory, 1, target_in.shape[1])
+        outputs, contexts, alignments = self._run_bottom(memory, initial.layers[0], embedded)
+        everywhere = jnp.ones(target_in.shape, bool)  # junk past a target's end harms nothing
+        for cell, start in zip(self.upper, initial.layers[1:], strict=True):
+            start = jax.tree.map(lambda leaf: leaf[:, 0], start)
+            outputs, _ = cells.run(cell, outputs, everywhere, start)
+        if self.config.readout_state == "previous":
+            outputs = jnp.concatenate([self._top(initial), outputs[:, :-1]], axis=1)
+        features = self.readout(
+            outputs, embedded, _context(contexts, memory, target_in.shape[1])
+        )
+        return Decoded(dropout(features, self.config.dropout, readout_key), alignments)
+
+    def _attend(self, memory: RecurrentMemory) -> Attend:
+        """The bottom layer's view of the source: queries (B, Q, H) -> context, alignment."""
+        if self.attention is None:
+            return lambda queries: (None, None)
+        return lambda queries: self.attention(
+            queries, memory.keys, memory.annotations, memory.source_mask
+        )
+
+    def _run_bottom(self, memory: RecurrentMemory, initial: cells.State, embedded: Array):
+        """embedded (B, T, E) -> outputs (B, T, H), contexts (B, T, M), alignments (B, T, S)."""
+        attend = self._attend(memory)
+
+        def step(state, projected):  # leaves (B, 1, H), projected (B, 1, gates, H)
+            state, context, alignment = self.bottom.advance(state, projected, attend)
+            return state, (self.bottom.cell.output(state), context, alignment)
+
+        projected = self.bottom.project(embedded, memory.context)
+        time_major = jnp.expand_dims(projected.swapaxes(0, 1), 2)  # T B 1 gates H
+        _, collected = jax.lax.scan(step, initial, time_major)
+        return jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected)
+
+    def _top(self, state: RecurrentState) -> Array:
+        """The top layer's output, (B, K, H)."""
+        return (self.upper[-1] if self.upper else self.bottom.cell).output(state.layers[-1])
+
+
+def _context(context: Array | None, memory: RecurrentMemory, num_queries: int) -> Array | None:
+    """The attended context (B, Q, M), or the fixed one for every query."""
+    if context is not None or memory.context is None:
+        return context
+    batch, dim = memory.context.shape
+    return jnp.broadcast_to(memory.context[:, None], (batch, num_queries, dim))

@@ -1,0 +1,120 @@
+"""The contract that search, loss and alignment know of every model, and log-probabilities.
+
+    memory = model.encode(source, source_mask)                       once per sentence
+    state  = model.init_state(memory, num_hypotheses, max_length)    leaves (B, K, ...)
+    state, features, alignment = model.step(state, memory, piece, position)
+    decoded = model(source, source_mask, target_in)                  all positions, teacher-forced
+    log_probs = log_probs_from_features(features, model.projection())
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from nmt.models.linear import matmul
+
+Array = jax.Array
+VOCABULARY_MULTIPLE = 128  # rows of the projection; so it may be sharded and fills whole tiles
+
+
+class Decoded(NamedTuple):
+    """What the teacher-forced pass gives.
+
+    Attributes:
+      features: (B, T, E), before the vocabulary projection.
+      alignment: (B, T, S), a probability over source positions; None without attention.
+    """
+
+    features: Array
+    alignment: Array | None
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["kernel", "bias"],
+    meta_fields=["size", "precision"],
+)
+@dataclass(frozen=True)
+class Projection:
+    """The vocabulary matrix that turns features into logits.
+
+    Attributes:
+      kernel: (V, E), with V padded to a multiple of 128 rows.
+      bias: (V,).
+      size: pieces in the real vocabulary; rows from here on are padding.
+      precision: the compute type of the product, "float32" or "bfloat16".
+    """
+
+    kernel: Array
+    bias: Array
+    size: int
+    precision: str
+
+
+class DecoderState:
+    """What one hypothesis carries between steps: a pytree whose leaves are (B, K, ...)."""
+
+    def reorder(self, parents: Array) -> "DecoderState":
+        """Lets hypothesis k go on from hypothesis parents[b, k]; parents (B, K)."""
+        return jax.tree.map(lambda leaf: gather_hypotheses(leaf, parents), self)
+
+    def grow(self, max_length: int) -> "DecoderState":
+        """Makes room for `max_length` target positions; a fixed-size state needs none."""
+        return self
+
+
+class Seq2Seq(Protocol):
+    """Every model. Masks are True on real positions, of which each row has at least one."""
+
+    def encode(self, source: Array, source_mask: Array, *, dropout_key: Array | None = None) -> Any:
+        """source (B, S), source_mask (B, S) -> memory, a pytree with leaves (B, ...)."""
+
+    def init_state(self, memory: Any, num_hypotheses: int, max_length: int) -> DecoderState:
+        """The state before the first target position, the same for each hypothesis."""
+
+    def step(
+        self, state: DecoderState, memory: Any, piece: Array, position: Array
+    ) -> tuple[DecoderState, Array, Array | None]:
+        """Reads one piece per hypothesis.
+
+        Args:
+          state: leaves (B, K, ...).
+          memory: of `encode`.
+          piece: (B, K), the piece before: BOS at position 0.
+          position: (B, K), the target position that `piece` is the input of.
+        Returns:
+          state, features (B, K, E) and alignment (B, K, S) or None.
+        """
+
+    def __call__(
+        self, source: Array, source_mask: Array, target_in: Array, *, dropout_key: Array | None = None
+    ) -> Decoded:
+        """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded."""
+
+    def projection(self) -> Projection:
+        """The vocabulary projection; the tied embedding where tied."""
+
+
+def padded_size(size: int) -> int:
+    """Rows of an embedding or projection for a vocabulary of `size` pieces."""
+    return -(-size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
+def gather_hypotheses(leaf: Array, parents: Array) -> Array:
+    """leaf (B, K, ...), parents (B, J) -> (B, J, ...), leaf[b, parents[b, j]]."""
+    return jnp.take_along_axis(leaf, parents.reshape(*parents.shape, *[1] * (leaf.ndim - 2)), axis=1)
+
+
+def logits_from_features(features: Array, projection: Projection) -> Array:
+    """features (..., E) -> logits (..., V) in float32; padding rows hold the lowest number."""
+    logits = matmul(features, projection.kernel.T, projection.precision) + projection.bias
+    real = jnp.arange(projection.kernel.shape[0]) < projection.size
+    return jnp.where(real, logits, jnp.finfo(jnp.float32).min)
+
+
+def log_probs_from_features(features: Array, projection: Projection) -> Array:
+    """features (..., E) -> log-softmax over the real vocabulary, (..., V)."""
+    return jax.nn.log_softmax(logits_from_features(features, projection))

@@ -1,0 +1,178 @@
+"""The Transformer behind the contract of `nmt.models.seq2seq`.
+
+Vaswani et al. (2017), https://arxiv.org/abs/1706.03762.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from nmt.config.schema import TransformerConfig
+from nmt.models.dropout import dropout, split_key
+from nmt.models.embedding import Embedding, VocabularyProjection
+from nmt.models.seq2seq import Decoded, DecoderState, Projection
+from nmt.models.transformer_layers import DecoderLayer, EncoderLayer, Stack, sinusoids
+
+Array = jax.Array
+
+
+class TransformerMemory(NamedTuple):
+    """What the encoder leaves behind, once per sentence.
+
+    Attributes:
+      source_mask: (B, S).
+      keys_values: keys and values of the source for each decoder layer, each (B, S, N, d).
+    """
+
+    source_mask: Array
+    keys_values: tuple[tuple[Array, Array], ...]
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["caches"], meta_fields=[])
+@dataclass(frozen=True)
+class TransformerState(DecoderState):
+    """Keys and values of the positions so far, for each decoder layer; leaves (B, K, L, N, d)."""
+
+    caches: tuple[tuple[Array, Array], ...]
+
+    def grow(self, max_length: int) -> "TransformerState":
+        """Pads the caches to `max_length` positions."""
+
+        def pad(leaf):
+            missing = max_length - leaf.shape[2]
+            return jnp.pad(leaf, [(0, 0), (0, 0), (0, missing), (0, 0), (0, 0)])
+
+        return jax.tree.map(pad, self)
+
+
+class TransformerSeq2Seq(nnx.Module):
+    """Encoder and decoder stacks."""
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        *,
+        source_size: int,
+        target_size: int,
+        precision: str,
+        rngs: nnx.Rngs,
+    ):
+        self.config = config
+        dim = config.model_dim
+        # Scaled by sqrt(D) on the way in, an embedding of this size starts with unit variance.
+        stddev = dim**-0.5
+        new_embedding = partial(Embedding, dim=dim, stddev=stddev, rngs=rngs)
+        self.target_embedding = new_embedding(target_size)
+        self.source_embedding = (
+            nnx.data(None) if config.share_embeddings else new_embedding(source_size)
+        )
+        new_layer = partial(EncoderLayer, config, precision=precision, rngs=rngs)
+        self.encoder = Stack(new_layer, config.encoder_layers)
+        new_layer = partial(DecoderLayer, config, precision=precision, rngs=rngs)
+        self.decoder = Stack(new_layer, config.decoder_layers)
+        pre = config.norm == "pre"  # whose sums are never normalised on the way
+        new_norm = partial(nnx.LayerNorm, dim, epsilon=1e-5, rngs=rngs)
+        self.encoder_norm = new_norm() if pre else nnx.data(None)
+        self.decoder_norm = new_norm() if pre else nnx.data(None)
+        self.output = VocabularyProjection(
+            target_size, dim, tied=config.tie_projection, precision=precision, rngs=rngs
+        )
+
+    def projection(self) -> Projection:
+        """The vocabulary projection."""
+        return self.output(self.target_embedding)
+
+    def encode(
+        self, source: Array, source_mask: Array, *, dropout_key: Array | None = None
+    ) -> TransformerMemory:
+        """source (B, S), source_mask (B, S) -> memory."""
+        annotations = self._annotate(source, source_mask, dropout_key)
+        keys_values = tuple(
+            layer.cross_attention.project(annotations) for layer in self.decoder.unstacked()
+        )
+        return TransformerMemory(source_mask, keys_values)
+
+    def init_state(
+        self, memory: TransformerMemory, num_hypotheses: int, max_length: int
+    ) -> TransformerState:
+        """Empty caches for `max_length` target positions."""
+
+        def empty(keys):  # B S N d
+            batch, _, heads, dim = keys.shape
+            return jnp.zeros((batch, num_hypotheses, max_length, heads, dim), keys.dtype)
+
+        return TransformerState(jax.tree.map(empty, memory.keys_values))
+
+    def step(
+        self, state: TransformerState, memory: TransformerMemory, piece: Array, position: Array
+    ) -> tuple[TransformerState, Array, Array]:
+        """Reads one piece (B, K) per hypothesis -> state, features (B, K, D), alignment (B, K, S)."""
+        x, caches, alignments = self._embed(self.target_embedding, piece, position), [], []
+        for layer, cache, keys_values in zip(
+            self.decoder.unstacked(), state.caches, memory.keys_values, strict=True
+        ):
+            x, cache, alignment = layer.step(
+                x, cache, keys_values, memory.source_mask, position
+            )
+            caches.append(cache)
+            alignments.append(alignment)  # B N K S
+        features = self.decoder_norm(x) if self.decoder_norm is not None else x
+        return TransformerState(tuple(caches)), features, self._choose(jnp.stack(alignments))
+
+    def __call__(
+        self,
+        source: Array,
+        source_mask: Array,
+        target_in: Array,
+        *,
+        dropout_key: Array | None = None,
+    ) -> Decoded:
+        """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded."""
+        features, alignments = self._decode(source, source_mask, target_in, dropout_key)
+        return Decoded(features, self._choose(alignments))
+
+    def align(
+        self, source: Array, source_mask: Array, target_in: Array, *, all_heads: bool = False
+    ) -> Array:
+        """The alignment (B, T, S), or that of every layer and head, (B, layers, N, T, S)."""
+        _, alignments = self._decode(source, source_mask, target_in, None)
+        return alignments.swapaxes(0, 1) if all_heads else self._choose(alignments)
+
+    def _annotate(self, source: Array, source_mask: Array, dropout_key: Array | None) -> Array:
+        """source (B, S) -> annotations (B, S, D)."""
+        embedding_key, layers_key = split_key(dropout_key, 2)
+        embedding = self.source_embedding or self.target_embedding
+        x = self._embed(embedding, source, jnp.arange(source.shape[1]), embedding_key)
+        x, _ = self.encoder.scan(
+            lambda layer, x, key: (layer(x, source_mask, key), None), x, layers_key
+        )
+        return x if self.encoder_norm is None else self.encoder_norm(x)
+
+    def _decode(self, source, source_mask, target_in, dropout_key):
+        """-> features (B, T, D), alignments (layers, B, N, T, S)."""
+        encoder_key, embedding_key, layers_key = split_key(dropout_key, 3)
+        annotations = self._annotate(source, source_mask, encoder_key)
+        positions = jnp.arange(target_in.shape[1])
+        x = self._embed(self.target_embedding, target_in, positions, embedding_key)
+        x, alignments = self.decoder.scan(
+            lambda layer, x, key: layer(x, annotations, source_mask, key), x, layers_key
+        )
+        return x if self.decoder_norm is None else self.decoder_norm(x), alignments
+
+    def _embed(self, embedding, ids, positions, dropout_key=None) -> Array:
+        """ids (...), positions broadcast to (...) -> (..., D): sections 3.4 and 3.5."""
+        config = self.config
+        scale = config.model_dim**0.5 if config.scale_embeddings else 1.0
+        x = embedding(ids) * scale + sinusoids(positions, config.model_dim, config.sinusoids)
+        return dropout(x, config.dropout, dropout_key)
+
+    def _choose(self, alignments: Array) -> Array:
+        """alignments (layers, B, N, T, S) -> that of the alignment layer and head(s), (B, T, S)."""
+        config = self.config
+        layer = alignments[max(config.alignment_layer, -config.decoder_layers)]
+        head = config.alignment_head
+        return layer.mean(axis=1) if head is None else layer[:, head]

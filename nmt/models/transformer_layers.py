@@ -1,0 +1,241 @@
+"""The Transformer's layers, and a stack of them that compiles as one.
+
+Vaswani et al. (2017), https://arxiv.org/abs/1706.03762, section 3.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from nmt.config.schema import TransformerConfig
+from nmt.models.attention import dot_product_attention
+from nmt.models.dropout import dropout, split_key
+from nmt.models.linear import linear
+
+Array = jax.Array
+ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "swish": jax.nn.swish}
+
+
+def sinusoids(positions: Array, dim: int, layout: str) -> Array:
+    """PE(p, 2i) = sin(p / 10000^(2i/D)), PE(p, 2i+1) = cos of the same: section 3.5.
+
+    Args:
+      positions: (...), integers from 0.
+      dim: D, even.
+      layout: "interleaved" as published, or "halves": all sines before all cosines.
+    Returns:
+      (..., D).
+    """
+    rates = 10000.0 ** (-2 * jnp.arange(dim // 2) / dim)
+    angles = positions[..., None] * rates  # (..., D/2)
+    sines, cosines = jnp.sin(angles), jnp.cos(angles)
+    if layout == "halves":
+        return jnp.concatenate([sines, cosines], axis=-1)
+    return jnp.stack([sines, cosines], axis=-1).reshape(*positions.shape, dim)
+
+
+class SelfAttention(nnx.Module):
+    """Multi-head attention of a sequence to itself: section 3.2.2."""
+
+    def __init__(self, config: TransformerConfig, *, precision: str, rngs: nnx.Rngs):
+        self.config, self.precision = config, precision
+        dim, heads = config.model_dim, config.num_heads
+        layer = partial(linear, precision=precision, rngs=rngs)
+        self.queries_keys_values = layer(dim, (3, heads, dim // heads), blocks=3)
+        self.out = layer(dim, dim)
+
+    def project(self, inputs: Array) -> tuple[Array, Array, Array]:
+        """inputs (B, T, D) -> queries, keys, values, each (B, T, N, d)."""
+        projected = self.queries_keys_values(inputs)
+        return projected[..., 0, :, :], projected[..., 1, :, :], projected[..., 2, :, :]
+
+    def attend(self, queries, keys, values, mask, dropout_key: Array | None = None) -> Array:
+        """queries (B, Q, N, d), keys and values (B, T, N, d), mask to (B, N, Q, T) -> (B, Q, D)."""
+        rate = self.config.attention_dropout
+        context, _ = dot_product_attention(
+            queries, keys, values, mask, self.precision, rate=rate, dropout_key=dropout_key
+        )
+        return self.out(context.reshape(*context.shape[:2], -1))
+
+
+class CrossAttention(nnx.Module):
+    """Multi-head attention of target positions to the source: section 3.2.3."""
+
+    def __init__(self, config: TransformerConfig, *, precision: str, rngs: nnx.Rngs):
+        self.config, self.precision = config, precision
+        dim, heads = config.model_dim, config.num_heads
+        layer = partial(linear, precision=precision, rngs=rngs)
+        self.queries = layer(dim, (heads, dim // heads))
+        self.keys_values = layer(dim, (2, heads, dim // heads), blocks=2)
+        self.out = layer(dim, dim)
+
+    def project(self, annotations: Array) -> tuple[Array, Array]:
+        """annotations (B, S, D) -> keys, values, each (B, S, N, d); once per sentence."""
+        projected = self.keys_values(annotations)
+        return projected[..., 0, :, :], projected[..., 1, :, :]
+
+    def __call__(self, inputs, keys, values, source_mask, dropout_key: Array | None = None):
+        """inputs (B, Q, D), source_mask (B, S) -> (B, Q, D), alignment (B, N, Q, S)."""
+        rate = self.config.attention_dropout
+        context, alignment = dot_product_attention(
+            self.queries(inputs),
+            keys,
+            values,
+            source_mask[:, None, None],
+            self.precision,
+            rate=rate,
+            dropout_key=dropout_key,
+        )
+        return self.out(context.reshape(*context.shape[:2], -1)), alignment
+
+
+class FeedForward(nnx.Module):
+    """W_2 activation(W_1 x + b_1) + b_2, position by position: section 3.3."""
+
+    def __init__(self, config: TransformerConfig, *, precision: str, rngs: nnx.Rngs):
+        self.activation = config.activation
+        layer = partial(linear, precision=precision, rngs=rngs)
+        self.W_1 = layer(config.model_dim, config.feedforward_dim)
+        self.W_2 = layer(config.feedforward_dim, config.model_dim)
+
+    def __call__(self, inputs: Array) -> Array:
+        """(B, T, D) -> (B, T, D)."""
+        return self.W_2(ACTIVATIONS[self.activation](self.W_1(inputs)))
+
+
+class Residual(nnx.Module):
+    """x + sublayer(x) with its normalisation: behind the sum as published, or before the sublayer.
+
+    Pre-norm: Xiong et al. (2020), https://arxiv.org/abs/2002.04745. Dropout acts on the sublayer's
+    output (section 5.4).
+    """
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs):
+        self.norm = nnx.LayerNorm(config.model_dim, epsilon=1e-5, rngs=rngs)
+        self.pre, self.dropout = config.norm == "pre", config.dropout
+
+    def before(self, inputs: Array) -> Array:
+        """What the sublayer sees, (B, T, D)."""
+        return self.norm(inputs) if self.pre else inputs
+
+    def after(self, inputs: Array, outputs: Array, dropout_key: Array | None) -> Array:
+        """The sublayer's outputs joined to its inputs, (B, T, D)."""
+        total = inputs + dropout(outputs, self.dropout, dropout_key)
+        return total if self.pre else self.norm(total)
+
+
+class EncoderLayer(nnx.Module):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, config: TransformerConfig, *, precision: str, rngs: nnx.Rngs):
+        self.attention = SelfAttention(config, precision=precision, rngs=rngs)
+        self.feedforward = FeedForward(config, precision=precision, rngs=rngs)
+        self.attention_residual = Residual(config, rngs=rngs)
+        self.feedforward_residual = Residual(config, rngs=rngs)
+
+    def __call__(self, x: Array, source_mask: Array, dropout_key: Array | None) -> Array:
+        """x (B, S, D), source_mask (B, S) -> (B, S, D)."""
+        weights_key, attention_key, feedforward_key = split_key(dropout_key, 3)
+        projected = self.attention.project(self.attention_residual.before(x))
+        attended = self.attention.attend(*projected, source_mask[:, None, None], weights_key)
+        x = self.attention_residual.after(x, attended, attention_key)
+        outputs = self.feedforward(self.feedforward_residual.before(x))
+        return self.feedforward_residual.after(x, outputs, feedforward_key)
+
+
+class DecoderLayer(nnx.Module):
+    """Self-attention to the positions so far, attention to the source, then feed-forward."""
+
+    def __init__(self, config: TransformerConfig, *, precision: str, rngs: nnx.Rngs):
+        self.attention = SelfAttention(config, precision=precision, rngs=rngs)
+        self.cross_attention = CrossAttention(config, precision=precision, rngs=rngs)
+        self.feedforward = FeedForward(config, precision=precision, rngs=rngs)
+        self.attention_residual = Residual(config, rngs=rngs)
+        self.cross_residual = Residual(config, rngs=rngs)
+        self.feedforward_residual = Residual(config, rngs=rngs)
+
+    def __call__(self, x: Array, annotations: Array, source_mask: Array, dropout_key: Array | None):
+        """All positions: x (B, T, D), annotations (B, S, D) -> (B, T, D), alignment (B, N, T, S)."""
+        weights_key, *keys = split_key(dropout_key, 5)
+        projected = self.attention.project(self.attention_residual.before(x))
+        causal = jnp.tril(jnp.ones((x.shape[1], x.shape[1]), bool))
+        attended = self.attention.attend(*projected, causal, weights_key)
+        return self.rest(x, attended, self.cross_attention.project(annotations), source_mask, keys)
+
+    def step(self, x: Array, cache: tuple, memory: tuple, source_mask: Array, position: Array):
+        """One position of each hypothesis.
+
+        Args:
+          x: (B, K, D).
+          cache: keys and values of earlier positions, each (B, K, L, N, d).
+          memory: keys and values of the source, each (B, S, N, d).
+          source_mask: (B, S).
+          position: (B, K), from 0.
+        Returns:
+          outputs (B, K, D), the cache with this position in it, alignment (B, N, K, S).
+        """
+        batch, hypotheses, length = cache[0].shape[:3]
+        flat = batch * hypotheses  # a hypothesis attends to its own positions alone
+        queries, *now = self.attention.project(self.attention_residual.before(x))
+        rows = jnp.arange(flat)
+        cache = tuple(
+            old.reshape(flat, *old.shape[2:])
+            .at[rows, position.reshape(flat)]
+            .set(new.reshape(flat, *new.shape[2:]))
+            for old, new in zip(cache, now, strict=True)
+        )  # flat L N d
+        so_far = jnp.arange(length) <= position.reshape(flat, 1)  # flat L
+        attended = self.attention.attend(
+            queries.reshape(flat, 1, *queries.shape[2:]), *cache, so_far[:, None, None]
+        )
+        cache = tuple(leaf.reshape(batch, hypotheses, *leaf.shape[1:]) for leaf in cache)
+        attended = attended.reshape(x.shape)
+        outputs, alignment = self.rest(x, attended, memory, source_mask, [None] * 4)
+        return outputs, cache, alignment
+
+    def rest(self, x: Array, attended: Array, memory: tuple, source_mask: Array, keys: list):
+        """What follows self-attention, the same for all positions at once and one by one."""
+        attention_key, weights_key, cross_key, feedforward_key = keys
+        x = self.attention_residual.after(x, attended, attention_key)
+        inputs = self.cross_residual.before(x)
+        attended, alignment = self.cross_attention(inputs, *memory, source_mask, weights_key)
+        x = self.cross_residual.after(x, attended, cross_key)
+        outputs = self.feedforward(self.feedforward_residual.before(x))
+        return self.feedforward_residual.after(x, outputs, feedforward_key), alignment
+
+
+class Stack(nnx.Module):
+    """Layers of one kind whose parameters are stacked: each array has the layers in front.
+
+    A `lax.scan` over them compiles one layer, whatever their number.
+    """
+
+    def __init__(self, new_layer: Callable[[], nnx.Module], num_layers: int):
+        layers = [new_layer() for _ in range(num_layers)]
+        states = [nnx.state(layer) for layer in layers]
+        nnx.update(layers[0], jax.tree.map(lambda *leaves: jnp.stack(leaves), *states))
+        self.layers = layers[0]  # a layer in form, with stacked arrays
+        self.num_layers = num_layers
+
+    def scan(self, apply: Callable[..., Any], x: Array, dropout_key: Array | None):
+        """x = apply(layer, x, key) -> (x, y) for each layer in turn; returns the last x, all y."""
+        graph, stacked = nnx.split(self.layers)
+        keys = None if dropout_key is None else jax.random.split(dropout_key, self.num_layers)
+
+        def step(x, now):
+            params, key = now
+            return apply(nnx.merge(graph, params), x, key)
+
+        return jax.lax.scan(step, x, (stacked, keys))
+
+    def unstacked(self) -> list[nnx.Module]:
+        """The layers one by one."""
+        graph, stacked = nnx.split(self.layers)
+        return [
+            nnx.merge(graph, jax.tree.map(lambda leaf, i=i: leaf[i], stacked))
+            for i in range(self.num_layers)
+        ]

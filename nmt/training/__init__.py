@@ -1,0 +1,1 @@
+"""Loss, optimiser, the training step and the loop."""

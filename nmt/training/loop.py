@@ -1,0 +1,300 @@
+"""The training loop, in order: step, log, validate, save, stop."""
+
+import logging
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nmt.config.schema import Config, TrainingConfig
+from nmt.data.batching import prefetch
+from nmt.errors import RunError
+from nmt.models.build import build_model, count_parameters, split_model
+from nmt.runs.checkpoints import AVERAGE, PARAMS, Checkpoints
+from nmt.runs.directory import RunDirectory
+from nmt.training.compilation import CompiledSteps
+from nmt.training.optimizer import make_optimizer, make_schedule
+from nmt.training.preparation import Prepared, prepare
+from nmt.training.reporting import Reporter, duration, logging_to
+from nmt.training.signals import Interrupted, Signals, remembered_signals
+from nmt.training.step import Metrics, Trainer, TrainState
+from nmt.training.validation import Validation, Validator
+
+__all__ = ["Interrupted", "train"]
+
+logger = logging.getLogger(__name__)
+MOST_SKIPPED = 100  # updates in a row that were not finite, after which training is given up
+
+
+class Progress(NamedTuple):
+    """What the loop itself remembers; saved with every checkpoint.
+
+    Attributes:
+      best_score: of the validations so far.
+      stale: validations since the best one, which early stopping counts.
+      plateau: validations since the best one or the last cut of the learning rate.
+    """
+
+    best_score: float = -math.inf
+    stale: int = 0
+    plateau: int = 0
+
+
+def train(config: Config, path: Path) -> None:
+    """Trains in a run directory, from where the run stopped or from the beginning.
+
+    Args:
+      config: the whole config.
+      path: of the run directory, made where there is none.
+    Raises:
+      NmtError: a mistake of the user.
+      Interrupted: SIGINT or SIGTERM came; all is saved.
+    """
+    run = RunDirectory(path)
+    if run.exists():
+        run.check_same_config(config)
+    else:
+        run = RunDirectory.create(path, config)
+    with run.locked(), logging_to(run.log_file), remembered_signals() as signals:
+        checkpoints = Checkpoints(run.checkpoints, keep_last=config.training.keep_last)
+        try:
+            _train(config, run, checkpoints, signals)
+        finally:
+            checkpoints.close()
+
+
+def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals: Signals) -> None:
+    training = config.training
+    prepared = prepare(config, run)
+    trainer, state = _initial(config, prepared)
+    state, progress, first_step = _resumed(config, checkpoints, state)
+    if _finished(training, progress, first_step):
+        logger.info("run %s is finished: %d steps", run.path, first_step)
+        return
+    signals.check()
+    logger.info("%s parameters", f"{count_parameters(state.params):,}")
+    shapes = prepared.batches.shapes
+    compiled = CompiledSteps(trainer, state, shapes, training.accumulation)
+    validator = Validator(config, trainer.graph, state.params, prepared)
+    reporter = Reporter(run, first_step, training.num_steps)
+    clock = Clock(reporter.seconds_before)
+    key = jax.random.key(training.seed)
+    indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
+    batches = prefetch(prepared.batches.batch, indices, depth=2 * training.accumulation)
+    pending: list[Metrics] = []  # of the steps since the last log, still on the device
+
+    step = first_step
+    try:
+        while not _finished(training, progress, step):
+            signals.check()
+            now = [next(batches) for _ in range(training.accumulation)]
+            state, metrics = compiled.step(state, now, jax.random.fold_in(key, step))
+            step += 1
+            pending.append(metrics)
+            reporter.advance()
+
+            if step % training.log_every == 0 or step == training.num_steps:
+                _log(reporter, clock, step, state, pending, trainer, prepared, training)
+                pending = []
+
+            out_of_time = clock.minutes >= (training.max_minutes or math.inf)
+            last = step == training.num_steps or out_of_time
+            validation = None
+            if step % config.validation.every == 0 or last:
+                jax.block_until_ready(state.params)
+                clock.pause()
+                weights = state.params if state.average is None else state.average
+                translations = run.translations / f"{step}.txt"
+                validation = validator.validate(weights, translations, signals.check)
+                clock.resume()
+                better = validation.score > progress.best_score
+                progress, state = _judged(training, progress, state, validation)
+                _log_validation(reporter, clock, step, validation, better)
+            if validation is not None or step % training.save_every == 0:
+                score = None if validation is None else validation.score
+                checkpoints.save(step, _items(state, progress), score=score)
+            if out_of_time:
+                logger.info("stopped after %.1f minutes", clock.minutes)
+                break
+    except Interrupted as interrupted:
+        checkpoints.save(step, _items(state, progress), interrupted=True)
+        checkpoints.wait()
+        logger.info("%s at step %d; the same command goes on from here", interrupted, step)
+        raise
+    finally:
+        batches.close()
+        reporter.close()
+    checkpoints.wait()
+    if training.patience is not None and progress.stale >= training.patience:
+        logger.info("no better score in %d validations: stopped early", progress.stale)
+    logger.info("finished %d steps in %s", step, duration(clock.seconds))
+
+
+class Clock:
+    """Seconds of a run, those before it was resumed included, and of the time since a mark."""
+
+    def __init__(self, seconds_before: float):
+        self._start = time.perf_counter() - seconds_before
+        self._mark = time.perf_counter()
+        self._paused = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.perf_counter() - self._start
+
+    @property
+    def minutes(self) -> float:
+        """Since the run began."""
+        return self.seconds / 60
+
+    def lap(self) -> float:
+        """Seconds since the last lap, pauses left out."""
+        now = time.perf_counter()
+        seconds, self._mark = now - self._mark, now
+        return seconds
+
+    def pause(self) -> None:
+        """Stops the lap's time."""
+        self._paused = time.perf_counter()
+
+    def resume(self) -> None:
+        """Lets the lap's time go on."""
+        self._mark += time.perf_counter() - self._paused
+
+
+def _initial(config: Config, prepared: Prepared) -> tuple[Trainer, TrainState]:
+    """The state before the first step."""
+    training = config.training
+    model = build_model(
+        config.model,
+        source_size=len(prepared.vocabularies.source),
+        target_size=len(prepared.vocabularies.target),
+        precision=training.precision,
+        seed=training.seed,
+    )
+    graph, params = split_model(model)
+    trainer = Trainer(
+        graph,
+        make_optimizer(training),
+        make_schedule(training),
+        training.label_smoothing,
+        training.average_decay,
+    )
+    return trainer, trainer.initial_state(params)
+
+
+def _items(state: TrainState, progress: Progress) -> dict[str, Any]:
+    """What a checkpoint holds: the weights, their average, and the rest of training."""
+    rest = {
+        "opt_state": state.opt_state,
+        "counters": state.counters,
+        "lr_scale": state.lr_scale,
+        "progress": progress,
+    }
+    average = {} if state.average is None else {AVERAGE: state.average}
+    return {PARAMS: state.params, **average, "training": rest}
+
+
+def _resumed(
+    config: Config, checkpoints: Checkpoints, state: TrainState
+) -> tuple[TrainState, Progress, int]:
+    """The state of the last whole checkpoint, or the initial one."""
+    step = checkpoints.latest()
+    if step is None:
+        return state, Progress(), 0
+    items = checkpoints.restore(step, like=_items(state, Progress()))
+    rest = items["training"]
+    logger.info("resuming at step %d", step)
+    state = TrainState(
+        items[PARAMS], items.get(AVERAGE), rest["opt_state"], rest["counters"], rest["lr_scale"]
+    )
+    return state, rest["progress"], step
+
+
+def _finished(training: TrainingConfig, progress: Progress, step: int) -> bool:
+    out_of_patience = training.patience is not None and progress.stale >= training.patience
+    return step >= training.num_steps or out_of_patience
+
+
+def _judged(
+    training: TrainingConfig, progress: Progress, state: TrainState, validation: Validation
+) -> tuple[Progress, TrainState]:
+    """Counts a validation; lowers the learning rate on a plateau."""
+    if validation.score > progress.best_score:
+        return Progress(best_score=validation.score), state
+    progress = progress._replace(stale=progress.stale + 1, plateau=progress.plateau + 1)
+    if training.schedule == "plateau" and progress.plateau >= training.plateau_patience:
+        scale = np.float32(state.lr_scale * training.plateau_factor)
+        logger.info("no better score: the learning rate falls to %g of its peak", scale)
+        return progress._replace(plateau=0), replace(state, lr_scale=jnp.asarray(scale))
+    return progress, state
+
+
+def _log(reporter, clock, step, state, pending, trainer, prepared, training) -> None:
+    """Reads what the steps since the last log measured: the loop's only wait for the device."""
+    metrics, counters = jax.device_get((pending, state.counters))
+    seconds = clock.lap()
+    sums = [m.sums for m in metrics if np.isfinite(m.sums.loss)]
+    num_pieces = sum(int(s.num_pieces) for s in sums)
+    nll = float(sum(s.nll for s in sums)) / num_pieces if num_pieces else math.nan
+    loss = float(sum(s.loss for s in sums)) / num_pieces if num_pieces else math.nan
+    epoch = prepared.batches.epoch_of(step * training.accumulation - 1)
+    rate = num_pieces / seconds
+    left = (training.num_steps - step) / len(pending) * seconds
+    reporter.record(
+        step,
+        epoch=epoch,
+        loss=loss,
+        perplexity=math.exp(min(nll, 700.0)),
+        learning_rate=float(trainer.schedule(step - 1) * state.lr_scale),
+        gradient_norm=float(metrics[-1].gradient_norm),
+        skipped=int(counters.skipped),
+        tokens_per_second=rate,
+        seconds=clock.seconds,
+    )
+    logger.info(
+        "step %d, epoch %d: loss %.3f, perplexity %.2f, %.0f tokens/s, %s left",
+        step,
+        epoch + 1,
+        loss,
+        math.exp(min(nll, 700.0)),
+        rate,
+        duration(left),
+    )
+    if counters.skipped_in_a_row:
+        logger.warning(
+            "%d updates were not finite and left out, the last at step %d",
+            counters.skipped,
+            counters.last_skipped + 1,
+        )
+    if counters.skipped_in_a_row >= MOST_SKIPPED:
+        raise RunError(
+            f"training diverged: {counters.skipped_in_a_row} updates in a row were not finite; "
+            "try a lower training.learning_rate, more training.warmup_steps, "
+            "or a smaller training.clip_norm"
+        )
+
+
+def _log_validation(reporter, clock, step, validation: Validation, better: bool) -> None:
+    reporter.record(
+        step,
+        validation_loss=validation.loss,
+        validation_perplexity=validation.perplexity,
+        validation_bleu=validation.bleu,
+        seconds=clock.seconds,
+    )
+    logger.info(
+        "step %d: validation loss %.3f, perplexity %.2f, BLEU %.2f%s, after %s",
+        step,
+        validation.loss,
+        validation.perplexity,
+        validation.bleu,
+        " (the best so far)" if better else "",
+        duration(clock.seconds),
+    )

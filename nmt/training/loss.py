@@ -1,0 +1,138 @@
+"""Label-smoothed cross-entropy from features, never storing all logits.
+
+A batch of 4096 target positions over 30,000 pieces has logits of half a gigabyte. They are made
+for some positions at a time; when a gradient will be wanted it is taken in the same pass, while
+the chunk's logits are at hand, so that the backward pass only scales it.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nmt.models.linear import einsum
+from nmt.models.seq2seq import Projection, logits_from_features
+
+Array = jax.Array
+CHUNK_LOGITS = 2**23  # logits made at a time: 32 MiB in float32
+
+
+class LossSums(NamedTuple):
+    """Sums over the real target positions of a batch.
+
+    Attributes:
+      loss: (1 - e) nll + e mean over the vocabulary of -log p; what is minimised.
+      nll: -log p of the target piece; perplexity is exp(nll / num_pieces).
+      num_pieces: real target positions, EOS counted.
+    """
+
+    loss: Array
+    nll: Array
+    num_pieces: Array
+
+
+def cross_entropy(
+    features: Array,
+    projection: Projection,
+    target_out: Array,
+    target_mask: Array,
+    label_smoothing: float,
+) -> LossSums:
+    """Sums the loss of a batch: Szegedy et al. (2016), section 7, for the smoothing.
+
+    Args:
+      features: (B, T, E).
+      projection: of the model.
+      target_out: (B, T), the pieces to predict.
+      target_mask: (B, T), True where there is one.
+      label_smoothing: e, spread over the real vocabulary.
+    Returns:
+      The sums; only `loss` has a gradient.
+    """
+    loss, nll = _cross_entropy(
+        features.reshape(-1, features.shape[-1]),
+        projection,
+        target_out.reshape(-1),
+        target_mask.reshape(-1),
+        label_smoothing,
+    )
+    return LossSums(loss, nll, target_mask.sum())
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _cross_entropy(features, projection, target, mask, label_smoothing):
+    """features (P, E), target and mask (P,) -> loss, nll."""
+
+    def add(sums, chunk):
+        losses, nlls, _ = _losses(*chunk, projection, label_smoothing)
+        return (sums[0] + losses.sum(), sums[1] + nlls.sum()), None
+
+    chunks = _chunked(projection, features, target, mask)
+    return jax.lax.scan(add, (jnp.zeros(()), jnp.zeros(())), chunks)[0]
+
+
+def _forward(features, projection, target, mask, label_smoothing):
+    """As `_cross_entropy`, and the gradient with it."""
+
+    def add(sums, chunk):
+        features, target, mask = chunk
+        losses, nlls, logits_gradient = _losses(*chunk, projection, label_smoothing)
+        loss, nll, kernel, bias = sums
+        features_gradient = einsum(
+            "pv,ve->pe", logits_gradient, projection.kernel, projection.precision
+        )
+        kernel += einsum("pv,pe->ve", logits_gradient, features, projection.precision)
+        bias += logits_gradient.sum(axis=0)
+        return (loss + losses.sum(), nll + nlls.sum(), kernel, bias), features_gradient
+
+    start = (
+        jnp.zeros(()),
+        jnp.zeros(()),
+        jnp.zeros_like(projection.kernel),
+        jnp.zeros_like(projection.bias),
+    )
+    chunks = _chunked(projection, features, target, mask)
+    (loss, nll, kernel, bias), features_gradient = jax.lax.scan(add, start, chunks)
+    features_gradient = features_gradient.reshape(-1, features.shape[-1])[: len(features)]
+    gradient = Projection(kernel, bias, projection.size, projection.precision)
+    return (loss, nll), (features_gradient, gradient)
+
+
+def _backward(label_smoothing, gradients, cotangents):
+    loss_cotangent, _ = cotangents  # nll is reported, not minimised
+    scaled = jax.tree.map(lambda leaf: leaf * loss_cotangent, gradients)
+    return *scaled, None, None
+
+
+_cross_entropy.defvjp(_forward, _backward)
+
+
+def _losses(features, target, mask, projection, label_smoothing):
+    """One chunk: features (C, E), target and mask (C,) -> losses, nlls (C,), d loss / d logits (C, V)."""
+    logits = logits_from_features(features, projection)  # C V
+    pieces = jnp.arange(logits.shape[-1])
+    real = pieces < projection.size
+    # By comparison, not by indexing: so the vocabulary may be spread over devices.
+    is_target = pieces == target[:, None]
+    log_sum = jax.nn.logsumexp(logits, axis=-1)  # C
+    nlls = log_sum - jnp.where(is_target, logits, 0.0).sum(axis=-1)
+    mean = log_sum - jnp.where(real, logits, 0.0).sum(axis=-1) / projection.size
+    losses = (1 - label_smoothing) * nlls + label_smoothing * mean
+    wanted = (1 - label_smoothing) * is_target + label_smoothing / projection.size * real
+    gradient = (jnp.exp(logits - log_sum[:, None]) - wanted) * mask[:, None]
+    return jnp.where(mask, losses, 0.0), jnp.where(mask, nlls, 0.0), gradient
+
+
+def _chunked(projection, features, target, mask):
+    """Cuts P positions into chunks (chunks, C, ...), the last one filled with masked ones."""
+    num_positions = len(target)
+    num_chunks = -(-num_positions * projection.kernel.shape[0] // CHUNK_LOGITS)
+    size = -(-num_positions // num_chunks)
+    fill = num_chunks * size - num_positions
+
+    def cut(leaf):
+        padded = jnp.pad(leaf, [(0, fill)] + [(0, 0)] * (leaf.ndim - 1))
+        return padded.reshape(num_chunks, size, *leaf.shape[1:])
+
+    return cut(features), cut(target), cut(mask)

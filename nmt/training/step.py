@@ -1,0 +1,165 @@
+"""The training state and the pure training step."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from nmt.data.batching import Batch
+from nmt.models.build import Params, merge_model
+from nmt.training.loss import LossSums, cross_entropy
+
+Array = jax.Array
+
+
+class Counters(NamedTuple):
+    """Counted in the compiled step and read when the host logs; int32 scalars.
+
+    Attributes:
+      step: steps taken, skipped ones included.
+      skipped: updates left out because they were not finite.
+      skipped_in_a_row: of these, those since the last finite one.
+      last_skipped: the step of the last of them, -1 if none.
+    """
+
+    step: Array
+    skipped: Array
+    skipped_in_a_row: Array
+    last_skipped: Array
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "average", "opt_state", "counters", "lr_scale"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class TrainState:
+    """All that a step changes.
+
+    Attributes:
+      params: of the model.
+      average: the moving average of the params; None without.
+      opt_state: of Optax.
+      counters: see `Counters`.
+      lr_scale: float32 scalar, lowered by the plateau rule.
+    """
+
+    params: Params
+    average: Params | None
+    opt_state: optax.OptState
+    counters: Counters
+    lr_scale: Array
+
+
+class Metrics(NamedTuple):
+    """What a step measured: the loss's sums and the norm of the gradient before clipping."""
+
+    sums: LossSums
+    gradient_norm: Array
+
+
+class Trainer(NamedTuple):
+    """The constants of training that the pure functions below close over.
+
+    Attributes:
+      graph: the model's structure.
+      optimizer: makes updates that lack only the learning rate.
+      schedule: step -> learning rate.
+      label_smoothing: e of the loss.
+      average_decay: of the moving average of the weights; None for no average.
+    """
+
+    graph: nnx.GraphDef
+    optimizer: optax.GradientTransformation
+    schedule: optax.Schedule
+    label_smoothing: float
+    average_decay: float | None
+
+    def initial_state(self, params: Params) -> TrainState:
+        """The state before the first step."""
+        return TrainState(
+            params=params,
+            average=None if self.average_decay is None else jax.tree.map(jnp.copy, params),
+            opt_state=self.optimizer.init(params),
+            # Arrays of their own, since the step is given every buffer once, to keep.
+            counters=Counters(*(jnp.array(count, jnp.int32) for count in (0, 0, 0, -1))),
+            lr_scale=jnp.ones(()),
+        )
+
+    def gradients(self, params: Params, batch: Batch, key: Array) -> tuple[Params, LossSums]:
+        """The gradient of the summed loss of a batch, and the sums."""
+
+        def loss_fn(params):
+            model = merge_model(self.graph, params)
+            decoded = model(batch.source, batch.source_mask, batch.target_in, dropout_key=key)
+            sums = cross_entropy(
+                decoded.features,
+                model.projection(),
+                batch.target_out,
+                batch.target_mask,
+                self.label_smoothing,
+            )
+            return sums.loss, sums
+
+        return jax.grad(loss_fn, has_aux=True)(params)
+
+    def update(
+        self, state: TrainState, gradients: Params, sums: LossSums
+    ) -> tuple[TrainState, Metrics]:
+        """Takes one step along summed gradients; skips and counts one that is not finite."""
+        gradients = jax.tree.map(lambda leaf: leaf / sums.num_pieces, gradients)
+        norm = optax.global_norm(gradients)
+        updates, opt_state = self.optimizer.update(gradients, state.opt_state, state.params)
+        rate = self.schedule(state.counters.step) * state.lr_scale
+        params = jax.tree.map(lambda p, update: p - rate * update, state.params, updates)
+        finite = jnp.isfinite(norm) & jnp.isfinite(sums.loss)
+        moved = replace(
+            state,
+            params=params,
+            opt_state=opt_state,
+            average=self._averaged(state, params),
+        )
+        moved = jax.tree.map(partial(jnp.where, finite), moved, state)
+        return replace(moved, counters=_counted(state.counters, finite)), Metrics(sums, norm)
+
+    def _averaged(self, state: TrainState, params: Params) -> Params | None:
+        """a' = d a + (1 - d) p, with d held below (1 + step) / (10 + step) at the start."""
+        if self.average_decay is None:
+            return None
+        step = state.counters.step.astype(jnp.float32)
+        decay = jnp.minimum(self.average_decay, (1 + step) / (10 + step))
+        return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
+
+
+def train_step(
+    trainer: Trainer, state: TrainState, batch: Batch, key: Array
+) -> tuple[TrainState, Metrics]:
+    """One step on one batch; pure, so it may be compiled, mapped over seeds and sharded."""
+    gradients, sums = trainer.gradients(state.params, batch, key)
+    return trainer.update(state, gradients, sums)
+
+
+def accumulate(
+    trainer: Trainer,
+    params: Params,
+    total: tuple[Params, LossSums],
+    batch: Batch,
+    key: Array,
+) -> tuple[Params, LossSums]:
+    """Adds a batch's gradients and sums to those of the batches before it."""
+    return jax.tree.map(jnp.add, total, trainer.gradients(params, batch, key))
+
+
+def _counted(counters: Counters, finite: Array) -> Counters:
+    skipped = (~finite).astype(jnp.int32)
+    return Counters(
+        step=counters.step + 1,
+        skipped=counters.skipped + skipped,
+        skipped_in_a_row=jnp.where(finite, 0, counters.skipped_in_a_row + 1),
+        last_skipped=jnp.where(finite, counters.last_skipped, counters.step),
+    )

@@ -1,0 +1,197 @@
+import gzip
+import json
+import math
+from pathlib import Path
+
+import pytest
+import sacrebleu
+import sacremoses
+
+from nmt.analysis.scores import Scores, bleu_by_length, corpus_bleu, score, tokenized_bleu
+from nmt.errors import DataError
+
+CORPORA = Path(__file__).parents[2].parent / "shared" / "corpora"
+HYPOTHESES = ["The cat's on the mat.", "Two dogs run, fast!", "“Hello”, she said to them both."]
+REFERENCES = ["The cat is on the mat.", "Two dogs run fast!", "“Hello,” said she to both of them."]
+
+
+def score_of(hypotheses, references, target_language="en", tokenized=False) -> Scores:
+    return score(hypotheses, references, target_language=target_language, tokenized=tokenized)
+
+
+def test_bleu_of_a_tiny_case_equals_the_one_counted_by_hand():
+    # Matches of order 1 to 4: 5 of 6, 3 of 5, 2 of 4, 1 of 3; both sides have 6 words.
+    hypothesis, reference = "a b c d x e", "a b c d e f"
+    by_hand = 100 * (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** (1 / 4)
+    assert corpus_bleu([hypothesis], [reference], target_language="de") == pytest.approx(by_hand)
+    # One word less costs the brevity penalty: all orders match in 5, 4, 3, 2 of as many.
+    shorter = 100 * math.exp(1 - 6 / 5)
+    got = tokenized_bleu(["A b C d e"], ["a B c d e f"], target_language="de", tokenized=True)
+    assert got == pytest.approx(shorter)
+
+
+def test_scores_are_those_of_sacrebleu_with_its_defaults():
+    scores = score_of(HYPOTHESES, REFERENCES)
+    references = [REFERENCES]
+    assert scores.bleu == sacrebleu.corpus_bleu(HYPOTHESES, references).score
+    assert scores.chrf == sacrebleu.corpus_chrf(HYPOTHESES, references).score
+    assert scores.ter == sacrebleu.corpus_ter(HYPOTHESES, references).score
+    assert scores.sentences == 3
+    assert corpus_bleu(HYPOTHESES, REFERENCES, target_language="en") == scores.bleu
+
+
+def test_signatures_say_how_each_score_was_counted():
+    scores = score_of(HYPOTHESES, REFERENCES)
+    assert "case:mixed" in scores.bleu_signature and "tok:13a" in scores.bleu_signature
+    assert "nc:6|nw:0" in scores.chrf_signature  # chrF2 of characters, no words
+    assert "tok:tercom" in scores.ter_signature
+    assert "case:lc" in scores.bleu_tokenized_lowercase_signature
+    assert "moses:en" in scores.bleu_tokenized_lowercase_signature
+    already = score_of(HYPOTHESES, REFERENCES, tokenized=True)
+    assert "moses" not in already.bleu_tokenized_lowercase_signature
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer"),
+    [("de", "13a"), ("zh", "zh"), ("zh-CN", "zh"), ("ja", "char"), ("JA_jp", "char")],
+)
+def test_the_target_language_chooses_the_tokenizer(language, tokenizer):
+    hypotheses, references = ["今日は雨です。"], ["今日は晴れです。"]
+    scores = score_of(hypotheses, references, language)
+    assert f"tok:{tokenizer}|" in scores.bleu_signature
+    assert scores.bleu == sacrebleu.corpus_bleu(hypotheses, [references], tokenize=tokenizer).score
+    assert ("asian:yes" in scores.ter_signature) == (language != "de")
+
+
+def test_ter_of_text_without_spaces_counts_characters():
+    # 2 of 7 characters differ; counted in words the only one would be wrong.
+    assert score_of(["今日中国大雨"], ["今日中国晴天"], "zh").ter == pytest.approx(100 * 2 / 6)
+
+
+def test_tokenized_text_is_only_lowercased():
+    hypotheses, references = (
+        ["Ein Hund l&apos; x .", "2 , 3 %"],
+        ["ein hund l&apos; x !", "2 , 3 %"],
+    )
+    lowered = [[line.lower() for line in side] for side in (hypotheses, references)]
+    expected = sacrebleu.corpus_bleu(lowered[0], [lowered[1]], tokenize="none", force=True).score
+    got = tokenized_bleu(hypotheses, references, target_language="de", tokenized=True)
+    assert got == pytest.approx(expected)
+
+
+def test_raw_text_is_normalised_and_tokenised_by_moses_in_the_target_language():
+    hypotheses = ["L'homme dit « oui »…", "C'est l’été & l'eau."]
+    references = ["L'homme a dit “oui”...", "C'est l'été & l'air."]
+    normalizer, tokenizer = sacremoses.MosesPunctNormalizer("fr"), sacremoses.MosesTokenizer("fr")
+    words = [
+        [" ".join(tokenizer.tokenize(normalizer.normalize(x), escape=False)).lower() for x in side]
+        for side in (hypotheses, references)
+    ]
+    assert words[1][1] == "c' est l' été & l' air ."  # French elision, no XML escapes
+    expected = sacrebleu.corpus_bleu(words[0], [words[1]], tokenize="none", force=True).score
+    got = tokenized_bleu(hypotheses, references, target_language="fr", tokenized=False)
+    assert got == pytest.approx(expected)
+    assert score_of(hypotheses, references, "fr").bleu_tokenized_lowercase == got
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_raw_and_published_tokenised_multi30k_score_alike(language):
+    name = f"test_2016_flickr.{language}.gz"
+    raw, tokenized = CORPORA / "multi30k" / name, CORPORA / "multi30k-tok" / name
+    if not raw.exists() or not tokenized.exists():
+        pytest.skip("the Multi30k corpora are not here")
+    raw, tokenized = (
+        gzip.decompress(p.read_bytes()).decode().splitlines() for p in (raw, tokenized)
+    )
+    # The published text is that of the Perl scripts, with XML escapes; the two differ in a line.
+    tokenized = [line.replace("&apos;", "'").replace("&quot;", '"') for line in tokenized]
+    from_raw = tokenized_bleu(raw[1:], raw[:-1], target_language=language, tokenized=False)
+    as_is = tokenized_bleu(tokenized[1:], tokenized[:-1], target_language=language, tokenized=True)
+    assert from_raw == pytest.approx(as_is, abs=0.02)
+    same = tokenized_bleu(raw, raw, target_language=language, tokenized=False)
+    assert same == pytest.approx(100)
+
+
+def test_perfect_translations_have_perfect_scores():
+    scores = score_of(REFERENCES, REFERENCES)
+    assert (scores.bleu, scores.chrf, scores.ter) == pytest.approx((100, 100, 0))
+    assert scores.bleu_tokenized_lowercase == pytest.approx(100)
+
+
+def test_empty_translations_are_scored_not_refused():
+    scores = score_of(["", "", ""], REFERENCES)
+    assert (scores.bleu, scores.chrf, scores.ter) == (0, 0, 100)
+    assert scores.bleu_tokenized_lowercase == 0
+
+
+def test_cased_bleu_sees_case_and_the_other_does_not():
+    scores = score_of([x.upper() for x in REFERENCES], REFERENCES)
+    assert scores.bleu < 50
+    assert scores.bleu_tokenized_lowercase == pytest.approx(100)
+
+
+def test_no_warning_about_text_that_looks_tokenised(caplog, capfd):
+    score_of(["a dog ."] * 200, ["a dog ."] * 200, tokenized=True)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+def test_to_dict_goes_through_json():
+    scores = score_of(HYPOTHESES, REFERENCES)
+    assert Scores(**json.loads(json.dumps(scores.to_dict()))) == scores
+
+
+@pytest.mark.parametrize("function", [corpus_bleu, score, tokenized_bleu])
+def test_lists_of_different_length_or_none_are_refused(function):
+    options = {"target_language": "en"}
+    if function is not corpus_bleu:
+        options["tokenized"] = False
+    with pytest.raises(DataError, match="got 3 hypotheses and 2 references"):
+        function(HYPOTHESES, REFERENCES[:2], **options)
+    with pytest.raises(DataError, match="nothing to score"):
+        function([], [], **options)
+
+
+def test_each_length_bucket_is_scored_alone():
+    sources = ["a b", "a b c", "a b c d e", ""]
+    hypotheses = ["one two three four", "a b c d x e", "a b c d e", ""]
+    references = ["one two three four", "a b c d e f", "a b c d e", "never"]
+    buckets = bleu_by_length(
+        sources, hypotheses, references, (2, 3, 4), target_language="en", tokenized=True
+    )
+    assert [(b.lower, b.upper, b.count) for b in buckets] == [
+        (0, 2, 2),
+        (3, 3, 1),
+        (4, 4, 0),
+        (5, None, 1),
+    ]
+    assert [b.label for b in buckets] == ["0-2", "3-3", "4-4", "5+"]
+    short = [hypotheses[0], hypotheses[3]], [references[0], references[3]]
+    assert buckets[0].bleu == corpus_bleu(*short, target_language="en")
+    assert buckets[1].bleu == corpus_bleu(hypotheses[1:2], references[1:2], target_language="en")
+    assert buckets[2].bleu is None and buckets[2].bleu_tokenized_lowercase is None
+    assert buckets[3].bleu == pytest.approx(100)
+    assert buckets[3].bleu_tokenized_lowercase == pytest.approx(100)
+    assert json.loads(json.dumps(buckets[3].to_dict()))["upper"] is None
+
+
+def test_one_bucket_of_all_lengths_is_the_corpus():
+    buckets = bleu_by_length(
+        REFERENCES, HYPOTHESES, REFERENCES, (100,), target_language="en", tokenized=False
+    )
+    scores = score_of(HYPOTHESES, REFERENCES)
+    assert (buckets[0].bleu, buckets[0].count, buckets[1].count) == (scores.bleu, 3, 0)
+    assert buckets[0].bleu_tokenized_lowercase == scores.bleu_tokenized_lowercase
+
+
+@pytest.mark.parametrize("edges", [(20, 10), (10, 10), (-3, 5)])
+def test_edges_must_rise(edges):
+    with pytest.raises(DataError, match="must rise"):
+        bleu_by_length(
+            REFERENCES, HYPOTHESES, REFERENCES, edges, target_language="en", tokenized=False
+        )
+
+
+def test_as_many_sources_as_hypotheses():
+    with pytest.raises(DataError, match="got 1 sources and 3 hypotheses"):
+        bleu_by_length(["a"], HYPOTHESES, REFERENCES, target_language="en", tokenized=False)

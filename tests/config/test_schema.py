@@ -1,0 +1,111 @@
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from nmt.config import schema
+from nmt.config.schema import (
+    CleaningConfig,
+    Config,
+    DataConfig,
+    EmbeddedConfig,
+    RecurrentConfig,
+    SearchConfig,
+    TrainingConfig,
+    TransformerConfig,
+    ValidationConfig,
+    VocabularyConfig,
+)
+from nmt.errors import ConfigError
+
+DATA = DataConfig(path="embedded")
+SECTIONS = [
+    CleaningConfig,
+    EmbeddedConfig,
+    VocabularyConfig,
+    RecurrentConfig,
+    TransformerConfig,
+    TrainingConfig,
+    ValidationConfig,
+    SearchConfig,
+]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: DataConfig(), "got neither"),
+        (lambda: DataConfig(path="a", hub="b"), "got path 'a' and hub 'b'"),
+        (lambda: DataConfig(path="a", target_language="en"), "must differ; both are 'en'"),
+        (lambda: DataConfig(path="a", test=()), "data.test must name one split"),
+        (lambda: DataConfig(path="a", max_pieces=1), "data.max_pieces must be 2 or more; got 1"),
+        (lambda: DataConfig(path="a", num_shapes=0), "data.num_shapes must be 1 or more; got 0"),
+        (lambda: CleaningConfig(max_words=0), "data.cleaning.max_words must be 1 or more"),
+        (lambda: EmbeddedConfig(min_words=9, max_words=8), "min_words 9, max_words 8"),
+        (lambda: EmbeddedConfig(num_test=0), "data.embedded.num_test must be 1 or more"),
+        (lambda: VocabularyConfig(character_coverage=0.0), "character_coverage must be above 0"),
+        (lambda: VocabularyConfig(size=7), "vocabulary.size must be 8 or more"),
+        (lambda: RecurrentConfig(dropout=1.0), "model.dropout must be at least 0 and below 1"),
+        (lambda: RecurrentConfig(tie_projection=True), "model.tie_projection needs"),
+        (
+            lambda: RecurrentConfig(attention="none", decoder_order="update_attend_update"),
+            "needs model.attention additive",
+        ),
+        (lambda: TransformerConfig(num_heads=3), "model.num_heads must divide model.model_dim"),
+        (lambda: TransformerConfig(model_dim=3, num_heads=3), "model.model_dim must be even"),
+        (lambda: TransformerConfig(alignment_layer=6), "one of the 6 decoder layers; got 6"),
+        (lambda: TransformerConfig(alignment_head=8), "between 0 and 7, or null; got 8"),
+        (lambda: TrainingConfig(clip_norm=0.0), "training.clip_norm must be above 0"),
+        (lambda: TrainingConfig(plateau_factor=1.0), "training.plateau_factor must be between"),
+        (lambda: TrainingConfig(weight_decay=0.1), "needs training.optimizer adamw; got adam"),
+        (lambda: TrainingConfig(schedule="inverse_sqrt"), "needs training.warmup_steps"),
+        (lambda: TrainingConfig(num_steps=0), "training.num_steps must be 1 or more"),
+        (lambda: TrainingConfig(average_decay=1.0), "training.average_decay must be at least 0"),
+        (lambda: ValidationConfig(every=0), "validation.every must be 1 or more"),
+        (lambda: SearchConfig(beam_size=0), "search.beam_size must be 1 or more"),
+        (lambda: SearchConfig(temperature=0.0), "search.temperature must be above 0"),
+        (lambda: SearchConfig(top_p=0.0), "search.top_p must be above 0 and at most 1"),
+        (
+            lambda: Config(
+                data=DATA,
+                vocabulary=VocabularyConfig(joint=False),
+                model=RecurrentConfig(share_embeddings=True),
+            ),
+            "model.share_embeddings needs vocabulary.joint true",
+        ),
+        (
+            lambda: Config(
+                data=DATA, vocabulary=VocabularyConfig(size=8), search=SearchConfig(beam_size=9)
+            ),
+            "must not exceed vocabulary.size; got 9 for 8",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(build, message):
+    with pytest.raises(ConfigError) as caught:
+        build()
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_defaults_are_legal_and_frozen(section):
+    config = section()
+    name = dataclasses.fields(config)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(config, name, None)
+
+
+def test_a_config_is_hashable_so_that_compiled_functions_may_depend_on_it():
+    assert hash(Config(data=DATA)) == hash(Config(data=DataConfig(path="embedded")))
+
+
+def test_the_default_alignment_layer_serves_a_decoder_of_one_layer():
+    assert TransformerConfig(decoder_layers=1).decoder_layers == 1
+
+
+def test_the_schema_imports_nothing_heavy():
+    tree = ast.parse(Path(schema.__file__).read_text())
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert modules == {"dataclasses", "typing", "nmt.errors"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]

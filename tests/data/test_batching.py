@@ -1,0 +1,232 @@
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from nmt.data.batching import FILLER, Batches, EvaluationBatches, prefetch
+from nmt.data.encoding import EncodedPairs, Ragged
+from nmt.data.shapes import Shape, choose_shapes
+from nmt.data.vocabulary import SpecialPieces
+from nmt.errors import DataError
+
+PAD, BOS, EOS = 0, 2, 3
+SPECIAL = SpecialPieces(PAD, BOS, EOS)
+
+
+def random_pairs(num_pairs=150, longest=12, seed=0) -> EncodedPairs:
+    rng = np.random.default_rng(seed)
+
+    def side():
+        lengths = rng.integers(0, longest, num_pairs)
+        return Ragged.from_arrays([np.append(rng.integers(4, 99, n), EOS) for n in lengths])
+
+    return EncodedPairs(side(), side())
+
+
+def make(pairs, *, data_seed=0, model_seed=1, kept=None, num_shapes=4, batch_sentences=None):
+    shapes = choose_shapes(
+        pairs.source.lengths,
+        pairs.target.lengths,
+        num_shapes=num_shapes,
+        batch_pieces=100,
+        batch_sentences=batch_sentences,
+        row_multiple=4,
+    )
+    return Batches(pairs, shapes, SPECIAL, data_seed=data_seed, model_seed=model_seed, kept=kept)
+
+
+def pad(ids, length):
+    return ids + [PAD] * (length - len(ids))
+
+
+def check_batch(batch, pairs, indices, shape):
+    """A batch against its pairs, row by row."""
+    assert batch.source.shape == batch.source_mask.shape == (shape.rows, shape.source)
+    assert batch.target_in.shape == batch.target_out.shape == (shape.rows, shape.target)
+    assert {array.dtype for array in batch} == {np.dtype(np.int32), np.dtype(bool)}
+    for row, index in enumerate(indices):
+        source = [EOS] if index == FILLER else pairs.source[index].tolist()
+        target = [] if index == FILLER else pairs.target[index].tolist()
+        assert batch.source[row].tolist() == pad(source, shape.source)
+        assert batch.source_mask[row].tolist() == [p < len(source) for p in range(shape.source)]
+        assert batch.target_out[row].tolist() == pad(target, shape.target)
+        assert batch.target_mask[row].tolist() == [p < len(target) for p in range(shape.target)]
+        assert batch.target_in[row].tolist() == pad([BOS, *target[:-1]], shape.target)
+
+
+@pytest.mark.parametrize("batch_sentences", [None, 7])
+def test_batches_hold_their_pairs(batch_sentences):
+    pairs = random_pairs()
+    batches = make(pairs, batch_sentences=batch_sentences)
+    fillers = 0
+    for index in range(batches.num_batches):
+        shape, indices = batches.shape_of(index), batches.indices(index)
+        check_batch(batches.batch(index), pairs, indices, shape)
+        assert shape.rows == batch_sentences or shape.rows % 4 == 0
+        assert indices[0] != FILLER
+        fillers += (indices == FILLER).sum()
+    assert fillers  # or this test has not seen any
+
+
+def test_an_epoch_has_every_pair_once():
+    pairs = random_pairs()
+    batches = make(pairs)
+    orders = []
+    for epoch in range(3):
+        first = epoch * batches.num_batches
+        indices = [batches.indices(first + i) for i in range(batches.num_batches)]
+        assert batches.epoch_of(first) == batches.epoch_of(first + len(indices) - 1) == epoch
+        order = [i for i in np.concatenate(indices).tolist() if i != FILLER]
+        assert sorted(order) == list(range(len(pairs)))
+        orders.append(order)
+    assert orders[0] != orders[1] != orders[2]
+
+
+def test_kept_pairs_alone_take_part():
+    pairs = random_pairs()
+    kept = np.flatnonzero(pairs.source.lengths <= 5)
+    batches = make(pairs, kept=kept)
+    indices = np.concatenate([batches.indices(i) for i in range(batches.num_batches)])
+    assert sorted(indices[indices != FILLER]) == kept.tolist()
+    with pytest.raises(DataError, match="no training pairs are left"):
+        make(pairs, kept=kept[:0])
+
+
+def test_a_batch_depends_on_its_index_alone():
+    pairs = random_pairs()
+    batches, again = make(pairs), make(pairs)
+    in_order = [batches.batch(i) for i in range(5 * batches.num_batches)]
+    for index in np.random.default_rng(0).permutation(len(in_order)):
+        for a, b in zip(in_order[index], again.batch(int(index)), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_what_the_seeds_change():
+    pairs = random_pairs(400)
+    base, other_model, other_data = make(pairs), make(pairs, model_seed=2), make(pairs, data_seed=5)
+    steps = range(2 * base.num_batches)
+
+    def shapes(batches):
+        return [batches.shape_of(i) for i in steps]
+
+    def sentences(batches):
+        return [tuple(batches.indices(i)) for i in steps]
+
+    assert shapes(base) == shapes(other_model) != shapes(other_data)
+    assert sentences(base) != sentences(other_model)
+    assert sorted(shapes(base)) == sorted(shapes(other_data))
+    assert shapes(base)[: base.num_batches] != shapes(base)[base.num_batches :]
+    assert set(sentences(base)).isdisjoint(sentences(other_data))
+
+
+def test_fill_is_the_share_of_real_positions():
+    pairs = random_pairs()
+    batches = make(pairs)
+    real, padded = np.zeros(2), np.zeros(2)
+    for index in range(batches.num_batches):
+        batch, filler = batches.batch(index), batches.indices(index) == FILLER
+        real += (batch.source_mask & ~filler[:, None]).sum(), batch.target_mask.sum()
+        padded += batch.source.size, batch.target_out.size
+    np.testing.assert_allclose(batches.fill, real / padded)
+
+
+def test_a_batch_is_made_quickly(tmp_path):
+    random_pairs(5000, 20).save(tmp_path)
+    pairs = EncodedPairs.load(tmp_path)  # memory-mapped
+    batches = Batches(pairs, [Shape(256, 20, 20)], SPECIAL, data_seed=0, model_seed=0)
+    batches.batch(0)
+    times = []
+    for index in range(1, 20):
+        start = time.perf_counter()
+        batches.batch(index)
+        times.append(time.perf_counter() - start)
+    assert np.median(times) < 0.005  # it takes about a tenth of a millisecond
+
+
+@pytest.mark.parametrize("num_pairs", [0, 1, 150])
+def test_evaluation_sees_every_pair_once(num_pairs):
+    pairs = random_pairs(num_pairs)
+    batches = EvaluationBatches(pairs, SPECIAL, num_shapes=3, batch_pieces=100)
+    assert len(batches.shapes) <= 3
+    seen = []
+    for batch, indices in batches:
+        shape = Shape(len(batch.source), batch.source.shape[1], batch.target_out.shape[1])
+        assert shape in batches.shapes
+        check_batch(batch, pairs, indices, shape)
+        seen += [i for i in indices.tolist() if i != FILLER]
+    assert sorted(seen) == list(range(num_pairs))
+    assert len(list(batches)) == len(batches)  # it can be read again
+    assert all(0 < share <= 1 for share in batches.fill) or not num_pairs
+
+
+def test_evaluation_puts_results_in_order():
+    pairs = random_pairs()
+    batches = EvaluationBatches(pairs, SPECIAL, batch_pieces=100)
+    lengths = [np.stack([b.source_mask.sum(1), b.target_mask.sum(1)], 1) for b, _ in batches]
+    expected = np.stack([pairs.source.lengths, pairs.target.lengths], 1)
+    np.testing.assert_array_equal(batches.scatter(lengths), expected)
+
+
+def test_evaluation_in_given_shapes_doubles_beyond_them():
+    pairs = random_pairs()
+    batches = EvaluationBatches(pairs, SPECIAL, shapes=[Shape(8, 4, 4), Shape(8, 6, 4)])
+    assert batches.shapes[:2] == [Shape(8, 4, 4), Shape(8, 6, 4)]
+    assert batches.shapes[2] == Shape(8, 12, 16)  # lengths go up to 12
+    seen = np.concatenate([indices for _, indices in batches])
+    assert sorted(seen[seen != FILLER]) == list(range(len(pairs)))
+
+
+def no_thread_left() -> bool:
+    return not any(thread.name == "prefetch" for thread in threading.enumerate())
+
+
+def test_prefetch_gives_the_results_in_order():
+    assert list(prefetch(lambda i: i * i, range(50), depth=3)) == [i * i for i in range(50)]
+    assert list(prefetch(lambda i: i, [])) == []
+    assert no_thread_left()
+
+
+def test_prefetch_works_ahead_but_not_far():
+    made = []
+    results = prefetch(lambda i: made.append(i) or i, itertools.count(), depth=2)
+    assert next(results) == 0
+    deadline = time.monotonic() + 5
+    while len(made) < 4 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    assert made == [0, 1, 2, 3]  # one taken, two that wait, one that waits for room
+    results.close()
+    assert no_thread_left()
+
+
+def test_prefetch_raises_in_its_turn():
+    def function(i):
+        if i == 2:
+            raise ValueError("batch 2")
+        return i
+
+    results = prefetch(function, range(9))
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="batch 2"):
+        next(results)
+    assert no_thread_left()
+
+
+def test_prefetch_ends_when_the_consumer_stops_early():
+    for index in prefetch(lambda i: i, itertools.count()):
+        if index == 3:
+            break
+    assert no_thread_left()  # the iterator was dropped
+
+    def failing():
+        for _ in prefetch(lambda i: i, itertools.count()):
+            raise RuntimeError("the step failed")
+
+    with pytest.raises(RuntimeError, match="the step failed"):
+        failing()
+    deadline = time.monotonic() + 5
+    while not no_thread_left() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert no_thread_left()

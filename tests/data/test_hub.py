@@ -1,0 +1,186 @@
+import random
+
+import pytest
+
+from nmt.config.schema import DataConfig
+from nmt.data.hub import read_dataset, read_parquet
+from nmt.data.readers import read_split
+from nmt.errors import DataError
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+CARD = """---
+configs:
+- config_name: en-fr
+  data_files:
+  - split: train
+    path: en-fr/train-*
+  - split: validation
+    path: en-fr/validation-*
+- config_name: de-fr
+  data_files:
+  - split: train
+    path: de-fr/train-*
+---
+# A corpus
+"""
+LANGUAGES = ("en", "fr")
+
+
+@pytest.fixture(autouse=True)
+def quiet_and_offline(monkeypatch, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()
+
+
+def make_pairs(count, seed=0):
+    rng = random.Random(seed)
+
+    def side():
+        return "".join(rng.choices('ab é日\t\n"', k=rng.randrange(12)))
+
+    return [(side(), side()) for _ in range(count)]
+
+
+def as_translation(pairs, languages=LANGUAGES):
+    return pa.table({"translation": [dict(zip(languages, pair, strict=True)) for pair in pairs]})
+
+
+def as_columns(pairs, languages=LANGUAGES):
+    source, target = (list(side) for side in zip(*pairs, strict=True))
+    return pa.table({"id": list(range(len(pairs))), languages[1]: target, languages[0]: source})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "corpus"
+    for name in ("en-fr", "de-fr"):
+        (root / name).mkdir(parents=True)
+    (root / "README.md").write_text(CARD)
+    train = make_pairs(25_000)
+    for shard, part in enumerate((train[:13_000], train[13_000:])):
+        pq.write_table(as_translation(part), root / f"en-fr/train-{shard:05d}-of-00002.parquet")
+    pq.write_table(
+        as_translation(make_pairs(7, 1)), root / "en-fr/validation-00000-of-00001.parquet"
+    )
+    pq.write_table(
+        as_columns(make_pairs(5, 2), ("de", "fr")), root / "de-fr/train-00000-of-00001.parquet"
+    )
+    return root
+
+
+def config_for(root, **options):
+    return DataConfig(**{"path": str(root), "configuration": "en-fr", **options})
+
+
+def pairs_of(split):
+    return list(zip(split.source, split.target, strict=True))
+
+
+def error_of(function, *arguments):
+    with pytest.raises(DataError) as caught:
+        function(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"streaming": True}])
+@pytest.mark.parametrize("place", ["path", "hub"])
+def test_translation_layout_in_shards(folder, options, place, capsys):
+    # `datasets` takes a folder for a Hub name too: so the way of a Hub dataset is tested offline.
+    config = DataConfig(**{place: str(folder), "configuration": "en-fr", **options})
+    assert pairs_of(read_dataset(config, "train")) == make_pairs(25_000)
+    assert pairs_of(read_dataset(config, "validation")) == make_pairs(7, 1)
+    for limit in (1, 9_999, 10_000, 10_001, 14_000):
+        assert pairs_of(read_dataset(config, "train", limit)) == make_pairs(25_000)[:limit]
+    assert capsys.readouterr().out == ""
+
+
+def test_flat_columns_are_found_by_name_in_either_direction(folder):
+    config = config_for(folder, configuration="de-fr", source_language="fr", target_language="de")
+    assert pairs_of(read_dataset(config, "train")) == [(t, s) for s, t in make_pairs(5, 2)]
+
+
+@pytest.mark.parametrize("place", ["path", "hub"])
+def test_part_of_a_split(folder, place):
+    config = DataConfig(**{place: str(folder), "configuration": "en-fr"})
+    assert pairs_of(read_dataset(config, "train[10:20]")) == make_pairs(25_000)[10:20]
+
+
+def test_part_of_a_split_cannot_be_streamed(folder):
+    message = error_of(read_dataset, config_for(folder, streaming=True), "train[:10]")
+    assert "data.streaming cannot read a part of a split; got 'train[:10]'" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "split", "message"),
+    [
+        ({"configuration": None}, "train", "got none (legal: en-fr, de-fr)"),
+        (
+            {"configuration": "en-frr"},
+            "train",
+            "no configuration 'en-frr'; did you mean \"en-fr\"?",
+        ),
+        ({}, "valid", "no split 'valid'; did you mean \"validation\"? (legal: train, validation)"),
+        ({}, "trian[:5]", "no split 'trian'; did you mean \"train\"?"),
+        (
+            {"target_language": "de"},
+            "train",
+            "split train: no column 'de'; did you mean \"en\"? (legal: en, fr)",
+        ),
+        ({"configuration": "de-fr"}, "train", "no column 'en'"),
+    ],
+)
+def test_errors_name_what_is_there(folder, options, split, message):
+    found = error_of(read_dataset, config_for(folder, **options), split)
+    assert found.startswith(f"data.path {folder}") and message in found
+
+
+def test_unreachable_dataset_is_one_line():
+    message = error_of(read_split, DataConfig(hub="nobody/nothing"), "train")
+    assert message.startswith("data.hub nobody/nothing: cannot be read: ")
+
+
+@pytest.mark.parametrize("layout", [as_translation, as_columns])
+@pytest.mark.parametrize("limit", [None, 1, 10_001])
+def test_parquet_file(tmp_path, layout, limit):
+    pairs = make_pairs(20_500)
+    pq.write_table(layout(pairs), tmp_path / "x.parquet")
+    assert pairs_of(read_parquet("x", tmp_path / "x.parquet", LANGUAGES, limit)) == pairs[:limit]
+
+
+def test_parquet_null_is_named_by_row(tmp_path):
+    flat = as_columns([("a", "b")] * 10_003).to_pydict()
+    flat["fr"][10_001] = None
+    nested = [{"en": "a", "fr": "b"}, None]
+    for number, (table, row) in enumerate(((flat, 10_002), ({"translation": nested}, 2))):
+        path = tmp_path / f"{number}.parquet"
+        pq.write_table(pa.table(table), path)
+        assert f"{path}, row {row}: column " in error_of(read_parquet, "x", path, LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"en": ["a"], "de": ["b"]}, "no column 'fr'; (legal: en, de)"),
+        ({"en": ["a"], "fr": [3]}, "column 'fr' must hold text; got int64"),
+        ({"translation": ["a"]}, "must hold {language: text} dicts; got string"),
+    ],
+)
+def test_parquet_errors(tmp_path, columns, message):
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert message in error_of(read_parquet, "x", tmp_path / "x.parquet", LANGUAGES)
+
+
+def test_no_parquet_file_at_all(tmp_path):
+    (tmp_path / "x.parquet").write_text("text")
+    message = error_of(read_parquet, "x", tmp_path / "x.parquet", LANGUAGES)
+    assert message.startswith(f"{tmp_path / 'x.parquet'}: cannot be read: ")

@@ -1,0 +1,97 @@
+import re
+import sys
+
+import pytest
+import sentencepiece
+
+from nmt.config.schema import VocabularyConfig
+from nmt.data.sentencepiece_training import plain, sample, train_model
+from nmt.errors import ConfigError
+
+LINES = [
+    f"the {adjective} {noun}s {verb}ing ."
+    for adjective in ("red", "blue", "old")
+    for noun in ("cat", "dog", "owl")
+    for verb in ("sleep", "walk", "read", "sing")
+]
+
+
+def size_of(model: bytes) -> int:
+    return sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
+
+
+def test_plain_changes_all_white_space_one_for_one_and_nothing_else():
+    text = "".join(map(chr, range(sys.maxunicode + 1)))
+    result = plain(text)
+    assert len(result) == len(text)
+    for before, after in zip(text, result, strict=True):
+        if after != before:
+            surrogate = "\ud800" <= before <= "\udfff"
+            assert surrogate or before.isspace() or before == "\u2581"
+            assert after == ("\ufffd" if surrogate else " ")
+    assert {c for c in result if c.isspace() or "\ud800" <= c <= "\udfff"} == {" "}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 99, 100, 1000])
+def test_sample_is_evenly_spaced(size):
+    lines = [str(i) for i in range(100)]
+    chosen = [int(line) for line in sample(lines, size)]
+    assert len(chosen) == min(size, 100) and chosen[0] == 0
+    steps = [b - a for a, b in zip(chosen, [*chosen[1:], 100], strict=True)]
+    assert max(steps) - min(steps) <= 1 and min(steps) >= 1
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_size_too_large_names_the_largest_legal_one(kind):
+    with pytest.raises(ConfigError, match="vocabulary.size is too large.*source side") as error:
+        train_model(LINES, VocabularyConfig(kind=kind, size=5000), "source")
+    largest = int(re.search(r"at most (\d+); got 5000", str(error.value))[1])
+    assert size_of(train_model(LINES, VocabularyConfig(kind=kind, size=largest))) == largest
+    with pytest.raises(ConfigError, match=f"at most {largest}; got {largest + 1}"):
+        train_model(LINES, VocabularyConfig(kind=kind, size=largest + 1))
+
+
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_a_size_too_small_names_the_smallest_legal_one(byte_fallback):
+    def train(size):
+        return train_model(LINES, VocabularyConfig(size=size, byte_fallback=byte_fallback))
+
+    with pytest.raises(ConfigError, match="vocabulary.size is too small") as error:
+        train(8)
+    smallest = int(re.search(r"at least (\d+), or", str(error.value))[1])
+    assert size_of(train(smallest)) == smallest
+    with pytest.raises(ConfigError, match=f"at least {smallest}"):
+        train(smallest - 1)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "message"),
+    [
+        (("<s>",), "'<s>' is a special piece"),
+        (("<a>", "<a>"), "'<a>' is named twice"),
+        (("a b",), "without white space; got 'a b'"),
+        (("",), "without white space; got ''"),
+    ],
+)
+def test_symbols_that_cannot_be(symbols, message):
+    with pytest.raises(ConfigError, match=message):
+        train_model(LINES, VocabularyConfig(size=60, symbols=symbols))
+
+
+@pytest.mark.parametrize("lines", [[], ["", " "]])
+def test_no_text(lines):
+    with pytest.raises(ConfigError, match="the training text is empty"):
+        train_model(lines, VocabularyConfig(size=60))
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_training_repeats_byte_by_byte_and_silently(kind, capfd):
+    models = [train_model(LINES, VocabularyConfig(kind=kind, size=28)) for _ in range(2)]
+    assert models[0] == models[1]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_white_space_of_the_text_does_not_matter():
+    config = VocabularyConfig(size=50)
+    spaced = [" \t" + line.replace(" ", "\u3000 ") + "\n" for line in LINES]
+    assert train_model(spaced, config) == train_model(LINES, config)

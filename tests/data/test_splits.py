@@ -1,0 +1,53 @@
+import hashlib
+import itertools
+
+import pytest
+
+from nmt.data.splits import Split, framed
+
+
+def test_fingerprint_is_sha256_of_length_prefixed_texts():
+    expected = b"pairs"
+    for pair in (("a", "é"), ("", "bc")):
+        expected += (2).to_bytes(8, "little")
+        for text in pair:
+            expected += len(text.encode()).to_bytes(8, "little") + text.encode()
+    split = Split("train", ["a", ""], ["é", "bc"])
+    assert split.fingerprint == hashlib.sha256(expected).hexdigest()
+
+
+def test_name_is_no_part_of_the_fingerprint():
+    assert Split("a", ["x"], ["y"]).fingerprint == Split("b", ["x"], ["y"]).fingerprint
+
+
+def test_all_short_corpora_have_distinct_fingerprints():
+    texts = ["", "a", "b", "ab", "a\n", "\na"]
+    pairs = list(itertools.product(texts, repeat=2))
+    corpora = [[], *([pair] for pair in pairs), *itertools.product(pairs, repeat=2)]
+    seen = {
+        Split("x", [s for s, _ in corpus], [t for _, t in corpus]).fingerprint for corpus in corpora
+    }
+    assert len(seen) == len(corpora)
+
+
+def test_links_are_part_of_the_fingerprint():
+    choices = [
+        None,
+        [[], []],
+        [[(0, 0)], []],
+        [[], [(0, 0)]],
+        [[(0, 1)], []],
+        [[(0, 0), (1, 1)], []],
+    ]
+    splits = [Split("x", ["a b", "c"], ["d e", "f"], links) for links in choices]
+    assert len({split.fingerprint for split in splits}) == len(choices)
+
+
+def test_framed_tells_apart_what_joining_would_not():
+    assert framed("a", "b") != framed("ab") != framed("ab", "")
+    assert framed("a", "") != framed("", "a")
+
+
+def test_sides_of_different_length_are_our_own_mistake():
+    with pytest.raises(AssertionError):
+        Split("x", ["a"], [])

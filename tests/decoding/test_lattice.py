@@ -1,0 +1,46 @@
+"""Batches for decoding: every sequence once, in few shapes."""
+
+import numpy as np
+import pytest
+
+from nmt.decoding.lattice import group_by_length, pad, round_up
+
+
+def test_lengths_are_rounded_up_by_at_most_a_half():
+    lengths = np.arange(1, 2000)
+    rounded = np.array([round_up(int(n)) for n in lengths])
+    assert (rounded >= lengths).all() and (np.diff(rounded) >= 0).all()
+    assert (rounded[16:] <= 1.5 * lengths[16:]).all()
+    assert len(set(rounded)) == 16
+
+
+@pytest.mark.parametrize("num_sequences", [0, 1, 2, 5, 64, 65, 300])
+@pytest.mark.parametrize("sides", [1, 2])
+def test_every_sequence_is_in_one_group_and_shapes_are_few(num_sequences, sides):
+    rng = np.random.default_rng(num_sequences)
+    lengths = [tuple(map(int, rng.integers(1, 60, sides))) for _ in range(num_sequences)]
+    groups = group_by_length(lengths, 64)
+    assert sorted(i for group in groups for i in group.indices) == list(range(num_sequences))
+    assert len({group.rows for group in groups}) <= 1
+    for group in groups:
+        assert 0 < len(group.indices) <= group.rows <= 64
+    assert sum(group.rows for group in groups) <= max(4 * num_sequences, num_sequences + 63)
+    assert all(len(group.indices) == group.rows for group in groups[1:])
+
+
+def test_sequences_of_like_length_go_together():
+    lengths = [(int(n),) for n in np.random.default_rng(0).permutation(np.arange(1, 257))]
+    for group in group_by_length(lengths, 64):
+        of_group = [lengths[i][0] for i in group.indices]
+        assert max(of_group) - min(of_group) == 63
+
+
+def test_rows_never_exceed_what_is_asked():
+    assert {group.rows for group in group_by_length([(3,)] * 10, 6)} == {6}
+    assert {group.rows for group in group_by_length([(3,)] * 10, 1)} == {1}
+
+
+def test_pad_stacks_rows_and_fills():
+    ids, mask = pad([np.array([7, 3]), np.array([4, 5, 3])], 3, 4, [3], 0)
+    np.testing.assert_array_equal(ids, [[7, 3, 0, 0], [4, 5, 3, 0], [3, 0, 0, 0]])
+    np.testing.assert_array_equal(mask, ids > 0)

@@ -1,0 +1,87 @@
+"""Forced decoding in batches against each pair alone, through the model itself."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nmt.decoding.scoring import PairScore, align_ids, forced_batches, score_ids
+from nmt.errors import NmtError
+from nmt.models.build import merge_model
+from nmt.models.seq2seq import log_probs_from_features
+
+NAMES = ["recurrent", "without attention", "transformer"]
+LENGTHS = [(5, 9), (17, 3), (5, 9), (1, 1), (17, 3), (5, 9)]  # EOS counted
+
+
+@pytest.fixture(scope="module")
+def pairs(vocabularies):
+    """Encoded pairs, EOS at the end."""
+    rng = np.random.default_rng(0)
+
+    def draw(length):
+        return np.array([*rng.integers(4, 50, length - 1), vocabularies.source.eos_id], np.int32)
+
+    return [draw(length) for length, _ in LENGTHS], [draw(length) for _, length in LENGTHS]
+
+
+def alone(model, source, target, special):
+    """What the model says of one pair, without padding: log_prob and alignment (T, S)."""
+    target_in = jnp.array([special.bos_id, *target[:-1]])[None]
+    decoded = model(source[None], np.ones((1, len(source)), bool), target_in)
+    log_probs = log_probs_from_features(decoded.features, model.projection())[0]
+    picked = log_probs[jnp.arange(len(target)), target]
+    return picked.sum(), None if decoded.alignment is None else decoded.alignment[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_and_alignments_are_those_of_each_pair_alone(models, vocabularies, pairs, name):
+    special = vocabularies.target.special
+    scores = score_ids(*models[name], *pairs, special, batch_sentences=4)
+    of_pair = jax.jit(partial(alone, merge_model(*models[name]), special=special))
+    expected = [of_pair(*pair) for pair in zip(*pairs, strict=True)]
+    for score, target, (log_prob, _) in zip(scores, pairs[1], expected, strict=True):
+        np.testing.assert_allclose(score.log_prob, log_prob, rtol=1e-4)
+        assert score.num_pieces == len(target)
+    if name == "without attention":
+        return
+    matrices = align_ids(*models[name], *pairs, special, batch_sentences=4)
+    for matrix, lengths, (_, aligned) in zip(matrices, LENGTHS, expected, strict=True):
+        assert matrix.shape == lengths[::-1]
+        np.testing.assert_allclose(matrix, aligned, atol=1e-5)
+        np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_model_without_attention_has_no_alignment(models, vocabularies, pairs):
+    with pytest.raises(NmtError, match="no attention"):
+        align_ids(*models["without attention"], *pairs, vocabularies.target.special)
+
+
+def test_nothing_is_scored_where_nothing_is_given(models, vocabularies):
+    assert score_ids(*models["recurrent"], [], [], vocabularies.target.special) == []
+
+
+def test_an_empty_translation_has_the_probability_of_its_end(models, vocabularies):
+    special = vocabularies.target.special
+    source, target = np.array([7, 8, special.eos_id]), np.array([special.eos_id])
+    (score,) = score_ids(*models["recurrent"], [source], [target], special)
+    expected, _ = alone(merge_model(*models["recurrent"]), source, target, special)
+    assert score == PairScore(pytest.approx(float(expected), rel=1e-4), 1)
+
+
+def test_batches_shift_targets_and_mask_filler(vocabularies, pairs):
+    special = vocabularies.target.special
+    seen = []
+    for batch in forced_batches(*pairs, special, 4):
+        assert len({array.shape[0] for array in jax.tree.leaves(batch[1:])}) == 1
+        assert batch.source_mask.any(axis=1).all()
+        for row, i in enumerate(batch.indices):
+            target = pairs[1][i]
+            assert batch.target_out[row, : len(target)].tolist() == target.tolist()
+            assert batch.target_in[row, : len(target)].tolist() == [special.bos_id, *target[:-1]]
+            assert batch.target_mask[row].sum() == len(target)
+        assert not batch.target_mask[len(batch.indices) :].any()
+        seen += batch.indices
+    assert sorted(seen) == list(range(6))

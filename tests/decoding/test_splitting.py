@@ -1,0 +1,74 @@
+"""Cutting long lines."""
+
+import numpy as np
+import pytest
+
+from nmt.config.schema import VocabularyConfig
+from nmt.data.vocabulary import train_vocabularies
+from nmt.decoding.splitting import split_line
+
+
+def test_a_short_line_is_left_alone(vocabularies):
+    assert split_line("the cat . a dog .", vocabularies.source, 100) == ["the cat . a dog ."]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u2581", "\t\n"])
+def test_a_line_without_pieces_has_no_parts(vocabularies, text):
+    assert split_line(text, vocabularies.source, 5) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("max_pieces", [3, 10, 40])
+def test_parts_are_short_and_joined_they_are_the_line(vocabularies, made_up, seed, max_pieces):
+    text = " ".join(made_up(12, seed=seed))
+    parts = split_line(text, vocabularies.source, max_pieces)
+    assert " ".join(parts).replace(" ", "") == text.replace(" ", "")
+    for part in parts:
+        pieces = vocabularies.source.encode_with_spans(part)
+        assert 0 < len(pieces.ids) <= max_pieces + 1  # a word cut open has a "▁" of its own
+    if max_pieces >= 10:
+        assert " ".join(parts) == text
+
+
+def test_sentence_ends_come_before_clause_ends_before_spaces(vocabularies):
+    def words(text):
+        return len(vocabularies.source.encode(text))
+
+    text = "the cat , near the dog . a man , the tree"
+    assert split_line(text, vocabularies.source, words(text) - 1) == [
+        "the cat , near the dog .",
+        "a man , the tree",
+    ]
+    text = "the cat , near the dog and a man"
+    assert split_line(text, vocabularies.source, words(text) - 1)[0] == "the cat ,"
+    text = "the cat near the dog"
+    assert split_line(text, vocabularies.source, words(text) - 1)[0] == "the cat near the"
+
+
+def test_closing_quotes_stay_with_their_sentence_and_numbers_stay_whole(vocabularies):
+    text = 'the man sees 3.5 and 1,000 cats." a dog'
+    limit = len(vocabularies.source.encode(text)) - 1
+    assert split_line(text, vocabularies.source, limit) == [
+        'the man sees 3.5 and 1,000 cats."',
+        "a dog",
+    ]
+
+
+def test_text_without_spaces_is_cut_after_full_width_stops_else_anywhere(tmp_path):
+    lines = ["猫犬。", "犬猫"] * 20
+    vocabulary = train_vocabularies(lines, lines, VocabularyConfig(size=9), tmp_path).source
+    assert split_line("猫猫。猫「猫。」猫猫", vocabulary, 7)[0] == "猫猫。"
+    text = "猫" * 50
+    parts = split_line(text, vocabulary, 8)
+    assert "".join(parts) == text and 5 < len(parts) < 9
+
+
+def test_any_text_survives(vocabularies):
+    rng = np.random.default_rng(0)
+    alphabet = list("the cat.,!? \"'。、é\u0301\u2581\t😀")
+    for _ in range(200):
+        text = "".join(rng.choice(alphabet, rng.integers(0, 60)))
+        parts = split_line(text, vocabularies.source, int(rng.integers(1, 12)))
+        if len(parts) != 1:
+            assert "".join("".join(parts).split()) == "".join(text.split()) or not parts
+        assert all(parts)

@@ -1,0 +1,259 @@
+"""The translator: what goes in, what comes out, and that it is the search's own."""
+
+import base64
+import re
+import unicodedata
+
+import jax
+import numpy as np
+import pytest
+
+import nmt
+from nmt.config.schema import CleaningConfig, Config, DataConfig, RecurrentConfig, SearchConfig
+from nmt.decoding import programs
+from nmt.decoding.scoring import score_ids
+from nmt.decoding.search import length_penalty
+from nmt.decoding.translator import Translator, max_target_pieces
+from nmt.errors import ConfigError, NmtError, RunError
+from nmt.runs.checkpoints import Checkpoints
+from nmt.runs.directory import RunDirectory
+
+SHORT = dict(max_length_factor=0.5, max_length_extra=6)
+BEAM = SearchConfig(beam_size=3, **SHORT)
+GREEDY = SearchConfig(beam_size=1, **SHORT)
+SAMPLE = SearchConfig(method="sample", top_p=0.9, temperature=1.5, **SHORT)
+
+
+@pytest.fixture(scope="module")
+def translators(models, vocabularies):
+    return {
+        name: Translator(*model, vocabularies, BEAM, max_source_pieces=32)
+        for name, model in models.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def translator(translators):
+    return translators["recurrent"]
+
+
+@pytest.mark.parametrize("name", ["recurrent", "without attention", "transformer"])
+@pytest.mark.parametrize("search", [GREEDY, BEAM, SAMPLE], ids=["greedy", "beam", "sample"])
+def test_log_prob_is_that_of_forced_decoding(translators, vocabularies, made_up, name, search):
+    translator = translators[name]
+    num_hypotheses = min(search.beam_size, 3)
+    eos = [vocabularies.source.eos_id]
+    sources = [np.array(vocabularies.source.encode(line) + eos) for line in made_up(4, seed=1)]
+    found = translator.translate_ids(sources, search=search, num_hypotheses=num_hypotheses)
+    assert [len(hypotheses) for hypotheses in found] == [num_hypotheses] * 4
+    scores = score_ids(
+        translator.graph,
+        translator.params,
+        [source for source in sources for _ in range(num_hypotheses)],
+        [hypothesis.ids for hypotheses in found for hypothesis in hypotheses],
+        vocabularies.target.special,
+    )
+    flat = [hypothesis for hypotheses in found for hypothesis in hypotheses]
+    for hypothesis, score in zip(flat, scores, strict=True):
+        assert hypothesis.log_prob == pytest.approx(score.log_prob, rel=1e-4)
+        penalty = length_penalty(len(hypothesis.ids), search.length_norm)
+        assert hypothesis.score == pytest.approx(score.log_prob / float(penalty), rel=1e-4)
+        assert hypothesis.ids[-1] == vocabularies.target.eos_id
+
+
+@pytest.mark.parametrize("name", ["recurrent", "transformer"])
+def test_lines_in_are_lines_out_in_their_order(translators, made_up, name):
+    lines = made_up(14, seed=2)
+    for empty, line in ((0, ""), (3, "  \t"), (9, "\u3000"), (15, "\u2581"), (17, "")):
+        lines.insert(empty, line)
+    together = translators[name].translate(lines, search=GREEDY)
+    assert [t.source for t in together] == lines
+    for line, translation in zip(lines, together, strict=True):
+        alone = translators[name].translate(line, search=GREEDY, align=False)
+        assert translation.text == alone.text
+        assert translation.log_prob == pytest.approx(alone.log_prob, rel=1e-4)
+        if not line.strip("\u2581 \t\u3000"):
+            assert (translation.text, translation.score, translation.log_prob) == ("", 0, 0)
+            assert translation.alignment is None and len(translation.hypotheses) == 1
+    assert len({t.text for t in together}) > 5  # or the order would show nothing
+
+
+def test_nothing_in_is_nothing_out(translator):
+    assert translator.translate([]) == []
+    assert translator.translate("").text == ""
+    assert [t.text for t in translator.translate(["", " "], align=True)] == ["", ""]
+
+
+def test_a_lone_line_has_an_alignment_and_a_list_has_none(translators):
+    for name in ("recurrent", "transformer"):
+        alone = translators[name].translate("the old cat sees a dog .")
+        alignment = alone.alignment
+        assert alignment.source_words == ["the", "old", "cat", "sees", "a", "dog", "."]
+        assert alignment.target_words == alone.text.split()
+        np.testing.assert_allclose(alignment.matrix.sum(axis=1) + alignment.eos, 1, rtol=1e-4)
+        (listed,) = translators[name].translate(["the old cat sees a dog ."])
+        assert listed.alignment is None
+        (listed,) = translators[name].translate(["the old cat sees a dog ."], align=True)
+        np.testing.assert_allclose(listed.alignment.matrix, alignment.matrix, atol=1e-5)
+
+
+def test_a_model_without_attention_says_so(translators):
+    translator = translators["without attention"]
+    assert translator.translate("the cat .").alignment is None
+    with pytest.raises(NmtError, match="no attention"):
+        translator.translate("the cat .", align=True)
+    with pytest.raises(NmtError, match="no attention"):
+        translator.align("the cat .", "a dog .")
+
+
+def test_n_best_is_sorted_and_keeps_equal_texts(translator):
+    translation = translator.translate("the cat sees a tree .", num_hypotheses=3)
+    assert len(translation.hypotheses) == 3
+    assert translation.hypotheses[0].text == translation.text
+    scores = [hypothesis.score for hypothesis in translation.hypotheses]
+    assert scores == sorted(scores, reverse=True)
+    with pytest.raises(ConfigError, match=r"beam_size \(3\); got 4"):
+        translator.translate("the cat .", num_hypotheses=4)
+
+
+def test_more_samples_than_the_beam_are_allowed_and_the_seed_decides(translator):
+    def draw(seed):
+        return translator.translate(
+            "the cat .", search=SearchConfig(method="sample", seed=seed, **SHORT), num_hypotheses=7
+        )
+
+    assert len(draw(1).hypotheses) == 7
+    assert draw(1).hypotheses == draw(1).hypotheses
+    assert draw(1).hypotheses != draw(2).hypotheses
+
+
+def test_a_long_line_is_translated_in_parts(translator, made_up):
+    sentences = made_up(8, seed=3)
+    whole = translator.translate(" ".join(sentences), align=True)
+    parts = translator._parts(" ".join(sentences))
+    assert 1 < len(parts) < 9 and all(part.endswith(".") for part in parts)
+    of_parts = [translator.translate(part) for part in parts]
+    assert whole.text == " ".join(filter(None, (part.text for part in of_parts)))
+    assert whole.log_prob == pytest.approx(sum(part.log_prob for part in of_parts), rel=1e-4)
+    assert whole.alignment.source_words == " ".join(sentences).split()
+    assert whole.alignment.target_words == whole.text.split()
+    row = column = 0
+    for part in of_parts:
+        rows, columns = part.alignment.matrix.shape
+        block = whole.alignment.matrix[row : row + rows, column : column + columns]
+        np.testing.assert_allclose(block, part.alignment.matrix, atol=1e-5)
+        row, column = row + rows, column + columns
+
+
+def test_lines_are_cleaned_as_the_training_text_was(translator):
+    spaced, plain = translator.translate(["  the  cat\u00a0.\t", "the cat ."])
+    assert spaced.text == plain.text and spaced.source == "  the  cat\u00a0.\t"
+    apart = unicodedata.normalize("NFD", "é")
+    assert translator._clean(apart) == "é"
+    as_is = Translator(
+        translator.graph,
+        translator.params,
+        translator.vocabularies,
+        cleaning=CleaningConfig(nfc=False, whitespace=False),
+    )
+    assert as_is._clean(apart + "  ") == apart + "  "
+
+
+def test_other_parameters_share_compiled_code(translator):
+    line = ["the cat sees a tree ."]
+    before = translator.translate(line)
+    compiled = programs.beam_search._cache_size()
+    other = translator.with_params(jax.tree.map(lambda leaf: 0.5 * leaf, translator.params))
+    assert other.translate(line)[0].log_prob != before[0].log_prob
+    assert translator.translate(line) == before
+    assert programs.beam_search._cache_size() == compiled
+
+
+def test_align_and_score_take_given_translations(translators, vocabularies):
+    source, target = "the old cat .", "a small dog sees the man ."
+    for name in ("recurrent", "transformer"):
+        alignment = translators[name].align(source, target)
+        assert alignment.source_words == source.split()
+        assert alignment.target_words == target.split()
+        np.testing.assert_allclose(alignment.matrix.sum(axis=1) + alignment.eos, 1, rtol=1e-4)
+    eos = [vocabularies.source.eos_id]
+
+    def encode(text):
+        return np.array(vocabularies.source.encode(text) + eos)
+
+    translator = translators["recurrent"]
+    (expected,) = score_ids(
+        translator.graph,
+        translator.params,
+        [encode(source)],
+        [encode(target)],
+        vocabularies.target.special,
+    )
+    assert translator.score([source], [target]) == [pytest.approx(expected.log_prob)]
+    with pytest.raises(NmtError, match="got 2 and 1"):
+        translator.score([source, source], [target])
+
+
+def test_a_notebook_shows_text_and_picture_and_no_markup_of_the_text(translator):
+    translation = translator.translate("the <script>alert(1)</script> & cat .")
+    shown = translation._repr_html_()
+    assert "<script" not in shown and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; cat" in shown
+    picture = base64.b64decode(re.search(r'base64,([^"]+)"', shown)[1])
+    assert picture.startswith(b"\x89PNG")
+    assert "<img" not in translator.translate(["the cat ."])[0]._repr_html_()
+    assert "<img" not in translator.translate("")._repr_html_()
+
+
+def test_progress_adds_up_to_the_lines(translator, made_up):
+    lines = ["", *made_up(5), " ".join(made_up(20))]
+    done = []
+    translator.translate(lines, search=GREEDY, progress=done.append)
+    assert sum(done) == len(lines) and done[0] == 1
+
+
+def test_translations_are_never_longer_than_the_search_allows(translator, made_up):
+    search = SearchConfig(beam_size=1, max_length_factor=0, max_length_extra=2)
+    eos = [translator.vocabularies.source.eos_id]
+    sources = [np.array(translator.vocabularies.source.encode(line) + eos) for line in made_up(4)]
+    for (found,) in translator.translate_ids(sources, search=search):
+        assert len(found.ids) <= 2
+    assert max_target_pieces(7, SearchConfig(max_length_factor=1.5, max_length_extra=10)) == 21
+
+
+@pytest.fixture(scope="module")
+def run(models, vocabularies, tmp_path_factory):
+    """A run directory with two checkpoints of the recurrent model; the first is the best."""
+    config = Config(
+        data=DataConfig(path="embedded"),
+        model=RecurrentConfig(
+            embedding_dim=8, encoder_dim=8, decoder_dim=12, alignment_dim=8, readout_dim=8
+        ),
+        search=GREEDY,
+    )
+    run = RunDirectory.create(tmp_path_factory.mktemp("runs") / "small", config)
+    vocabularies.source.save(run.vocabulary / "joint.model")
+    checkpoints = Checkpoints(run.checkpoints, keep_last=2)
+    params = models["recurrent"][1]
+    checkpoints.save(1, {"params": params, "training": {"step": np.int32(1)}}, score=20.0)
+    half = jax.tree.map(lambda leaf: 0.5 * leaf, params)
+    checkpoints.save(2, {"params": half, "training": {"step": np.int32(2)}}, score=10.0)
+    checkpoints.close()
+    return run
+
+
+def test_load_opens_a_run(run, translator):
+    loaded = nmt.load(run.path)
+    line = "the cat sees a tree ."
+    assert loaded.search == GREEDY
+    expected = translator.translate(line, search=GREEDY)
+    assert loaded.translate(line).text == expected.text
+    assert loaded.translate(line).log_prob == pytest.approx(expected.log_prob, rel=1e-5)
+    last = nmt.load(run.path, checkpoint="last").translate(line)
+    assert last.log_prob != pytest.approx(expected.log_prob, rel=1e-3)
+
+
+def test_load_says_what_is_missing(run, tmp_path):
+    with pytest.raises(RunError, match="does not exist"):
+        nmt.load(tmp_path / "nowhere")
+    with pytest.raises(RunError, match="has no checkpoint 7"):
+        nmt.load(run.path, "7")

@@ -1,0 +1,215 @@
+"""Tiny models of every kind, whose parameters (biases too) are random numbers from numpy."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+
+import jax
+import numpy as np
+import pytest
+
+from nmt.config.schema import ModelConfig, RecurrentConfig, TransformerConfig
+from nmt.models.build import build_model, merge_model, split_model
+
+SOURCE_SIZE, TARGET_SIZE = 9, 11  # a model that shares its embeddings has 11 on both sides
+
+RECURRENT = RecurrentConfig(
+    embedding_dim=4, encoder_dim=3, decoder_dim=5, alignment_dim=6, readout_dim=7
+)
+TRANSFORMER = TransformerConfig(
+    model_dim=8, feedforward_dim=12, num_heads=2, encoder_layers=2, decoder_layers=2
+)
+RNNSEARCH = replace(
+    RECURRENT, cell="gru_reset_before", readout="maxout", readout_state="previous"
+)  # as published
+PRE_NORM = replace(
+    TRANSFORMER,
+    norm="pre",
+    sinusoids="halves",
+    activation="swish",
+    encoder_layers=1,
+    share_embeddings=True,
+    tie_projection=True,
+    alignment_layer=0,
+    alignment_head=1,
+)
+VARIANTS = {
+    "rnnsearch": RNNSEARCH,
+    "deep_gru_shared_tied": replace(
+        RECURRENT,
+        encoder_layers=2,
+        decoder_layers=2,
+        readout_dim=4,
+        share_embeddings=True,
+        tie_projection=True,
+    ),
+    "conditional_gru": replace(
+        RECURRENT,
+        decoder_order="update_attend_update",
+        decoder_layers=2,
+        readout_state="previous",
+        bidirectional=False,
+    ),
+    "conditional_lstm": replace(RECURRENT, cell="lstm", decoder_order="update_attend_update"),
+    "fixed_context_gru": replace(RECURRENT, cell="gru_reset_before", attention="none"),
+    "fixed_context_lstm": replace(
+        RECURRENT,
+        cell="lstm",
+        attention="none",
+        fixed_context="initial_state",
+        encoder_layers=2,
+        decoder_layers=2,
+        bidirectional=False,
+    ),
+    "rnnsearch_bfloat16": RNNSEARCH,
+    "transformer_post": TRANSFORMER,
+    "transformer_pre_shared_tied": PRE_NORM,
+    "transformer_one_layer": replace(
+        TRANSFORMER,
+        norm="pre",
+        activation="gelu",
+        decoder_layers=1,
+        scale_embeddings=False,
+        alignment_head=0,
+    ),
+    "transformer_bfloat16": PRE_NORM,
+}
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A model taken apart, and its functions compiled."""
+
+    config: ModelConfig
+    graph: object
+    params: dict
+    precision: str
+    source_size: int
+
+    target_size = TARGET_SIZE
+
+    @property
+    def model(self):
+        return merge_model(self.graph, self.params)
+
+    @property
+    def tolerance(self):
+        """How far two ways to compute the same may differ.
+
+        Where operands are rounded to bfloat16, the last bit of a float32 decides the rounding.
+        """
+        return {"atol": 1e-5} if self.precision == "float32" else {"atol": 0.03}
+
+    @cached_property
+    def forward(self):
+        """(source, source_mask, target_in) -> Decoded."""
+        return partial(jax.jit(lambda params, *a: merge_model(self.graph, params)(*a)), self.params)
+
+    @cached_property
+    def start(self):
+        """(source, source_mask, num_hypotheses, max_length) -> memory, state."""
+
+        def start(params, source, source_mask, num_hypotheses, max_length):
+            model = merge_model(self.graph, params)
+            memory = model.encode(source, source_mask)
+            return memory, model.init_state(memory, num_hypotheses, max_length)
+
+        return partial(jax.jit(start, static_argnums=(3, 4)), self.params)
+
+    @cached_property
+    def step(self):
+        """(state, memory, piece, position) -> state, features, alignment."""
+        return partial(
+            jax.jit(lambda params, *a: merge_model(self.graph, params).step(*a)), self.params
+        )
+
+
+@lru_cache(maxsize=None)
+def make_tiny(config: ModelConfig, precision: str = "float32", seed: int = 0) -> TinyModel:
+    """The shapes are the builder's, the numbers ours: initialisers take seconds to compile."""
+    source_size = TARGET_SIZE if config.share_embeddings else SOURCE_SIZE
+    graphs = []
+
+    def parts():
+        graph, params = split_model(
+            build_model(
+                config, source_size=source_size, target_size=TARGET_SIZE, precision=precision
+            )
+        )
+        graphs.append(graph)
+        return params
+
+    rng = np.random.default_rng(seed)
+    params = jax.tree.map(
+        lambda leaf: rng.normal(scale=0.5, size=leaf.shape).astype(leaf.dtype),
+        jax.eval_shape(parts),
+    )
+    return TinyModel(config, graphs[0], params, precision, source_size)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def cheap_compilation():
+    """Models this small run in no time; compiling them well would take most of it."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """tiny(config, precision) -> TinyModel."""
+    return make_tiny
+
+
+@pytest.fixture(scope="session")
+def recurrent_config():
+    return RECURRENT
+
+
+@pytest.fixture(scope="session")
+def transformer_config():
+    return TRANSFORMER
+
+
+@pytest.fixture(scope="package", params=VARIANTS)
+def variant(request):
+    """Each kind of model in turn."""
+    precision = "bfloat16" if "bfloat16" in request.param else "float32"
+    return make_tiny(VARIANTS[request.param], precision)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gru_reset_before(params, x, s):
+    """Bahdanau et al. (2015), appendix A.1.1: one sentence, one position, one gate at a time."""
+    W, b = params["W"]["kernel"], params["W"]["bias"]
+    U, U_n = params["U"]["kernel"], params["U_n"]["kernel"][:, 0]
+    z = sigmoid(x @ W[:, 0] + b[0] + s @ U[:, 0])
+    r = sigmoid(x @ W[:, 1] + b[1] + s @ U[:, 1])
+    proposal = np.tanh(x @ W[:, 2] + b[2] + (r * s) @ U_n)
+    return (1 - z) * s + z * proposal
+
+
+def gru_reset_after(params, x, s):
+    """As cuDNN has it: the reset gate acts on what U_n made of the state."""
+    W, b, U = params["W"]["kernel"], params["W"]["bias"], params["U"]["kernel"]
+    z = sigmoid(x @ W[:, 0] + b[0] + s @ U[:, 0])
+    r = sigmoid(x @ W[:, 1] + b[1] + s @ U[:, 1])
+    proposal = np.tanh(x @ W[:, 2] + b[2] + r * (s @ U[:, 2]))
+    return (1 - z) * proposal + z * s
+
+
+def lstm(params, x, state):
+    """Gers et al. (2000), without peepholes; the gates are in the order i, f, o, g."""
+    W, b, U = params["W"]["kernel"], params["W"]["bias"], params["U"]["kernel"]
+    h, c = state
+    i, f, o = (sigmoid(x @ W[:, gate] + b[gate] + h @ U[:, gate]) for gate in range(3))
+    c = f * c + i * np.tanh(x @ W[:, 3] + b[3] + h @ U[:, 3])
+    return o * np.tanh(c), c
+
+
+@pytest.fixture(scope="session")
+def reference_cells():
+    """name -> (params, x (E,), state) -> state, by the papers' equations in numpy."""
+    return {"gru_reset_before": gru_reset_before, "gru_reset_after": gru_reset_after, "lstm": lstm}

@@ -1,0 +1,141 @@
+"""Attention against loops over queries, positions and heads."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from nmt.models.attention import AdditiveAttention, dot_product_attention, masked_softmax
+
+LENGTHS = [5, 3, 1]
+MASK = np.arange(5) < np.array(LENGTHS)[:, None]
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def additive():
+    model = AdditiveAttention(4, 6, 3, precision="float32", rngs=nnx.Rngs(0))
+    model.U_a.bias[...] = random(3)
+    return model
+
+
+def test_masked_softmax():
+    energies, mask = 50 * random(2, 3, 5), MASK[:2, None]
+    weights = np.asarray(masked_softmax(energies, mask))
+    for b in range(2):
+        for q in range(3):
+            exps = [np.exp(np.float64(e)) for e in energies[b, q, : LENGTHS[b]]]
+            np.testing.assert_allclose(weights[b, q, : LENGTHS[b]], exps / sum(exps), atol=1e-5)
+            assert not weights[b, q, LENGTHS[b] :].any()  # exactly zero
+
+
+def test_masked_softmax_of_a_row_of_padding_is_uniform():
+    np.testing.assert_allclose(masked_softmax(random(4), np.zeros(4, bool)), [0.25] * 4)
+
+
+def test_additive_attention_matches_loops(additive):
+    queries, annotations = random(3, 2, 4), random(3, 5, 6, seed=1)  # junk past LENGTHS
+    keys = additive.keys(annotations)
+    context, alignment = additive(queries, keys, annotations, MASK)
+    W_a, U_a = (np.asarray(layer.kernel[...]) for layer in (additive.W_a, additive.U_a))
+    v_a, bias = np.asarray(additive.v_a[...]), np.asarray(additive.U_a.bias[...])
+    for b, length in enumerate(LENGTHS):
+        for q in range(2):
+            exps = np.zeros(5)
+            for j in range(length):
+                h_j = annotations[b, j]
+                exps[j] = np.exp(v_a @ np.tanh(queries[b, q] @ W_a + h_j @ U_a + bias))
+            weights = exps / exps.sum()
+            expected = sum(weights[j] * annotations[b, j] for j in range(length))
+            np.testing.assert_allclose(alignment[b, q], weights, atol=1e-5)
+            np.testing.assert_allclose(context[b, q], expected, atol=1e-5)
+            assert not np.asarray(alignment)[b, q, length:].any()
+
+
+def test_additive_attention_ignores_padding_queries_and_batch_mates(additive):
+    queries, annotations = random(3, 2, 4), random(3, 5, 6, seed=1)
+    context, alignment = additive(queries, additive.keys(annotations), annotations, MASK)
+    junk = np.where(MASK[..., None], annotations, 100 * random(3, 5, 6, seed=2))
+    for b, length in enumerate(LENGTHS):
+        others = [additive(queries, additive.keys(junk), junk, MASK)]
+        alone = annotations[b : b + 1, :length]
+        others.append(
+            additive(queries[b : b + 1], additive.keys(alone), alone, np.ones((1, length), bool))
+        )
+        for row, (other_context, other_alignment) in zip((b, 0), others, strict=True):
+            np.testing.assert_allclose(other_context[row], context[b], atol=1e-5)
+            np.testing.assert_allclose(
+                other_alignment[row, :, :length], alignment[b, :, :length], atol=1e-5
+            )
+
+
+def test_initial_v_a_has_the_scale_of_a_matrix_with_one_column():
+    model = AdditiveAttention(4, 6, 400, precision="float32", rngs=nnx.Rngs(0))
+    bound = np.sqrt(6 / (400 + 1))
+    assert model.v_a.shape == (400,)
+    assert 0.97 * bound < np.abs(np.asarray(model.v_a[...])).max() <= bound
+
+
+def multi_head(queries, keys, values, allowed):
+    """Vaswani et al. (2017), equation 1, by loops; allowed (B, Q, S)."""
+    B, Q, N, d = queries.shape
+    S = keys.shape[1]
+    context, alignment = np.zeros((B, Q, N, d)), np.zeros((B, N, Q, S))
+    for b, n, q in np.ndindex(B, N, Q):
+        seen = [s for s in range(S) if allowed[b, q, s]]
+        exps = [np.exp(queries[b, q, n] @ keys[b, s, n] / np.sqrt(d)) for s in seen]
+        for s, e in zip(seen, exps, strict=True):
+            alignment[b, n, q, s] = e / sum(exps)
+            context[b, q, n] += alignment[b, n, q, s] * values[b, s, n]
+    return context, alignment
+
+
+@pytest.mark.parametrize("kind", ["padding", "causal"])
+def test_dot_product_attention_matches_loops(kind):
+    queries, keys, values = (random(3, 5, 2, 4, seed=seed) for seed in range(3))
+    if kind == "padding":
+        mask, allowed = MASK[:, None, None], np.broadcast_to(MASK[:, None], (3, 5, 5))
+    else:
+        mask = np.tril(np.ones((5, 5), bool))
+        allowed = np.broadcast_to(mask, (3, 5, 5))
+    context, alignment = dot_product_attention(queries, keys, values, mask, "float32")
+    expected_context, expected_alignment = multi_head(queries, keys, values, allowed)
+    np.testing.assert_allclose(context, expected_context, atol=1e-5)
+    np.testing.assert_allclose(alignment, expected_alignment, atol=1e-5)
+    np.testing.assert_array_equal(np.asarray(alignment) == 0, expected_alignment == 0)
+
+
+def test_dot_product_attention_equals_that_of_jax():
+    queries, keys, values = (random(3, 5, 2, 4, seed=seed) for seed in range(3))
+    mask = MASK[:, None, None]
+    ours, _ = dot_product_attention(queries, keys, values, mask, "float32")
+    np.testing.assert_allclose(
+        ours, jax.nn.dot_product_attention(queries, keys, values, mask=mask), atol=1e-5
+    )
+
+
+def test_dot_product_attention_in_bfloat16_is_close():
+    arguments = [random(3, 5, 2, 4, seed=seed) for seed in range(3)]
+    exact = dot_product_attention(*arguments, MASK[:, None, None], "float32")
+    ours = dot_product_attention(*arguments, MASK[:, None, None], "bfloat16")
+    for left, right in zip(ours, exact, strict=True):
+        assert left.dtype == jnp.float32
+        np.testing.assert_allclose(left, right, atol=0.03)
+
+
+def test_dropout_acts_on_the_context_and_not_on_the_alignment():
+    queries, keys = random(1, 4, 1, 5), random(1, 5, 1, 5, seed=1)
+    values = np.eye(5, dtype=np.float32)[None, :, None]  # so that the context is the weights
+    plain, alignment = dot_product_attention(queries, keys, values, np.True_, "float32")
+    key = jax.random.key(0)
+    dropped, same = dot_product_attention(
+        queries, keys, values, np.True_, "float32", rate=0.5, dropout_key=key
+    )
+    np.testing.assert_array_equal(same, alignment)
+    zero = np.asarray(dropped) == 0
+    assert 0 < zero.sum() < zero.size
+    np.testing.assert_allclose(dropped, np.where(zero, 0, 2 * plain), rtol=1e-5)

@@ -1,0 +1,55 @@
+"""Dropout: how much is zeroed, what the rest is scaled by, and what the key decides."""
+
+import jax
+import numpy as np
+import pytest
+
+from nmt.models.dropout import dropout, split_key
+
+KEY = jax.random.key(3)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_zeroes_its_share_and_keeps_the_mean(rate):
+    size = 100_000
+    dropped = np.asarray(dropout(np.ones(size, np.float32), rate, KEY))
+    zeros = np.mean(dropped == 0)
+    assert abs(zeros - rate) < 5 * np.sqrt(rate * (1 - rate) / size)  # 5 standard errors
+    np.testing.assert_allclose(dropped[dropped != 0], 1 / (1 - rate), rtol=1e-3)
+    assert abs(dropped.mean() - 1) < 5 * np.sqrt(rate / (1 - rate) / size)
+
+
+def test_scale_fits_the_rounded_rate():
+    """3e-5 is 1.97 / 2^16: two of 2^16 patterns are zeroed, so the rest are 1 / (1 - 2 / 2^16)."""
+    dropped = np.asarray(dropout(np.ones(64, np.float64), 3e-5, KEY), np.float64)
+    assert set(dropped) <= {0.0, float(np.float32(2**16 / (2**16 - 2)))}
+
+
+def test_without_key_or_rate_nothing_changes():
+    inputs = np.arange(6.0)
+    assert dropout(inputs, 0.5, None) is inputs
+    assert dropout(inputs, 0.0, KEY) is inputs
+
+
+def test_kept_elements_are_scaled_inputs_and_carry_the_gradient():
+    inputs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    dropped = np.asarray(dropout(inputs, 0.25, KEY))
+    kept = dropped != 0
+    np.testing.assert_allclose(dropped[kept], inputs[kept] * 4 / 3, rtol=1e-6)
+    gradient = jax.grad(lambda x: dropout(x, 0.25, KEY).sum())(inputs)
+    np.testing.assert_allclose(gradient, kept * 4 / 3, rtol=1e-6)
+
+
+def test_key_decides_the_mask_and_elements_are_independent():
+    ones = np.ones((200, 200), np.float32)
+    first, again, other = (np.asarray(dropout(ones, 0.5, k)) for k in (KEY, KEY, jax.random.key(4)))
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first == other) < 0.52  # as often as two fair coins agree
+    assert np.mean(first[:, 1:] == first[:, :-1]) < 0.52
+    assert np.mean(first[1:] == first[:-1]) < 0.52
+
+
+def test_split_key():
+    assert split_key(None, 3) == [None] * 3
+    keys = split_key(KEY, 3)
+    assert len({tuple(jax.random.key_data(key).tolist()) for key in [KEY, *keys]}) == 4
