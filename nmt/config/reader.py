@@ -24,6 +24,8 @@ from nmt.config.schema import Config, ModelConfig
 from nmt.errors import ConfigError, nearest
 
 DEFAULT_ARCHITECTURE = "recurrent"
+# A corpus has one of two names: an override with one takes back the other and what goes with it.
+REPLACES = {"data.path": ("hub", "configuration", "revision"), "data.hub": ("path",)}
 WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -139,6 +141,10 @@ def _lay_over(tree: dict, override: str, path: str | PathLike) -> None:
         if not isinstance(tree, dict):
             _not_a_section(str(path), keys[: depth + 1], tree)
     tree[keys[-1]] = _Override(value)
+    if not core_yaml.is_null(value):
+        for replaced in REPLACES.get(".".join(keys), ()):
+            if not isinstance(tree.get(replaced), _Override):
+                tree.pop(replaced, None)
 
 
 # ---- from the tree to dataclasses ---------------------------------------------------------------

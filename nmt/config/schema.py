@@ -70,7 +70,7 @@ class EmbeddedConfig:
 class DataConfig:
     """The corpus, how it is cleaned, and how it is cut into batches."""
 
-    path: str | None = None  # a folder, prefix or file; "embedded" is the built-in corpus
+    path: str | None = None  # a folder or prefix; "embedded" is the built-in corpus
     hub: str | None = None  # the name of a Hugging Face Hub dataset
     configuration: str | None = None  # of a dataset, such as "fr-en" of wmt14
     revision: str | None = None  # of a Hub dataset
@@ -112,6 +112,7 @@ class DataConfig:
             row_multiple=self.row_multiple,
         )
         _at_least("data", 2, max_pieces=self.max_pieces)
+        _at_least("data", 0, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,12 +223,12 @@ class TransformerConfig:
             )
         if self.model_dim % 2:
             raise ConfigError(f"model.model_dim must be even for sinusoids; got {self.model_dim}")
-        if not -self.decoder_layers <= self.alignment_layer < self.decoder_layers:
-            if self.alignment_layer != -2:  # the default also serves a decoder of one layer
-                raise ConfigError(
-                    "model.alignment_layer must name one of the "
-                    f"{self.decoder_layers} decoder layers; got {self.alignment_layer}"
-                )
+        in_range = -self.decoder_layers <= self.alignment_layer < self.decoder_layers
+        if not in_range and self.alignment_layer != -2:  # the default also serves one layer
+            raise ConfigError(
+                "model.alignment_layer must name one of the "
+                f"{self.decoder_layers} decoder layers; got {self.alignment_layer}"
+            )
         if self.alignment_head is not None and not 0 <= self.alignment_head < self.num_heads:
             raise ConfigError(
                 f"model.alignment_head must be between 0 and {self.num_heads - 1}, or null; "
@@ -290,6 +291,7 @@ class TrainingConfig:
         _at_least(
             "training",
             0,
+            seed=self.seed,
             learning_rate=self.learning_rate,
             final_learning_rate=self.final_learning_rate,
             warmup_steps=self.warmup_steps,

@@ -27,7 +27,7 @@ __all__ = ["Pair", "make_split", "sure_share"]
 
 SPLITS = ("train", "validation", "test")
 _SHARES = 8  # of the checksums one is validation, one is test, and the others are training
-_MAX_STALLED = 20_000  # draws without a new sentence: the grammar has no more
+_MAX_STALLED = 5_000  # draws without a new sentence: the grammar has no more
 
 
 def make_split(name: str, config: EmbeddedConfig) -> list[Pair]:

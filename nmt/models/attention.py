@@ -1,4 +1,4 @@
-"""Attention: additive (Bahdanau et al. 2015) and scaled dot-product, multi-headed (Vaswani et al. 2017).
+"""Additive attention (Bahdanau et al. 2015) and scaled dot-product attention (Vaswani et al. 2017).
 
 Each attends from Q queries a sentence to its S source positions: Q is the number of hypotheses in
 search and of target positions in a teacher-forced pass.
@@ -40,9 +40,7 @@ class AdditiveAttention(nnx.Module):
         self.precision = precision
         # The paper draws W_a and U_a from N(0, 0.001^2) and sets v_a to zero, for which e_ij and
         # the gradient of W_a and U_a start at zero. Glorot's scale starts learning sooner.
-        self.W_a = linear(
-            state_dim, alignment_dim, precision=precision, rngs=rngs, use_bias=False
-        )
+        self.W_a = linear(state_dim, alignment_dim, precision=precision, rngs=rngs, use_bias=False)
         self.U_a = linear(annotation_dim, alignment_dim, precision=precision, rngs=rngs)
         self.v_a = nnx.Param(
             nnx.initializers.glorot_uniform()(rngs.params(), (alignment_dim, 1))[:, 0]

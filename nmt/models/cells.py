@@ -99,7 +99,7 @@ class GRUResetAfter(nnx.Module):
 
 
 class GRUResetBefore(nnx.Module):
-    """s' = (1 - z) s + z n, with n = tanh(W_n x + b_n + U_n (r * s)), z, r = sigmoid(W x + b + U s).
+    """s' = (1 - z) s + z n, n = tanh(W_n x + b_n + U_n (r * s)), z, r = sigmoid(W x + b + U s).
 
     The GRU of Cho et al. (2014), with the roles of z and 1 - z as Bahdanau et al. (2015), appendix
     A.1.1, have them. The product r * s needs a second matmul in every step.
@@ -147,10 +147,11 @@ class LSTMState(NamedTuple):
 
 
 class LSTM(nnx.Module):
-    """c' = f * c + i * tanh(W_g x + U_g h + b_g), h' = o * tanh(c'), i, f, o = sigmoid(W x + U h + b).
+    """c' = f * c + i * g, h' = o * tanh(c').
 
-    Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000), whose bias starts
-    at 1 (Jozefowicz et al. 2015).
+    Here i, f, o = sigmoid(W x + U h + b), each with its own W, U and b, and g = tanh(W x + U h + b)
+    likewise: Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000). The
+    forget gate's bias starts at 1 (Jozefowicz et al. 2015).
     """
 
     gates = 4

@@ -94,7 +94,7 @@ class FixedContext(nnx.Module):
 
 
 class InitialStateOnly(nnx.Module):
-    """s_i = cell(s_{i-1}, E y_{i-1}), the source known through s_0 alone: Sutskever et al. (2014)."""
+    """s_i = cell(s_{i-1}, E y_{i-1}), with the source in s_0 alone: Sutskever et al. (2014)."""
 
     def __init__(
         self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear

@@ -25,9 +25,7 @@ class Embedding(nnx.Module):
 class VocabularyProjection(nnx.Module):
     """Features to logits: a bias, and a kernel of its own unless it is tied to an embedding."""
 
-    def __init__(
-        self, size: int, features_dim: int, *, tied: bool, precision: str, rngs: nnx.Rngs
-    ):
+    def __init__(self, size: int, features_dim: int, *, tied: bool, precision: str, rngs: nnx.Rngs):
         rows = padded_size(size)
         self.size = size
         self.precision = precision

@@ -7,7 +7,7 @@ operand, which is exact where it need not be and inexact where it should not.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +76,7 @@ def _product_either_way(result, first, second):
 _bfloat16_einsum.defvjp(_forward, _backward)
 
 
+@cache  # one function for each precision: so that equal models have equal graphs
 def dot_general(precision: str) -> Callable[..., Array]:
     """`matmul` in the form that `nnx.Linear` and `nnx.LinearGeneral` take as `dot_general`."""
 

@@ -81,9 +81,7 @@ class Encoder(nnx.Module):
                 annotations = dropout(annotations, self.dropout, keys[layer])
             directions = [cells.run(forward, annotations, mask)]
             if self.backward:
-                directions.append(
-                    cells.run(self.backward[layer], annotations, mask, reverse=True)
-                )
+                directions.append(cells.run(self.backward[layer], annotations, mask, reverse=True))
             outputs, finals = zip(*directions, strict=True)
             annotations = jnp.concatenate(outputs, axis=-1)
         return annotations, finals
@@ -200,16 +198,14 @@ class RecurrentSeq2Seq(nnx.Module):
         layers = []
         for cell, W_s in zip((self.bottom.cell, *self.upper), self.start, strict=True):
             output = jnp.tanh(W_s(memory.start))[:, None]  # B 1 H
-            output = jnp.broadcast_to(
-                output, (output.shape[0], num_hypotheses, output.shape[-1])
-            )
+            output = jnp.broadcast_to(output, (output.shape[0], num_hypotheses, output.shape[-1]))
             layers.append(cell.state_from_output(output))
         return RecurrentState(tuple(layers))
 
     def step(
         self, state: RecurrentState, memory: RecurrentMemory, piece: Array, position: Array
     ) -> tuple[RecurrentState, Array, Array | None]:
-        """Reads one piece (B, K) per hypothesis -> state, features (B, K, E), alignment (B, K, S)."""
+        """One piece (B, K) per hypothesis -> state, features (B, K, E), alignment (B, K, S)."""
         del position  # the state itself remembers
         embedded = self.target_embedding(piece)  # B K E
         projected = self.bottom.project(embedded, memory.context)
@@ -240,9 +236,7 @@ class RecurrentSeq2Seq(nnx.Module):
         """
         encode_key, embedding_key, readout_key = split_key(dropout_key, 3)
         memory = self.encode(source, source_mask, dropout_key=encode_key)
-        embedded = dropout(
-            self.target_embedding(target_in), self.config.dropout, embedding_key
-        )
+        embedded = dropout(self.target_embedding(target_in), self.config.dropout, embedding_key)
         initial = self.init_state(memory, 1, target_in.shape[1])
         outputs, contexts, alignments = self._run_bottom(memory, initial.layers[0], embedded)
         everywhere = jnp.ones(target_in.shape, bool)  # junk past a target's end harms nothing
@@ -251,9 +245,7 @@ class RecurrentSeq2Seq(nnx.Module):
             outputs, _ = cells.run(cell, outputs, everywhere, start)
         if self.config.readout_state == "previous":
             outputs = jnp.concatenate([self._top(initial), outputs[:, :-1]], axis=1)
-        features = self.readout(
-            outputs, embedded, _context(contexts, memory, target_in.shape[1])
-        )
+        features = self.readout(outputs, embedded, _context(contexts, memory, target_in.shape[1]))
         return Decoded(dropout(features, self.config.dropout, readout_key), alignments)
 
     def _attend(self, memory: RecurrentMemory) -> Attend:

@@ -1,10 +1,10 @@
 """The contract that search, loss and alignment know of every model, and log-probabilities.
 
-    memory = model.encode(source, source_mask)                       once per sentence
-    state  = model.init_state(memory, num_hypotheses, max_length)    leaves (B, K, ...)
-    state, features, alignment = model.step(state, memory, piece, position)
-    decoded = model(source, source_mask, target_in)                  all positions, teacher-forced
-    log_probs = log_probs_from_features(features, model.projection())
+memory = model.encode(source, source_mask)                       once per sentence
+state  = model.init_state(memory, num_hypotheses, max_length)    leaves (B, K, ...)
+state, features, alignment = model.step(state, memory, piece, position)
+decoded = model(source, source_mask, target_in)                  all positions, teacher-forced
+log_probs = log_probs_from_features(features, model.projection())
 """
 
 from dataclasses import dataclass
@@ -90,7 +90,12 @@ class Seq2Seq(Protocol):
         """
 
     def __call__(
-        self, source: Array, source_mask: Array, target_in: Array, *, dropout_key: Array | None = None
+        self,
+        source: Array,
+        source_mask: Array,
+        target_in: Array,
+        *,
+        dropout_key: Array | None = None,
     ) -> Decoded:
         """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded."""
 
@@ -105,7 +110,10 @@ def padded_size(size: int) -> int:
 
 def gather_hypotheses(leaf: Array, parents: Array) -> Array:
     """leaf (B, K, ...), parents (B, J) -> (B, J, ...), leaf[b, parents[b, j]]."""
-    return jnp.take_along_axis(leaf, parents.reshape(*parents.shape, *[1] * (leaf.ndim - 2)), axis=1)
+    if leaf.shape[1] == parents.shape[1] == 1:
+        return leaf  # a lone hypothesis can only go on from itself
+    indices = parents.reshape(*parents.shape, *[1] * (leaf.ndim - 2))
+    return jnp.take_along_axis(leaf, indices, axis=1)
 
 
 def logits_from_features(features: Array, projection: Projection) -> Array:

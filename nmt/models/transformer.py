@@ -110,14 +110,12 @@ class TransformerSeq2Seq(nnx.Module):
     def step(
         self, state: TransformerState, memory: TransformerMemory, piece: Array, position: Array
     ) -> tuple[TransformerState, Array, Array]:
-        """Reads one piece (B, K) per hypothesis -> state, features (B, K, D), alignment (B, K, S)."""
+        """One piece (B, K) per hypothesis -> state, features (B, K, D), alignment (B, K, S)."""
         x, caches, alignments = self._embed(self.target_embedding, piece, position), [], []
         for layer, cache, keys_values in zip(
             self.decoder.unstacked(), state.caches, memory.keys_values, strict=True
         ):
-            x, cache, alignment = layer.step(
-                x, cache, keys_values, memory.source_mask, position
-            )
+            x, cache, alignment = layer.step(x, cache, keys_values, memory.source_mask, position)
             caches.append(cache)
             alignments.append(alignment)  # B N K S
         features = self.decoder_norm(x) if self.decoder_norm is not None else x

@@ -159,7 +159,7 @@ class DecoderLayer(nnx.Module):
         self.feedforward_residual = Residual(config, rngs=rngs)
 
     def __call__(self, x: Array, annotations: Array, source_mask: Array, dropout_key: Array | None):
-        """All positions: x (B, T, D), annotations (B, S, D) -> (B, T, D), alignment (B, N, T, S)."""
+        """x (B, T, D), annotations (B, S, D) -> (B, T, D), alignment (B, N, T, S)."""
         weights_key, *keys = split_key(dropout_key, 5)
         projected = self.attention.project(self.attention_residual.before(x))
         causal = jnp.tril(jnp.ones((x.shape[1], x.shape[1]), bool))

@@ -22,9 +22,7 @@ Array = jax.Array
 class CompiledSteps:
     """Steps over batches of known shapes; nothing compiles after it is made."""
 
-    def __init__(
-        self, trainer: Trainer, state: TrainState, shapes: list[Shape], accumulation: int
-    ):
+    def __init__(self, trainer: Trainer, state: TrainState, shapes: list[Shape], accumulation: int):
         """Compiles, as many shapes at a time as there are cores, and logs the ledger.
 
         Args:
@@ -43,9 +41,7 @@ class CompiledSteps:
             self._zeros = jax.jit(lambda params: _zeros(params))
             self._update = jax.jit(trainer.update, donate_argnums=(0, 1))
             total = jax.eval_shape(self._zeros, state.params)
-            examples = {
-                shape: (state.params, total, _batch_like(shape), key) for shape in shapes
-            }
+            examples = {shape: (state.params, total, _batch_like(shape), key) for shape in shapes}
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             compiled = list(pool.map(partial(_compile, step), examples.values()))
         self._programs = {
@@ -73,9 +69,7 @@ class CompiledSteps:
 
 
 def _zeros(params) -> tuple[Any, LossSums]:
-    sums = LossSums(
-        jax.numpy.zeros(()), jax.numpy.zeros(()), jax.numpy.zeros((), jax.numpy.int32)
-    )
+    sums = LossSums(jax.numpy.zeros(()), jax.numpy.zeros(()), jax.numpy.zeros((), jax.numpy.int32))
     return jax.tree.map(jax.numpy.zeros_like, params), sums
 
 

@@ -20,7 +20,7 @@ from nmt.runs.directory import RunDirectory
 from nmt.training.compilation import CompiledSteps
 from nmt.training.optimizer import make_optimizer, make_schedule
 from nmt.training.preparation import Prepared, prepare
-from nmt.training.reporting import Reporter, duration, logging_to
+from nmt.training.reporting import Reporter, duration, logging_to, seconds_trained
 from nmt.training.signals import Interrupted, Signals, remembered_signals
 from nmt.training.step import Metrics, Trainer, TrainState
 from nmt.training.validation import Validation, Validator
@@ -70,6 +70,7 @@ def train(config: Config, path: Path) -> None:
 
 def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals: Signals) -> None:
     training = config.training
+    clock = Clock(seconds_trained(run.metrics_file))
     prepared = prepare(config, run)
     trainer, state = _initial(config, prepared)
     state, progress, first_step = _resumed(config, checkpoints, state)
@@ -82,7 +83,7 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     compiled = CompiledSteps(trainer, state, shapes, training.accumulation)
     validator = Validator(config, trainer.graph, state.params, prepared)
     reporter = Reporter(run, first_step, training.num_steps)
-    clock = Clock(reporter.seconds_before)
+    clock.lap()
     key = jax.random.key(training.seed)
     indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
     batches = prefetch(prepared.batches.batch, indices, depth=2 * training.accumulation)

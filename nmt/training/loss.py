@@ -109,7 +109,7 @@ _cross_entropy.defvjp(_forward, _backward)
 
 
 def _losses(features, target, mask, projection, label_smoothing):
-    """One chunk: features (C, E), target and mask (C,) -> losses, nlls (C,), d loss / d logits (C, V)."""
+    """features (C, E), target, mask (C,) -> losses, nlls (C,), d loss / d logits (C, V)."""
     logits = logits_from_features(features, projection)  # C V
     pieces = jnp.arange(logits.shape[-1])
     real = pieces < projection.size

@@ -73,9 +73,7 @@ def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus) -> Vocabula
     if has_vocabularies(run.vocabulary):
         return load_vocabularies(run.vocabulary)
     train = corpus.train
-    vocabularies = train_vocabularies(
-        train.source, train.target, config.vocabulary, run.vocabulary
-    )
+    vocabularies = train_vocabularies(train.source, train.target, config.vocabulary, run.vocabulary)
     sizes = [len(side) for side in dict.fromkeys(vocabularies)]
     logger.info("vocabulary: %s pieces", " and ".join(map(str, sizes)))
     return vocabularies

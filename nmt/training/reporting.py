@@ -26,7 +26,6 @@ class Reporter:
 
         records = [r for r in read_metrics(run.metrics_file) if r["step"] <= first_step]
         write_atomically(run.metrics_file, "".join(json.dumps(r) + "\n" for r in records))
-        self.seconds_before = records[-1]["seconds"] if records else 0.0
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(run.tensorboard), purge_step=first_step + 1)
         self._bar = tqdm(
@@ -65,6 +64,12 @@ def read_metrics(path: Path) -> list[dict]:
             except json.JSONDecodeError:
                 break
     return records
+
+
+def seconds_trained(path: Path) -> float:
+    """How long the run of a metrics.jsonl had been trained when its last record was written."""
+    records = read_metrics(path)
+    return records[-1]["seconds"] if records else 0.0
 
 
 @contextlib.contextmanager

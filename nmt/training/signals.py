@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 
-class Interrupted(Exception):  # noqa: N818 - no error: the user asked for it
+class Interrupted(Exception):
     """Training was asked to stop and has saved; `signal_number` is what asked."""
 
     def __init__(self, signal_number: int):

@@ -113,7 +113,7 @@ class Trainer(NamedTuple):
     ) -> tuple[TrainState, Metrics]:
         """Takes one step along summed gradients; skips and counts one that is not finite."""
         gradients = jax.tree.map(lambda leaf: leaf / sums.num_pieces, gradients)
-        norm = optax.global_norm(gradients)
+        norm = optax.tree.norm(gradients)
         updates, opt_state = self.optimizer.update(gradients, state.opt_state, state.params)
         rate = self.schedule(state.counters.step) * state.lr_scale
         params = jax.tree.map(lambda p, update: p - rate * update, state.params, updates)

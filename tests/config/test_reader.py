@@ -246,3 +246,20 @@ def test_floats_survive_as_they_are(read):
     config = read(EMBEDDED, f"training.label_smoothing={value!r}")
     assert config.training.label_smoothing == value
     assert read(to_yaml(config)).training.label_smoothing == value
+
+
+def test_naming_the_corpus_anew_takes_back_its_other_name(read):
+    hub = "data: {hub: a/b, configuration: fr-en, revision: v1}\n"
+    assert read(hub, "data.path=folder").data == DataConfig(path="folder")
+    assert read(hub, "data.configuration=de-en", "data.path=x").data == DataConfig(
+        path="x", configuration="de-en"
+    )
+    assert read(EMBEDDED, "data.hub=a/b").data == DataConfig(hub="a/b")
+    assert read(hub, "data.path=null") == read(hub)
+
+
+def test_two_names_of_the_corpus_given_together_are_refused(read):
+    with pytest.raises(ConfigError, match="needs either data.path or data.hub; got path 'x'"):
+        read(EMBEDDED, "data.path=x", "data.hub=a/b")
+    with pytest.raises(ConfigError, match="needs either data.path or data.hub"):
+        read("data: {path: x, hub: a/b}\n")

@@ -1,9 +1,10 @@
 """Tiny models of every kind, whose parameters (biases too) are random numbers from numpy."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -63,7 +64,7 @@ VARIANTS = {
     "rnnsearch_bfloat16": RNNSEARCH,
     "transformer_post": TRANSFORMER,
     "transformer_pre_shared_tied": PRE_NORM,
-    "transformer_one_layer": replace(
+    "transformer_one_layer_bfloat16": replace(
         TRANSFORMER,
         norm="pre",
         activation="gelu",
@@ -71,7 +72,6 @@ VARIANTS = {
         scale_embeddings=False,
         alignment_head=0,
     ),
-    "transformer_bfloat16": PRE_NORM,
 }
 
 
@@ -89,7 +89,7 @@ class TinyModel:
 
     @property
     def model(self):
-        return merge_model(self.graph, self.params)
+        return merge_model(self.graph, jax.tree.map(jnp.asarray, self.params))
 
     @property
     def tolerance(self):
@@ -123,7 +123,7 @@ class TinyModel:
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def make_tiny(config: ModelConfig, precision: str = "float32", seed: int = 0) -> TinyModel:
     """The shapes are the builder's, the numbers ours: initialisers take seconds to compile."""
     source_size = TARGET_SIZE if config.share_embeddings else SOURCE_SIZE
@@ -171,10 +171,19 @@ def transformer_config():
 
 
 @pytest.fixture(scope="package", params=VARIANTS)
-def variant(request):
+def variant(request, variants):
     """Each kind of model in turn."""
-    precision = "bfloat16" if "bfloat16" in request.param else "float32"
-    return make_tiny(VARIANTS[request.param], precision)
+    return variants(request.param)
+
+
+@pytest.fixture(scope="session")
+def variants():
+    """variants(name) -> TinyModel: some of the kinds, by name."""
+
+    def make(name):
+        return make_tiny(VARIANTS[name], "bfloat16" if "bfloat16" in name else "float32")
+
+    return make
 
 
 def sigmoid(x):

@@ -34,9 +34,7 @@ def new_layer(new_cell, recurrent_config):
     def new_linear(*dims, **options):
         return linear(*dims, precision="float32", rngs=nnx.Rngs(1), **options)
 
-    return lambda order, name: BOTTOM_LAYERS[order](
-        new_cell(name), recurrent_config, M, new_linear
-    )
+    return lambda order, name: BOTTOM_LAYERS[order](new_cell(name), recurrent_config, M, new_linear)
 
 
 class Attention:

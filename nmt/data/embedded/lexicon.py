@@ -345,6 +345,7 @@ SAYING = (
 CAN = _verb("can", "pouvoir", "peux peut pouvons pouvez peuvent", "pu", "pourr", third="can")
 MUST = _verb("must", "devoir", "dois doit devons devez doivent", "dû", "devr", third="must")
 WANT = _verb("want", "vouloir", "veux veut voulons voulez veulent", "voulu", "voudr", state=True)
+# They are used in the present only.
 MODALS = (CAN, MUST, WANT)
 RAIN = _verb("rain", "pleuvoir", "- pleut - - -", "plu", "pleuvr")
 SNOW = _verb("snow", "neiger")

@@ -154,7 +154,7 @@ class Sampler(NounPhraseSampler):
     # Clauses
 
     def clause(self, room: int, setting: Setting) -> Phrase:
-        """A subject and what it does, in at most `room` words or more; `room` is 3 or more."""
+        """A subject and what it does, in about `room` words; `room` is 2 or more."""
         share = self.between(1, max(min(room - 3, 9), 1))
         negated = self.chance(0.22) and room >= 5
         subject = self.subject(share, first=setting.first, negated=negated, plain=setting.plain)
@@ -171,7 +171,7 @@ class Sampler(NounPhraseSampler):
         tense = self.pick((Tense.PRESENT, Tense.PRESENT, Tense.PAST, Tense.PAST, Tense.FUTURE))
         setting = Setting(tense, plain=room < 7, time=False, shared=False)
         if kind == "place" and room >= 3 and self.chance(0.6):
-            inner = self.clause(room - 1, Setting(tense, plain=True, place=False, time=False))
+            inner = self.clause(room - 1, replace(setting, plain=True, place=False))
             return link("where", "où") + inner
         if person and room >= 4 and self.chance(0.15):
             noun, plural = self.pick(nouns_of(("animal", "kin"))), self.chance(0.3)

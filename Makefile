@@ -1,0 +1,38 @@
+# make demo   installs into .venv, trains on the embedded corpus, evaluates, draws alignments
+# make test   installs into .venv, runs ruff and the test suite
+# make check  ruff alone; make format rewrites the files as it wants them
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := runs/quickstart
+
+.PHONY: demo test check format clean
+
+demo: .venv/installed
+	$(BIN)/nmt train configs/quickstart.yaml --run $(RUN)
+	$(BIN)/nmt evaluate $(RUN) --alignments 6
+
+test: .venv/installed-dev check
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv runs .pytest_cache .ruff_cache

@@ -1,0 +1,162 @@
+"""The command `nmt`: finds the command, and turns whatever ends it into one line and a status.
+
+Status 0 is success, 2 a mistake of the user, 128 + n the end by signal n. Neither jax nor datasets
+is imported before a command needs it.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from importlib import import_module, metadata
+
+from nmt.errors import NmtError, nearest
+
+COMMANDS = {
+    "train": "train a model, from a config to a run directory",
+    "translate": "translate lines with a trained run",
+    "evaluate": "score a trained run on test sets: BLEU, chrF, TER",
+    "plot": "draw the alignment matrix of a sentence and its translation",
+}
+MISTAKE = 2
+HELP = f"""usage: nmt COMMAND ...
+
+Neural machine translation in JAX, with alignments.
+
+commands:
+{"".join(f"  {name:<10} {purpose}{chr(10)}" for name, purpose in COMMANDS.items())}
+options:
+  -h, --help     show this text; nmt COMMAND --help tells all about a command
+  --version      show the version
+
+example:
+  nmt train configs/quickstart.yaml
+  nmt evaluate runs/quickstart
+  echo "the cat sleeps ." | nmt translate runs/quickstart
+  nmt plot runs/quickstart "the cat sleeps ." --output cat.png"""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: it ends the command as Ctrl-C does, so that nothing is left half-written."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+      arguments: those after "nmt"; None takes the process's own.
+    Returns:
+      The exit status.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # UTF-8 whatever the locale; file names as they are
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        with _logging_to_stderr(), _sigterm_raising():
+            status = _run(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return status
+    except NmtError as error:
+        return _end(str(error), MISTAKE)
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        _discard_output()
+        return 128 + signal.SIGPIPE
+    except Terminated:
+        return _end("terminated", 128 + signal.SIGTERM)
+    except KeyboardInterrupt:
+        return _end("interrupted", 128 + signal.SIGINT)
+    except OSError as error:
+        if error.filename is None:
+            _discard_output()
+            return _end(f"cannot read or write: {error.strerror or error}", MISTAKE)
+        return _end(f"{error.filename}: {error.strerror}", MISTAKE)
+
+
+def _run(arguments: list[str]) -> int:
+    """Runs the command that the first argument names."""
+    if not arguments:
+        raise NmtError(f"a command is wanted: {', '.join(COMMANDS)}; nmt --help tells more")
+    name, rest = arguments[0], arguments[1:]
+    if name in ("-h", "--help"):
+        print(HELP)
+        return 0
+    if name == "--version":
+        print(f"nmt {metadata.version('nmt')}")
+        return 0
+    if name not in COMMANDS:
+        if name.startswith("-"):
+            raise NmtError(f"unknown option {name}{nearest(name, ('--help', '--version'))}")
+        raise NmtError(f"unknown command {name!r}{nearest(name, COMMANDS)}")
+    command = import_module(f"nmt.commands.{name}")
+    parser = command.make_parser()
+    parsed = parser.parse(rest)
+    if parsed is None:
+        print(parser.format_help(), end="")
+        return 0
+    return command.run(parsed)
+
+
+def _end(message: str, status: int) -> int:
+    """Says why the command ends, on one line whatever was in a name or an argument."""
+    if sys.stderr is not None:
+        print("nmt:", " ".join(message.split("\n")), file=sys.stderr)
+    return status
+
+
+def _discard_output() -> None:
+    """Lets the interpreter flush stdout at its end without a second error."""
+    with contextlib.suppress(OSError, ValueError):
+        output = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+
+
+@contextlib.contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """Shows what the package logs."""
+    package = logging.getLogger("nmt")
+    handler, level = logging.StreamHandler(), package.level
+    handler.setFormatter(_Formatter())
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+
+
+class _Formatter(logging.Formatter):
+    """The message alone, where it is no warning."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        return prefix + super().format(record)
+
+
+@contextlib.contextmanager
+def _sigterm_raising() -> Iterator[None]:
+    """Lets SIGTERM unwind the stack, where it would end the process on the spot."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def terminate(number, frame):
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Arguments of the commands: options, words and overrides in any order; one line for a mistake."""
+
+import argparse
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NoReturn
+
+from nmt.config.schema import Config
+from nmt.errors import ConfigError, NmtError, nearest
+from nmt.runs.directory import RunDirectory
+
+SECTIONS = tuple(field.name for field in fields(Config))
+_OVERRIDE = re.compile(r"(\w+)(\.\w+)*=")
+
+WIDTH = 79  # columns of help
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of one call.
+
+    Attributes:
+      command: its name.
+      options: by name, what stood behind "--name".
+      words: everything else, in order, except
+      overrides: the texts "section.key=value".
+    """
+
+    command: str
+    options: argparse.Namespace
+    words: list[str]
+    overrides: list[str]
+
+    def named(self, *names: str, optional: Sequence[str] = ()) -> list[str | None]:
+        """The words under the names that the usage gives them, None for one that is not there.
+
+        Raises:
+          NmtError: too few, or too many.
+        """
+        if len(self.words) < len(names):
+            raise NmtError(f"{names[len(self.words)]} is missing; see nmt {self.command} --help")
+        legal = [*names, *optional]
+        if len(self.words) > len(legal):
+            extra = self.words[len(legal)]
+            raise NmtError(f"nothing more is wanted after {' '.join(legal)}; got {extra!r}")
+        return [*self.words, *[None] * (len(legal) - len(self.words))]
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Reads the arguments of one command. A mistake raises NmtError and prints no usage."""
+
+    def __init__(self, name: str, *, words: str, purpose: str, examples: Sequence[str]):
+        """Args: the command, its words and overrides, what it does, and calls to copy."""
+        self.name = name
+        super().__init__(
+            prog=f"nmt {name}",
+            usage=f"nmt {name} {words} [options]",
+            description=textwrap.fill(purpose, WIDTH),
+            epilog="\n  ".join(["examples:", *examples]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            add_help=False,
+        )
+        self.add_argument("-h", "--help", action="store_true", help="show this text")
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse calls for a mistake."""
+        raise NmtError(message.removeprefix("argument "))
+
+    def parse(self, arguments: Sequence[str]) -> Arguments | None:
+        """Reads arguments; None where only help is asked for. Those after "--" are words.
+
+        Raises:
+          NmtError: an option that there is not, or one with a wrong value.
+        """
+        arguments = list(arguments)
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        before, after = arguments[:end], arguments[end + 1 :]
+        if "-h" in before or "--help" in before:
+            return None
+        options, rest = self.parse_known_args(before)
+        for word in rest:
+            if re.match(r"-[^\s]", word) and " " not in word:  # "- a sentence" is none
+                option = word.partition("=")[0]
+                legal = [name for name in self._option_string_actions if name.startswith("--")]
+                raise NmtError(f"unknown option {option}{nearest(option, legal)}")
+        overrides = [word for word in rest if _is_override(word)]
+        words = [word for word in rest if not _is_override(word)] + after
+        return Arguments(self.name, options, words, overrides)
+
+    def add_checkpoint(self) -> None:
+        """--checkpoint, which every command that reads a run has."""
+        self.add_argument(
+            "--checkpoint",
+            metavar="WHICH",
+            default="best",
+            help="best, last, average, or the number of a step (default: best)",
+        )
+
+
+def _is_override(word: str) -> bool:
+    """Whether a word is section.key=value; with a misspelt section, unless there is such a file."""
+    match = _OVERRIDE.match(word)
+    return match is not None and (match[1] in SECTIONS or not Path(word).exists())
+
+
+def positive(text: str) -> int:
+    """The type of an option that counts."""
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+        raise argparse.ArgumentTypeError(f"wanted a whole number of 1 or more; got {text!r}")
+    return int(text)
+
+
+def open_run(
+    path: str, overrides: Sequence[str], sections: Sequence[str]
+) -> tuple[RunDirectory, Config]:
+    """Opens a run that is trained, for a command that leaves its model as it is.
+
+    Args:
+      path: of the run directory.
+      overrides: as the user wrote them.
+      sections: those that may be overridden.
+    Raises:
+      NmtError: no run is there, or an override is wrong or would do nothing.
+    """
+    run = RunDirectory.open(path)
+    for override in overrides:
+        section = re.split(r"[.=]", override)[0]
+        if section not in SECTIONS:
+            raise ConfigError(
+                f"override {override!r}: unknown section {section}{nearest(section, sections)}"
+            )
+        if section not in sections:
+            takes = " and ".join(f"{name}.key=value" for name in sections)
+            raise ConfigError(
+                f"override {override!r} comes too late: the run is trained; "
+                f"this command takes {takes}"
+            )
+    return run, run.read_config(overrides)

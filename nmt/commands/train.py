@@ -1,0 +1,46 @@
+"""nmt train: from a config to a run directory."""
+
+import sys
+from pathlib import Path
+
+from nmt.commands.arguments import Arguments, CommandParser
+from nmt.config.reader import read_config
+from nmt.devices import use_compilation_cache
+
+
+def make_parser() -> CommandParser:
+    """What the command takes."""
+    parser = CommandParser(
+        "train",
+        words="CONFIG [section.key=value ...]",
+        purpose="Trains a model as the file CONFIG says, from the corpus to the best checkpoint. "
+        "A run that was stopped goes on from there: give the same command again. "
+        "section.key=value stands in for a line of the file.",
+        examples=[
+            "nmt train configs/quickstart.yaml",
+            "nmt train configs/quickstart.yaml training.num_steps=200 --run runs/short",
+        ],
+    )
+    parser.add_argument(
+        "--run",
+        metavar="DIR",
+        help="the run directory (default: runs/ and the name of CONFIG without its suffix)",
+    )
+    return parser
+
+
+def run(arguments: Arguments) -> int:
+    """Trains; see `nmt train --help`."""
+    (config_file,) = arguments.named("CONFIG")
+    config = read_config(config_file, arguments.overrides)
+    run_directory = Path(arguments.options.run or Path("runs") / Path(config_file).stem)
+
+    use_compilation_cache()
+    from nmt.training.loop import Interrupted, train
+
+    try:
+        train(config, run_directory)
+    except Interrupted as interrupted:
+        print(f"nmt: {interrupted}", file=sys.stderr)
+        return 128 + interrupted.signal_number
+    return 0

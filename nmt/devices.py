@@ -1,0 +1,44 @@
+"""Start-up of jax, before its first work: what is compiled once is kept for the next command."""
+
+import os
+from pathlib import Path
+
+MIN_COMPILE_SECONDS = 0.5  # what compiles faster is not worth a file
+
+
+def use_compilation_cache() -> None:
+    """Keeps compiled programs in the user's own folder, and quiets the log of XLA's C++ code.
+
+    The folder is $NMT_CACHE, or else nmt/compiled in the user's cache folder; with NMT_CACHE empty,
+    or where the folder cannot be written, nothing is kept. It is never inside a run: compiled
+    programs are code, and a run from a stranger must execute none.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when jax is imported: errors only
+    folder = cache_folder()
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return
+
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:  # or else the user has chosen for all programs
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
+
+
+def cache_folder() -> Path | None:
+    """Where compiled programs are kept; None where the user wants none or has no home."""
+    asked = os.environ.get("NMT_CACHE")
+    if asked is not None:
+        return Path(asked).expanduser().absolute() if asked else None
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    try:  # the specification has a relative path ignored
+        base = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return base / "nmt" / "compiled"

@@ -1,0 +1,51 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import io
+import sys
+
+import pytest
+
+from nmt.commands.text_streams import open_output, read_text
+from nmt.errors import DataError
+
+
+@pytest.mark.parametrize("name", ["out", "out.gz", "out.zst"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, BrokenPipeError, DataError])
+def test_what_fails_inside_leaves_no_file(tmp_path, name, error):
+    with pytest.raises(error), open_output(str(tmp_path / name)) as output:
+        output.write("half")
+        raise error("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
+    with open_output(str(tmp_path / "out")) as output:
+        output.write("é\n")
+        output.flush()
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out").read_bytes() == "é\n".encode()
+
+
+def test_errors_of_the_file_and_errors_of_others_are_told_apart(tmp_path):
+    out = str(tmp_path / "out")
+    with pytest.raises(DataError, match="cannot write .*/out: Disk full"), open_output(out):
+        raise OSError(errno.ENOSPC, "Disk full")
+    with pytest.raises(FileNotFoundError), open_output(out):
+        (tmp_path / "another").read_bytes()
+
+
+def test_standard_streams_that_are_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(DataError, match="standard input is closed"):
+        read_text("-")
+    with pytest.raises(DataError, match="standard output is closed"), open_output(None):
+        pass
+
+
+def test_standard_input_is_read_as_files_are(monkeypatch, tmp_path):
+    content = "\ufeffa\u2028b\r\n\n\ufeffc\x0cd".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    (tmp_path / "file").write_bytes(content)
+    assert read_text(None) == read_text(str(tmp_path / "file"))

@@ -1,0 +1,52 @@
+"""Where compiled programs are kept."""
+
+from pathlib import Path
+
+import jax
+import pytest
+
+from nmt.devices import cache_folder, use_compilation_cache
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.mark.parametrize(
+    "cache, xdg, expected",
+    [
+        (None, None, Path.home() / ".cache/nmt/compiled"),
+        (None, "/xdg", Path("/xdg/nmt/compiled")),
+        (None, "relative", Path.home() / ".cache/nmt/compiled"),
+        ("/mine", "/xdg", Path("/mine")),
+        ("", "/xdg", None),
+    ],
+)
+def test_the_folder_is_the_users_own(monkeypatch, cache, xdg, expected):
+    for name, value in (("NMT_CACHE", cache), ("XDG_CACHE_HOME", xdg)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert cache_folder() == expected
+
+
+def test_it_is_used_where_it_can_be_made_and_given_up_where_not(monkeypatch, tmp_path):
+    jax.config.update("jax_compilation_cache_dir", None)
+    (tmp_path / "file").touch()
+    for useless in ("", str(tmp_path / "file"), str(tmp_path / "file/cache")):
+        monkeypatch.setenv("NMT_CACHE", useless)
+        use_compilation_cache()
+        assert jax.config.jax_compilation_cache_dir is None
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / "new/cache"))
+    use_compilation_cache()
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "new/cache")
+    assert (tmp_path / "new/cache").is_dir()
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / "other"))
+    use_compilation_cache()  # what is chosen stays
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "new/cache")

@@ -1,0 +1,138 @@
+"""Schedules at points computed by hand; update rules against their papers in numpy."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nmt.config.schema import TrainingConfig
+from nmt.training.optimizer import make_optimizer, make_schedule
+
+WARM = TrainingConfig(learning_rate=0.8, warmup_steps=4, num_steps=104)
+
+
+def rates(config, *steps):
+    schedule = make_schedule(config)
+    return [float(schedule(jnp.int32(step))) for step in steps]
+
+
+@pytest.mark.parametrize("name", ["constant", "plateau", "inverse_sqrt", "cosine"])
+def test_warm_up_is_linear_and_reaches_the_peak(name):
+    config = replace(WARM, schedule=name)
+    np.testing.assert_allclose(rates(config, 0, 1, 2, 3), [0.2, 0.4, 0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(rates(config, 4), [0.8], rtol=1e-6)  # continuous
+
+
+@pytest.mark.parametrize("name", ["constant", "plateau", "inverse_sqrt", "cosine"])
+def test_warm_up_of_one_step_begins_at_the_peak(name):
+    config = replace(WARM, schedule=name, warmup_steps=1)
+    np.testing.assert_allclose(rates(config, 0, 1), [0.8, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["constant", "plateau"])
+def test_constant_stays(name):
+    np.testing.assert_allclose(rates(replace(WARM, schedule=name), 5, 50, 5000), [0.8] * 3)
+    without = replace(WARM, schedule=name, warmup_steps=0)
+    np.testing.assert_allclose(rates(without, 0, 1, 5000), [0.8] * 3)
+
+
+def test_inverse_sqrt_falls_as_published():
+    """Vaswani et al. (2017), equation 3, with its peak at the end of the warm-up."""
+    config = replace(WARM, schedule="inverse_sqrt")
+    np.testing.assert_allclose(rates(config, 16, 64, 400), [0.4, 0.2, 0.08], rtol=1e-6)
+
+
+def test_cosine_ends_at_the_final_rate():
+    """Half-way at step 4 + 50 the cosine is zero, so the rate is the mean of both ends."""
+    config = replace(WARM, schedule="cosine", final_learning_rate=0.2)
+    np.testing.assert_allclose(rates(config, 54, 104, 5000), [0.5, 0.2, 0.2], rtol=1e-5)
+    quarter = 0.2 + 0.6 * (1 + np.cos(np.pi / 4)) / 2
+    np.testing.assert_allclose(rates(config, 29), [quarter], rtol=1e-5)
+    without = replace(config, warmup_steps=0, num_steps=100)
+    np.testing.assert_allclose(rates(without, 0, 50, 100), [0.8, 0.5, 0.2], rtol=1e-5)
+
+
+def test_cosine_of_a_run_shorter_than_its_warm_up():
+    config = replace(WARM, schedule="cosine", num_steps=2)
+    np.testing.assert_allclose(rates(config, 0, 1), [0.2, 0.4], rtol=1e-6)
+
+
+def test_rate_of_zero():
+    config = TrainingConfig(learning_rate=0.0, schedule="cosine")
+    assert rates(config, 0, 5) == [0.0, 0.0]
+
+
+def gradients_of(steps, seed=0):
+    rng = np.random.default_rng(seed)
+    return [{"w": rng.normal(size=(2, 3)), "b": rng.normal(size=3)} for _ in range(steps)]
+
+
+def updates_of(config, gradients, params=None):
+    """What the optimiser makes of gradients that come one after the other."""
+    optimizer = make_optimizer(config)
+    params = params or jax.tree.map(jnp.zeros_like, gradients[0])
+    state, updates = optimizer.init(params), []
+    for gradient in gradients:
+        update, state = optimizer.update(jax.tree.map(jnp.asarray, gradient), state, params)
+        updates.append(update)
+    return updates
+
+
+def assert_same(ours, expected):
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), ours, expected
+    )
+
+
+def test_adam_follows_kingma_and_ba():
+    """Algorithm 1; the learning rate is not the optimiser's."""
+    config = TrainingConfig(beta1=0.8, beta2=0.9, epsilon=1e-3, clip_norm=None)
+    m = v = 0.0
+    gradients = gradients_of(5)
+    for t, (gradient, update) in enumerate(
+        zip(gradients, updates_of(config, gradients), strict=True), start=1
+    ):
+        g = gradient["w"]
+        m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g**2
+        m_hat, v_hat = m / (1 - 0.8**t), v / (1 - 0.9**t)
+        assert_same(update["w"], m_hat / (np.sqrt(v_hat) + 1e-3))
+
+
+def test_adamw_adds_the_decay_behind_adam():
+    """Loshchilov and Hutter (2019), algorithm 2: not through the moments."""
+    gradients = gradients_of(3)
+    params = {"w": jnp.full((2, 3), 2.0), "b": jnp.full(3, -1.0)}
+    adam = updates_of(TrainingConfig(optimizer="adam"), gradients, params)
+    adamw = updates_of(TrainingConfig(optimizer="adamw", weight_decay=0.1), gradients, params)
+    for left, right in zip(adamw, adam, strict=True):
+        assert_same(left, {"w": right["w"] + 0.2, "b": right["b"] - 0.1})
+
+
+def test_adadelta_follows_zeiler():
+    """Zeiler (2012), algorithm 1, whose update is subtracted with a learning rate of 1."""
+    config = TrainingConfig(optimizer="adadelta", rho=0.95, epsilon=1e-6, clip_norm=None)
+    g2 = x2 = 0.0
+    gradients = gradients_of(5)
+    for gradient, update in zip(gradients, updates_of(config, gradients), strict=True):
+        g = gradient["w"]
+        g2 = 0.95 * g2 + 0.05 * g**2
+        delta = np.sqrt(x2 + 1e-6) / np.sqrt(g2 + 1e-6) * g
+        x2 = 0.95 * x2 + 0.05 * delta**2
+        assert_same(update["w"], delta)
+
+
+def test_clipping_is_by_the_global_norm_and_comes_first():
+    """A gradient too long by a factor of ten is like one of a tenth; a short one is untouched."""
+    config = TrainingConfig(optimizer="adadelta", clip_norm=3.0)
+    unclipped = replace(config, clip_norm=None)
+    for (gradient,) in (gradients_of(1), gradients_of(1, seed=1)):
+        norm = np.sqrt(sum((leaf**2).sum() for leaf in gradient.values()))
+        short, long = (
+            jax.tree.map(lambda leaf, f=factor, n=norm: leaf * f / n, gradient)
+            for factor in (3.0, 30.0)
+        )
+        assert_same(updates_of(config, [long])[0], updates_of(unclipped, [short])[0])
+        half = jax.tree.map(lambda leaf: leaf / 2, short)
+        assert_same(updates_of(config, [half])[0], updates_of(unclipped, [half])[0])

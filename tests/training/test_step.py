@@ -1,0 +1,251 @@
+"""The training step: what it changes, what it skips, and that models learn by it."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from nmt.config.schema import TrainingConfig
+from nmt.models.build import merge_model
+from nmt.models.seq2seq import logits_from_features
+from nmt.training.loss import LossSums
+from nmt.training.optimizer import make_optimizer, make_schedule
+from nmt.training.step import Trainer, accumulate, train_step
+
+KEY = jax.random.key(0)
+RATE = 0.5
+
+
+def plain_trainer(graph, *, average_decay=None, optimizer=None, label_smoothing=0.1):
+    """Gradient descent, unless told otherwise: p' = p - rate * g."""
+    return Trainer(
+        graph=graph,
+        optimizer=optimizer or optax.identity(),
+        schedule=lambda step: RATE / (step + 1),
+        label_smoothing=label_smoothing,
+        average_decay=average_decay,
+    )
+
+
+@pytest.fixture(scope="module")
+def graph_and_params(parts):
+    return parts("recurrent")
+
+
+@pytest.fixture(scope="module")
+def descend(graph_and_params):
+    """(state, batch) -> state, metrics; compiled once for all tests that step plainly."""
+    step = jax.jit(partial(train_step, plain_trainer(graph_and_params[0], average_decay=0.9)))
+    return lambda state, batch: step(state, batch, KEY)
+
+
+@pytest.fixture(scope="module")
+def gradients(graph_and_params):
+    """(params, batch) -> gradients, sums."""
+    compiled = jax.jit(plain_trainer(graph_and_params[0]).gradients)
+    return lambda params, batch: compiled(params, batch, KEY)
+
+
+@pytest.fixture
+def state(graph_and_params):
+    graph, params = graph_and_params
+    return plain_trainer(graph, average_decay=0.9).initial_state(params)
+
+
+def assert_equal(left, right):
+    jax.tree.map(np.testing.assert_array_equal, left, right)
+
+
+def assert_close(left, right, atol=1e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), left, right)
+
+
+def counted(state):
+    return tuple(int(count) for count in state.counters)
+
+
+def toy_trainer(**options):
+    return plain_trainer(None, **options)
+
+
+def toy_update(trainer, state, gradient, num_pieces=1, loss=1.0):
+    sums = LossSums(jnp.float32(loss), jnp.float32(loss), jnp.int32(num_pieces))
+    return trainer.update(state, {"w": jnp.asarray(gradient, jnp.float32)}, sums)
+
+
+def test_initial_state(state, graph_and_params):
+    assert counted(state) == (0, 0, 0, -1)
+    assert_equal(state.average, state.params)
+    assert float(state.lr_scale) == 1
+    without = plain_trainer(graph_and_params[0]).initial_state(graph_and_params[1])
+    assert without.average is None
+
+
+def test_update_divides_by_the_pieces_and_follows_the_schedule():
+    """p' = p - rate(step) * lr_scale * g / pieces; the norm is that of g / pieces."""
+    trainer = toy_trainer()
+    state = trainer.initial_state({"w": jnp.array([1.0, 2.0])})
+    state, metrics = toy_update(trainer, state, [30.0, 40.0], num_pieces=10)
+    np.testing.assert_allclose(state.params["w"], [1 - 0.5 * 3, 2 - 0.5 * 4])
+    np.testing.assert_allclose(metrics.gradient_norm, 5.0, rtol=1e-6)
+    assert metrics.sums.num_pieces == 10 and counted(state) == (1, 0, 0, -1)
+
+    state = replace(state, lr_scale=jnp.float32(0.1))
+    before = np.asarray(state.params["w"])
+    state, _ = toy_update(trainer, state, [1.0, -1.0])
+    np.testing.assert_allclose(state.params["w"], before - 0.25 * 0.1 * np.array([1, -1]))
+
+
+def test_gradient_norm_is_measured_before_clipping():
+    trainer = toy_trainer(optimizer=make_optimizer(TrainingConfig(clip_norm=0.1)))
+    state = trainer.initial_state({"w": jnp.zeros(2)})
+    _, metrics = toy_update(trainer, state, [3.0, 4.0])
+    np.testing.assert_allclose(metrics.gradient_norm, 5.0, rtol=1e-6)
+
+
+def test_gradient_norm_is_over_all_parameters(state, gradients, descend, make_batch):
+    batch = make_batch(0, 4)
+    summed, sums = gradients(state.params, batch)
+    squares = [np.sum(np.square(leaf, dtype=np.float64)) for leaf in jax.tree.leaves(summed)]
+    _, metrics = descend(state, batch)
+    expected = np.sqrt(sum(squares)) / int(sums.num_pieces)
+    np.testing.assert_allclose(metrics.gradient_norm, expected, rtol=1e-5)
+
+
+def test_gradient_is_the_slope_of_the_loss(state, gradients, make_batch):
+    """Central differences along a random direction, of the sum that the step reports."""
+    batch, rng = make_batch(0, 4), np.random.default_rng(0)
+    direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), state.params)
+    moved = [
+        gradients(jax.tree.map(lambda p, d, e=e: p + e * d, state.params, direction), batch)[1].loss
+        for e in (1e-2, -1e-2)
+    ]
+    slope = sum(
+        np.vdot(g, d)
+        for g, d in zip(
+            jax.tree.leaves(gradients(state.params, batch)[0]),
+            jax.tree.leaves(direction),
+            strict=True,
+        )
+    )
+    np.testing.assert_allclose((moved[0] - moved[1]) / 2e-2, slope, rtol=1e-2)
+
+
+@pytest.mark.parametrize("bad", ["gradient", "loss"])
+def test_what_is_not_finite_is_skipped_and_counted(bad):
+    optimizer = make_optimizer(TrainingConfig())  # Adam and clipping: they have a state to keep
+    trainer = toy_trainer(optimizer=optimizer, average_decay=0.9)
+    update = jax.jit(partial(toy_update, trainer))
+    state, _ = update(trainer.initial_state({"w": jnp.array([1.0, 2.0])}), [1.0, 1.0])
+    before = state
+    for skipped, number in enumerate((np.nan, np.inf), start=1):
+        gradient = [number, 1.0] if bad == "gradient" else [1.0, 1.0]
+        loss = number if bad == "loss" else 1.0
+        state, metrics = update(state, gradient, loss=loss)
+        assert counted(state) == (1 + skipped, skipped, skipped, skipped)
+        for name in ("params", "average", "opt_state", "lr_scale"):
+            assert_equal(getattr(state, name), getattr(before, name))
+        assert not np.isfinite(metrics.gradient_norm) or not np.isfinite(metrics.sums.loss)
+    state, _ = update(state, [1.0, 1.0])
+    assert counted(state) == (4, 2, 0, 2)  # the row ends; the last one stays on record
+    assert (state.params["w"] != before.params["w"]).all()
+
+
+def test_batch_without_a_target_is_skipped(state, descend, make_batch):
+    """No piece to divide by."""
+    empty = make_batch(0, 4)._replace(target_mask=np.zeros((4, 6), bool))
+    after, metrics = descend(state, empty)
+    assert metrics.sums.num_pieces == 0 and counted(after) == (1, 1, 1, 0)
+    assert_equal(after.params, state.params)
+
+
+def test_filler_rows_do_not_change_the_update(state, descend, make_batch):
+    """Rows of one EOS whose targets are masked, whatever these are."""
+    batch, junk = make_batch(0, 4), make_batch(1, 2)
+    filler = junk._replace(
+        source=np.where(np.arange(6) == 0, 3, 0) * np.ones((2, 1), np.int32),
+        source_mask=np.arange(6) < np.ones((2, 1)),
+        target_mask=np.zeros((2, 6), bool),
+    )
+    filled = type(batch)(*map(np.concatenate, zip(batch, filler, strict=True)))
+    (expected, metrics), (ours, filled_metrics) = descend(state, batch), descend(state, filled)
+    assert_close(ours.params, expected.params)
+    assert_close(filled_metrics, metrics, atol=1e-4)
+
+
+def test_accumulated_batches_equal_one_large_batch(
+    state, graph_and_params, gradients, descend, make_batch
+):
+    first, second = make_batch(0, 4), make_batch(1, 4)
+    large = type(first)(*map(np.concatenate, zip(first, second, strict=True)))
+    trainer = plain_trainer(graph_and_params[0], average_decay=0.9)
+    total = jax.jit(partial(accumulate, trainer))(
+        state.params, gradients(state.params, first), second, KEY
+    )
+    ours, metrics = trainer.update(state, *total)
+    expected, large_metrics = descend(state, large)
+    assert counted(ours) == (1, 0, 0, -1)
+    assert int(metrics.sums.num_pieces) == int(large.target_mask.sum())
+    assert_close(metrics, large_metrics, atol=1e-4)
+    assert_close((ours.params, ours.average), (expected.params, expected.average))
+
+
+def test_average_follows_its_formula():
+    """a' = d a + (1 - d) p' with d = min(decay, (1 + step) / (10 + step))."""
+    trainer = toy_trainer(average_decay=0.3)
+    state = trainer.initial_state({"w": jnp.array([1.0])})
+    average = 1.0
+    for step in range(6):
+        state, _ = toy_update(trainer, state, [(-1.0) ** step])
+        decay = min(0.3, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * float(state.params["w"][0])
+        np.testing.assert_allclose(state.average["w"], [average], rtol=1e-5)
+    assert decay == 0.3  # the bound at the start has been left behind
+
+
+def test_two_runs_are_equal_to_the_bit(parts, make_batch):
+    """Dropout included: its key is an argument."""
+    config = TrainingConfig(num_steps=5, learning_rate=1e-2)
+    first, again = (trained(*parts("dropping"), make_batch, config) for _ in range(2))
+    assert_equal(first, again)
+    other = trained(*parts("dropping"), make_batch, config, key=jax.random.key(1))
+    assert any(
+        (a != b).any()
+        for a, b in zip(jax.tree.leaves(first.params), jax.tree.leaves(other.params), strict=True)
+    )
+
+
+def trained(graph, params, make_batch, config, key=KEY):
+    """Trains on a fresh batch in every step, and returns the last state."""
+    trainer = Trainer(
+        graph, make_optimizer(config), make_schedule(config), config.label_smoothing, None
+    )
+    step = jax.jit(partial(train_step, trainer), donate_argnums=0)
+    state = trainer.initial_state(jax.tree.map(jnp.array, params))
+    for number in range(config.num_steps):
+        state, _ = step(state, make_batch(number, 64), jax.random.fold_in(key, number))
+    return state
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["recurrent", "fixed_context", "transformer"])
+def test_learns_to_reverse_digits(family, parts, make_batch):
+    """Where each piece is the best one after the reference's, greedy search finds the reference."""
+    graph, params = parts(family)
+    config = TrainingConfig(num_steps=600, learning_rate=5e-3, schedule="cosine", warmup_steps=20)
+    state = trained(graph, params, make_batch, config)
+    held_out = make_batch(10**6, 200, min_length=3)
+    model = merge_model(graph, state.params)
+
+    @jax.jit
+    def best_pieces(batch):
+        decoded = model(batch.source, batch.source_mask, batch.target_in)
+        return logits_from_features(decoded.features, model.projection()).argmax(axis=-1)
+
+    right = np.asarray(best_pieces(held_out)) == held_out.target_out
+    exact = (right | ~held_out.target_mask).all(axis=1).mean()
+    assert exact >= 0.95
