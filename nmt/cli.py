@@ -119,17 +119,19 @@ def _discard_output() -> None:
 
 @contextlib.contextmanager
 def _logging_to_stderr() -> Iterator[None]:
-    """Shows what the package logs."""
+    """Shows what the package logs, once, even where a library adds a handler of its own."""
     package = logging.getLogger("nmt")
-    handler, level = logging.StreamHandler(), package.level
+    handler, level, propagate = logging.StreamHandler(), package.level, package.propagate
     handler.setFormatter(_Formatter())
     package.addHandler(handler)
     package.setLevel(logging.INFO)
+    package.propagate = False
     try:
         yield
     finally:
         package.removeHandler(handler)
         package.setLevel(level)
+        package.propagate = propagate
 
 
 class _Formatter(logging.Formatter):

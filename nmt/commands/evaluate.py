@@ -171,7 +171,7 @@ def _evaluate(translator: "Translator", split: "Split", step: int, config: Confi
 
 def _keep(evaluation: Evaluation, run_directory: RunDirectory) -> None:
     """Writes the scores into the run; a run that cannot be written is only warned of."""
-    folder = run_directory.path / "evaluations"
+    folder = run_directory.evaluations
     split = evaluation.split
     texts = {
         "sources": split.source,

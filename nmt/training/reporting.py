@@ -78,6 +78,8 @@ def logging_to(path: Path) -> Iterator[None]:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     package = logging.getLogger("nmt")
+    level = package.level
+    package.setLevel(logging.INFO)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     package.addHandler(handler)
@@ -86,6 +88,7 @@ def logging_to(path: Path) -> Iterator[None]:
             yield
     finally:
         package.removeHandler(handler)
+        package.setLevel(level)
         handler.close()
 
 

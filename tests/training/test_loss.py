@@ -1,5 +1,6 @@
 """The chunked cross-entropy against a naive one that makes all logits at once."""
 
+import math
 import re
 
 import jax
@@ -157,15 +158,15 @@ def test_uniform_predictions_cost_the_log_of_the_vocabulary(target):
 
 
 def test_chunked_program_never_holds_all_logits(features, weights, target, monkeypatch):
-    """Neither forwards nor with the gradient; unchunked, it does."""
+    """Neither forwards nor with the gradient; unchunked, it does. (E is 3: less than a chunk.)"""
+    features, weights = features[..., :3], (weights[0][:, :3], weights[1])
 
     def largest_logits(chunk):
         monkeypatch.setattr(loss_module, "CHUNK_LOGITS", chunk)
         function = jax.value_and_grad(lambda *a: ours(*a, target, MASK, 0.1).loss, (0, 1, 2))
         text = jax.jit(function).lower(features, *weights).as_text()
         shapes = re.findall(r"tensor<([\dx]+)xf32>", text)
-        sizes = [np.prod([int(n) for n in s.split("x")]) for s in shapes if f"x{ROWS}" in s]
-        return max(sizes)
+        return max(math.prod(map(int, s.split("x"))) for s in shapes if s.endswith(f"x{ROWS}"))
 
     assert largest_logits(2**23) == B * T * ROWS
     assert largest_logits(4 * ROWS) == 4 * ROWS

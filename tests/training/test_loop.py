@@ -1,0 +1,208 @@
+"""Training in a run directory: what it leaves there, stopping, resuming, refusing."""
+
+import json
+import logging
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nmt.config.schema import (
+    Config,
+    DataConfig,
+    EmbeddedConfig,
+    RecurrentConfig,
+    TrainingConfig,
+    ValidationConfig,
+    VocabularyConfig,
+)
+from nmt.errors import RunError
+from nmt.runs.checkpoints import Checkpoints
+from nmt.runs.directory import RunDirectory
+from nmt.training import loop
+from nmt.training.loop import Interrupted, Progress, train
+from nmt.training.reporting import read_metrics
+
+TIMES = {"seconds", "tokens_per_second"}
+CONFIG = Config(
+    data=DataConfig(
+        path="embedded",
+        embedded=EmbeddedConfig(num_train=150, num_validation=9, num_test=5, max_words=8),
+        batch_pieces=256,
+        num_shapes=2,
+    ),
+    vocabulary=VocabularyConfig(size=300),
+    model=RecurrentConfig(
+        embedding_dim=8, encoder_dim=8, decoder_dim=8, alignment_dim=8, readout_dim=8, dropout=0.2
+    ),
+    training=TrainingConfig(
+        num_steps=12,
+        average_decay=0.9,
+        schedule="plateau",
+        plateau_patience=1,
+        log_every=2,
+        save_every=3,
+        keep_last=2,
+    ),
+    validation=ValidationConfig(every=4, max_sentences=6),
+)
+
+
+def weights(run):
+    """All that a checkpoint holds at the end."""
+    checkpoints = Checkpoints(run / "checkpoints")
+    step = checkpoints.latest()
+    items = {name: checkpoints.load_item(step, name) for name in ("params", "average", "training")}
+    checkpoints.close()
+    return step, items
+
+
+def assert_bit_equal(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_bit_equal(a[key], b[key])
+    elif isinstance(a, tuple):
+        for x, y in zip(a, b, strict=True):
+            assert_bit_equal(x, y)
+    else:
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def timeless(run):
+    return [
+        {name: value for name, value in record.items() if name not in TIMES}
+        for record in read_metrics(run / "metrics.jsonl")
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was never stopped."""
+    path = tmp_path_factory.mktemp("runs") / "whole"
+    train(CONFIG, path)
+    return path
+
+
+def interrupt_at(monkeypatch, step):
+    """Sends this process SIGTERM when so many steps have been taken."""
+    taken = []
+    original = loop.CompiledSteps.step
+
+    def counted(self, *arguments):
+        taken.append(None)
+        if len(taken) == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(loop.CompiledSteps, "step", counted)
+
+
+@pytest.mark.slow
+def test_a_run_holds_what_is_promised(whole):
+    run = RunDirectory.open(whole)
+    assert run.read_config() == CONFIG
+    environment = json.loads(run.environment_file.read_text())
+    assert set(environment["corpus"]) == {"train", "train (cleaned)", "validation", "test"}
+    assert environment["packages"]["jax"]
+    assert sorted(p.name for p in run.checkpoints.iterdir() if p.name.isdigit()) >= ["12"]
+    records = read_metrics(run.metrics_file)
+    assert [r["step"] for r in records if "loss" in r] == [2, 4, 6, 8, 10, 12]
+    assert [r["step"] for r in records if "validation_bleu" in r] == [4, 8, 12]
+    assert len((run.translations / "12.txt").read_text().splitlines()) == 6
+    assert list(run.tensorboard.iterdir())
+    assert json.loads((run.data / "cleaning.json").read_text())["pairs_in"] == 150
+    assert "parameters" in run.log_file.read_text()
+    assert "compiled in" in run.log_file.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 5, 8])
+def test_resuming_equals_never_stopping(whole, tmp_path, monkeypatch, step):
+    interrupt_at(monkeypatch, step)
+    with pytest.raises(Interrupted) as stopped:
+        train(CONFIG, tmp_path / "run")
+    assert stopped.value.signal_number == signal.SIGTERM
+    assert weights(tmp_path / "run")[0] < 12
+    monkeypatch.undo()
+    train(CONFIG, tmp_path / "run")
+    assert weights(tmp_path / "run")[0] == 12
+    assert_bit_equal(weights(tmp_path / "run"), weights(whole))
+    assert timeless(tmp_path / "run") == timeless(whole)
+
+
+@pytest.mark.slow
+def test_another_seed_ends_elsewhere(whole, tmp_path):
+    train(replace(CONFIG, training=replace(CONFIG.training, seed=2)), tmp_path / "run")
+    with pytest.raises(AssertionError):
+        assert_bit_equal(weights(tmp_path / "run"), weights(whole))
+
+
+@pytest.mark.slow
+def test_a_finished_run_says_so_and_can_be_lengthened(whole, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="nmt")
+    before = weights(whole)
+    train(CONFIG, whole)
+    assert f"run {whole} is finished: 12 steps" in caplog.text
+    assert_bit_equal(weights(whole), before)
+
+
+@pytest.mark.slow
+def test_another_config_is_refused_and_the_keys_named(whole):
+    other = replace(CONFIG, model=replace(CONFIG.model, encoder_dim=9))
+    with pytest.raises(RunError, match="model.encoder_dim is 8 there and 9 here"):
+        train(other, whole)
+
+
+@pytest.mark.slow
+def test_accumulated_batches_train_too(tmp_path):
+    training = replace(
+        CONFIG.training, num_steps=4, accumulation=2, average_decay=None, schedule="constant"
+    )
+    train(replace(CONFIG, training=training), tmp_path / "run")
+    losses = [r["loss"] for r in read_metrics(tmp_path / "run" / "metrics.jsonl") if "loss" in r]
+    assert len(losses) == 2
+    assert losses[1] < losses[0]
+
+
+@pytest.mark.slow
+def test_training_that_diverges_stops_with_advice(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "MOST_SKIPPED", 2)
+    training = replace(CONFIG.training, learning_rate=1e38, clip_norm=None, schedule="constant")
+    with pytest.raises(RunError, match="diverged.*try a lower training.learning_rate"):
+        train(replace(CONFIG, training=training), tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_patience_ends_training_early(tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="nmt")
+    training = replace(CONFIG.training, learning_rate=0.0, patience=1, average_decay=None)
+    config = replace(
+        CONFIG, training=training, validation=replace(CONFIG.validation, score="loss")
+    )
+    train(config, tmp_path / "run")
+    assert weights_step(tmp_path / "run") == 8  # the second validation is no better than the first
+    assert "stopped early" in caplog.text
+    train(config, tmp_path / "run")
+    assert "is finished: 8 steps" in caplog.text
+
+
+def weights_step(run):
+    checkpoints = Checkpoints(run / "checkpoints")
+    checkpoints.close()
+    return checkpoints.latest()
+
+
+def test_plateau_lowers_the_learning_rate_once_patience_is_over():
+    training = replace(CONFIG.training, plateau_patience=2, plateau_factor=0.5)
+    state = loop.TrainState({}, None, (), None, np.float32(1))
+    progress, scales = Progress(), []
+    for score in (1.0, 0.5, 0.9, 0.8, 0.7, 2.0, 1.5):
+        validation = loop.Validation(loss=0, perplexity=1, bleu=score, score=score)
+        progress, state = loop._judged(training, progress, state, validation)
+        scales.append(float(state.lr_scale))
+    assert scales == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
+    assert progress == Progress(best_score=2.0, stale=1, plateau=1)

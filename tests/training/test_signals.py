@@ -1,0 +1,34 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from nmt.training.signals import Interrupted, remembered_signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_put_off_until_it_is_asked_for(number):
+    before = signal.getsignal(number)
+    with remembered_signals() as signals:
+        signals.check()
+        os.kill(os.getpid(), number)
+        with pytest.raises(Interrupted, match=number.name) as stopped:
+            signals.check()
+        assert stopped.value.signal_number == number
+    assert signal.getsignal(number) is before
+
+
+def test_outside_the_main_thread_signals_are_left_alone():
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def work():
+        with remembered_signals() as signals:
+            signals.check()
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
