@@ -23,9 +23,10 @@ def masked_softmax(energies: Array, mask: Array) -> Array:
 
 
 class AdditiveAttention(nnx.Module):
-    """e_ij = v_a . tanh(W_a s_i + U_a h_j): Bahdanau et al. (2015), appendix A.1.2.
+    """e_ij = v_a . tanh(W_a s_i + U_a h_j + b): Bahdanau et al. (2015), appendix A.1.2.
 
-    The appendix names the query s_{i-1}; what the query is, is the decoder's choice.
+    The appendix names the query s_{i-1}; what the query is, is the decoder's choice. It leaves out
+    all biases "to increase the readability" of its equations; here U_a holds this one.
     """
 
     def __init__(
@@ -37,7 +38,6 @@ class AdditiveAttention(nnx.Module):
         precision: str,
         rngs: nnx.Rngs,
     ):
-        self.precision = precision
         # The paper draws W_a and U_a from N(0, 0.001^2) and sets v_a to zero, for which e_ij and
         # the gradient of W_a and U_a start at zero. Glorot's scale starts learning sooner.
         self.W_a = linear(state_dim, alignment_dim, precision=precision, rngs=rngs, use_bias=False)
@@ -47,7 +47,7 @@ class AdditiveAttention(nnx.Module):
         )
 
     def keys(self, annotations: Array) -> Array:
-        """U_a h_j for all source positions: annotations (B, S, M) -> (B, S, A)."""
+        """U_a h_j + b for all source positions: annotations (B, S, M) -> (B, S, A)."""
         return self.U_a(annotations)
 
     def __call__(
@@ -57,7 +57,7 @@ class AdditiveAttention(nnx.Module):
 
         Args:
           queries: s_i, (B, Q, H).
-          keys: U_a h_j, (B, S, A); computed once per sentence.
+          keys: U_a h_j + b, (B, S, A); computed once per sentence.
           annotations: h_j, (B, S, M).
           source_mask: (B, S), True on real positions, at least one in every row.
         Returns:
@@ -65,9 +65,10 @@ class AdditiveAttention(nnx.Module):
           alignment: alpha_i = softmax_j(e_ij), (B, Q, S), zero on padding.
         """
         hidden = jnp.tanh(self.W_a(queries)[:, :, None] + keys[:, None])  # B Q S A
-        energies = hidden @ self.v_a[...]  # B Q S
+        # These two are bound by memory, not arithmetic: rounded operands would not pay.
+        energies = einsum("bqsa,a->bqs", hidden, self.v_a[...], "float32")  # B Q S
         alignment = masked_softmax(energies, source_mask[:, None])  # B Q S
-        return jnp.einsum("bqs,bsm->bqm", alignment, annotations), alignment
+        return einsum("bqs,bsm->bqm", alignment, annotations, "float32"), alignment
 
 
 def dot_product_attention(

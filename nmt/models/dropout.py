@@ -17,7 +17,7 @@ def dropout(inputs: Array, rate: float, key: Array | None) -> Array:
       rate: the share to zero, at least 0 and below 1.
       key: of this mask; None (as at test time) leaves the inputs as they are.
     """
-    threshold = round(rate * 2**16)
+    threshold = min(round(rate * 2**16), 2**16 - 1)
     if key is None or threshold == 0:
         return inputs
     keep = jax.random.bits(key, inputs.shape, jnp.uint16) >= threshold

@@ -88,7 +88,7 @@ class Encoder(nnx.Module):
 
 
 class Readout(nnx.Module):
-    """The deep output t_i = U_o s + V_o E y_{i-1} + C_o c_i, through tanh or maxout.
+    """The deep output t_i = U_o s + V_o E y_{i-1} + C_o c_i + b, through tanh or maxout.
 
     Bahdanau et al. (2015), appendix A.2.2, has maxout of pairs (Goodfellow et al. 2013).
     """
@@ -193,7 +193,11 @@ class RecurrentSeq2Seq(nnx.Module):
     def init_state(
         self, memory: RecurrentMemory, num_hypotheses: int, max_length: int
     ) -> RecurrentState:
-        """s_0 = tanh(W_s h), h the backward encoder's state at the first word (appendix A.2.2)."""
+        """s_0 = tanh(W_s h + b) for each layer: appendix A.2.2.
+
+        h is the backward encoder's state at the first word, or without one the forward encoder's
+        at the last. The memory cell of an LSTM starts at zero.
+        """
         del max_length  # the state's size does not depend on it
         layers = []
         for cell, W_s in zip((self.bottom.cell, *self.upper), self.start, strict=True):

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nmt.data.batching import Batch
 from nmt.data.shapes import Shape
+from nmt.models.build import Params
 from nmt.training.loss import LossSums
-from nmt.training.step import Metrics, Trainer, TrainState, accumulate, train_step
+from nmt.training.step import Metrics, Trainer, TrainState, accumulate, train_step, zero_sums
 
 logger = logging.getLogger(__name__)
 Array = jax.Array
@@ -38,8 +40,8 @@ class CompiledSteps:
             examples = {shape: (state, _batch_like(shape), key) for shape in shapes}
         else:
             step = jax.jit(partial(accumulate, trainer), donate_argnums=1)
-            self._zeros = jax.jit(lambda params: _zeros(params))
-            self._update = jax.jit(trainer.update, donate_argnums=(0, 1))
+            self._zeros = jax.jit(_zeros)
+            self._update = jax.jit(trainer.update, donate_argnums=0)
             total = jax.eval_shape(self._zeros, state.params)
             examples = {shape: (state.params, total, _batch_like(shape), key) for shape in shapes}
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -68,9 +70,8 @@ class CompiledSteps:
         return self._programs[source, batch.target_in.shape[1], rows]
 
 
-def _zeros(params) -> tuple[Any, LossSums]:
-    sums = LossSums(jax.numpy.zeros(()), jax.numpy.zeros(()), jax.numpy.zeros((), jax.numpy.int32))
-    return jax.tree.map(jax.numpy.zeros_like, params), sums
+def _zeros(params: Params) -> tuple[Params, LossSums]:
+    return jax.tree.map(jnp.zeros_like, params), zero_sums()
 
 
 def _batch_like(shape: Shape) -> Batch:

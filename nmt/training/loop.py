@@ -22,7 +22,7 @@ from nmt.training.optimizer import make_optimizer, make_schedule
 from nmt.training.preparation import Prepared, prepare
 from nmt.training.reporting import Reporter, duration, logging_to, seconds_trained
 from nmt.training.signals import Interrupted, Signals, remembered_signals
-from nmt.training.step import Metrics, Trainer, TrainState
+from nmt.training.step import Counters, Metrics, Trainer, TrainState, zero_sums
 from nmt.training.validation import Validation, Validator
 
 __all__ = ["Interrupted", "train"]
@@ -35,11 +35,13 @@ class Progress(NamedTuple):
     """What the loop itself remembers; saved with every checkpoint.
 
     Attributes:
+      validated: the step of the last validation; one that was broken off will be done again.
       best_score: of the validations so far.
       stale: validations since the best one, which early stopping counts.
       plateau: validations since the best one or the last cut of the learning rate.
     """
 
+    validated: int = 0
     best_score: float = -math.inf
     stale: int = 0
     plateau: int = 0
@@ -74,7 +76,7 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     prepared = prepare(config, run)
     trainer, state = _initial(config, prepared)
     state, progress, first_step = _resumed(config, checkpoints, state)
-    if _finished(training, progress, first_step):
+    if _finished(training, progress):
         logger.info("run %s is finished: %d steps", run.path, first_step)
         return
     signals.check()
@@ -83,30 +85,18 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     compiled = CompiledSteps(trainer, state, shapes, training.accumulation)
     validator = Validator(config, trainer.graph, state.params, prepared)
     reporter = Reporter(run, first_step, training.num_steps)
-    clock.lap()
     key = jax.random.key(training.seed)
     indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
     batches = prefetch(prepared.batches.batch, indices, depth=2 * training.accumulation)
-    pending: list[Metrics] = []  # of the steps since the last log, still on the device
+    log = Log(config.training, trainer, prepared, reporter, clock, state)
 
     step = first_step
     try:
-        while not _finished(training, progress, step):
+        while True:
             signals.check()
-            now = [next(batches) for _ in range(training.accumulation)]
-            state, metrics = compiled.step(state, now, jax.random.fold_in(key, step))
-            step += 1
-            pending.append(metrics)
-            reporter.advance()
-
-            if step % training.log_every == 0 or step == training.num_steps:
-                _log(reporter, clock, step, state, pending, trainer, prepared, training)
-                pending = []
-
             out_of_time = clock.minutes >= (training.max_minutes or math.inf)
             last = step == training.num_steps or out_of_time
-            validation = None
-            if step % config.validation.every == 0 or last:
+            if (step % config.validation.every == 0 or last) and progress.validated < step:
                 jax.block_until_ready(state.params)
                 clock.pause()
                 weights = state.params if state.average is None else state.average
@@ -114,14 +104,21 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
                 validation = validator.validate(weights, translations, signals.check)
                 clock.resume()
                 better = validation.score > progress.best_score
-                progress, state = _judged(training, progress, state, validation)
                 _log_validation(reporter, clock, step, validation, better)
-            if validation is not None or step % training.save_every == 0:
-                score = None if validation is None else validation.score
-                checkpoints.save(step, _items(state, progress), score=score)
-            if out_of_time:
-                logger.info("stopped after %.1f minutes", clock.minutes)
+                progress, state = _judged(training, progress, state, validation, step)
+                checkpoints.save(step, _items(state, progress), score=validation.score)
+            elif step % training.save_every == 0 and step > first_step:
+                checkpoints.save(step, _items(state, progress))
+            if last or _finished(training, progress):
                 break
+
+            now = [next(batches) for _ in range(training.accumulation)]
+            state, metrics = compiled.step(state, now, jax.random.fold_in(key, step))
+            step += 1
+            reporter.advance()
+            if step % training.log_every == 0 or step == training.num_steps:
+                log.write(step, state, metrics)
+                state = replace(state, sums=zero_sums())
     except Interrupted as interrupted:
         checkpoints.save(step, _items(state, progress), interrupted=True)
         checkpoints.wait()
@@ -131,6 +128,8 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
         batches.close()
         reporter.close()
     checkpoints.wait()
+    if out_of_time:
+        logger.info("training.max_minutes is over")
     if training.patience is not None and progress.stale >= training.patience:
         logger.info("no better score in %d validations: stopped early", progress.stale)
     logger.info("finished %d steps in %s", step, duration(clock.seconds))
@@ -195,6 +194,7 @@ def _items(state: TrainState, progress: Progress) -> dict[str, Any]:
     rest = {
         "opt_state": state.opt_state,
         "counters": state.counters,
+        "sums": state.sums,
         "lr_scale": state.lr_scale,
         "progress": progress,
     }
@@ -212,24 +212,28 @@ def _resumed(
     items = checkpoints.restore(step, like=_items(state, Progress()))
     rest = items["training"]
     logger.info("resuming at step %d", step)
-    state = TrainState(
-        items[PARAMS], items.get(AVERAGE), rest["opt_state"], rest["counters"], rest["lr_scale"]
-    )
-    return state, rest["progress"], step
+    progress = rest.pop("progress")
+    return TrainState(items[PARAMS], items.get(AVERAGE), **rest), progress, step
 
 
-def _finished(training: TrainingConfig, progress: Progress, step: int) -> bool:
+def _finished(training: TrainingConfig, progress: Progress) -> bool:
+    """Whether the last step was taken and validated, or early stopping has stopped."""
     out_of_patience = training.patience is not None and progress.stale >= training.patience
-    return step >= training.num_steps or out_of_patience
+    return progress.validated >= training.num_steps or out_of_patience
 
 
 def _judged(
-    training: TrainingConfig, progress: Progress, state: TrainState, validation: Validation
+    training: TrainingConfig,
+    progress: Progress,
+    state: TrainState,
+    validation: Validation,
+    step: int,
 ) -> tuple[Progress, TrainState]:
     """Counts a validation; lowers the learning rate on a plateau."""
     if validation.score > progress.best_score:
-        return Progress(best_score=validation.score), state
-    progress = progress._replace(stale=progress.stale + 1, plateau=progress.plateau + 1)
+        return Progress(validated=step, best_score=validation.score), state
+    stale, plateau = progress.stale + 1, progress.plateau + 1
+    progress = Progress(step, progress.best_score, stale, plateau)
     if training.schedule == "plateau" and progress.plateau >= training.plateau_patience:
         scale = np.float32(state.lr_scale * training.plateau_factor)
         logger.info("no better score: the learning rate falls to %g of its peak", scale)
@@ -237,37 +241,66 @@ def _judged(
     return progress, state
 
 
-def _log(reporter, clock, step, state, pending, trainer, prepared, training) -> None:
-    """Reads what the steps since the last log measured: the loop's only wait for the device."""
-    metrics, counters = jax.device_get((pending, state.counters))
-    seconds = clock.lap()
-    sums = [m.sums for m in metrics if np.isfinite(m.sums.loss)]
-    num_pieces = sum(int(s.num_pieces) for s in sums)
-    nll = float(sum(s.nll for s in sums)) / num_pieces if num_pieces else math.nan
-    loss = float(sum(s.loss for s in sums)) / num_pieces if num_pieces else math.nan
-    epoch = prepared.batches.epoch_of(step * training.accumulation - 1)
-    rate = num_pieces / seconds
-    left = (training.num_steps - step) / len(pending) * seconds
-    reporter.record(
-        step,
-        epoch=epoch,
-        loss=loss,
-        perplexity=math.exp(min(nll, 700.0)),
-        learning_rate=float(trainer.schedule(step - 1) * state.lr_scale),
-        gradient_norm=float(metrics[-1].gradient_norm),
-        skipped=int(counters.skipped),
-        tokens_per_second=rate,
-        seconds=clock.seconds,
-    )
-    logger.info(
-        "step %d, epoch %d: loss %.3f, perplexity %.2f, %.0f tokens/s, %s left",
-        step,
-        epoch + 1,
-        loss,
-        math.exp(min(nll, 700.0)),
-        rate,
-        duration(left),
-    )
+class Log:
+    """Tells how the steps since the last log went: the loop's only wait for the device."""
+
+    def __init__(
+        self,
+        training: TrainingConfig,
+        trainer: Trainer,
+        prepared: Prepared,
+        reporter: Reporter,
+        clock: Clock,
+        state: TrainState,
+    ):
+        self.training, self.trainer, self.prepared = training, trainer, prepared
+        self.reporter, self.clock = reporter, clock
+        # Pieces and steps that the state brought along count in the sums, but took no time now.
+        self._pieces_before = int(state.sums.num_pieces)
+        self._last_step = int(state.counters.step)
+        clock.lap()
+
+    def write(self, step: int, state: TrainState, metrics: Metrics) -> None:
+        """Logs a step; the sums of `state` are of the steps since the last one logged.
+
+        Raises:
+          RunError: no update has been finite for too long.
+        """
+        sums, counters, scale, norm = jax.device_get(
+            (state.sums, state.counters, state.lr_scale, metrics.gradient_norm)
+        )
+        seconds = self.clock.lap()
+        num_pieces = int(sums.num_pieces)
+        perplexity = math.exp(min(sums.nll / num_pieces, 700.0)) if num_pieces else math.nan
+        loss = float(sums.loss / num_pieces) if num_pieces else math.nan
+        epoch = self.prepared.batches.epoch_of(step * self.training.accumulation - 1)
+        rate = (num_pieces - self._pieces_before) / seconds
+        left = (self.training.num_steps - step) / (step - self._last_step) * seconds
+        self._pieces_before, self._last_step = 0, step
+        self.reporter.record(
+            step,
+            epoch=epoch,
+            loss=loss,
+            perplexity=perplexity,
+            learning_rate=float(self.trainer.schedule(step - 1) * scale),
+            gradient_norm=float(norm),
+            skipped=int(counters.skipped),
+            tokens_per_second=rate,
+            seconds=self.clock.seconds,
+        )
+        logger.info(
+            "step %d, epoch %d: loss %.3f, perplexity %.2f, %.0f tokens/s, %s left",
+            step,
+            epoch + 1,
+            loss,
+            perplexity,
+            rate,
+            duration(left),
+        )
+        _check_skipped(counters)
+
+
+def _check_skipped(counters: Counters) -> None:
     if counters.skipped_in_a_row:
         logger.warning(
             "%d updates were not finite and left out, the last at step %d",

@@ -120,7 +120,7 @@ def _losses(features, target, mask, projection, label_smoothing):
     mean = log_sum - jnp.where(real, logits, 0.0).sum(axis=-1) / projection.size
     losses = (1 - label_smoothing) * nlls + label_smoothing * mean
     wanted = (1 - label_smoothing) * is_target + label_smoothing / projection.size * real
-    gradient = (jnp.exp(logits - log_sum[:, None]) - wanted) * mask[:, None]
+    gradient = jnp.where(mask[:, None], jnp.exp(logits - log_sum[:, None]) - wanted, 0.0)
     return jnp.where(mask, losses, 0.0), jnp.where(mask, nlls, 0.0), gradient
 
 

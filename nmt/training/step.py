@@ -34,7 +34,7 @@ class Counters(NamedTuple):
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params", "average", "opt_state", "counters", "lr_scale"],
+    data_fields=["params", "average", "opt_state", "counters", "sums", "lr_scale"],
     meta_fields=[],
 )
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class TrainState:
       average: the moving average of the params; None without.
       opt_state: of Optax.
       counters: see `Counters`.
+      sums: of the loss since the host last logged and set them to zero, skipped updates left out.
       lr_scale: float32 scalar, lowered by the plateau rule.
     """
 
@@ -53,6 +54,7 @@ class TrainState:
     average: Params | None
     opt_state: optax.OptState
     counters: Counters
+    sums: LossSums
     lr_scale: Array
 
 
@@ -88,6 +90,7 @@ class Trainer(NamedTuple):
             opt_state=self.optimizer.init(params),
             # Arrays of their own, since the step is given every buffer once, to keep.
             counters=Counters(*(jnp.array(count, jnp.int32) for count in (0, 0, 0, -1))),
+            sums=zero_sums(),
             lr_scale=jnp.ones(()),
         )
 
@@ -123,17 +126,23 @@ class Trainer(NamedTuple):
             params=params,
             opt_state=opt_state,
             average=self._averaged(state, params),
+            sums=jax.tree.map(jnp.add, state.sums, sums),
         )
         moved = jax.tree.map(partial(jnp.where, finite), moved, state)
         return replace(moved, counters=_counted(state.counters, finite)), Metrics(sums, norm)
 
     def _averaged(self, state: TrainState, params: Params) -> Params | None:
-        """a' = d a + (1 - d) p, with d held below (1 + step) / (10 + step) at the start."""
+        """a' = d a + (1 - d) p, with d at most (1 + step) / (10 + step) at the start."""
         if self.average_decay is None:
             return None
         step = state.counters.step.astype(jnp.float32)
         decay = jnp.minimum(self.average_decay, (1 + step) / (10 + step))
         return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
+
+
+def zero_sums() -> LossSums:
+    """Sums over nothing."""
+    return LossSums(jnp.zeros(()), jnp.zeros(()), jnp.zeros((), jnp.int32))
 
 
 def train_step(

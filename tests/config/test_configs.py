@@ -66,9 +66,7 @@ def test_a_step_of_the_shrunk_model_is_finite_and_moves_every_array(name):
         model = replace(model, readout_dim=model.embedding_dim)
     size, rng = 11, np.random.default_rng(0)
     graph, params = split_model(
-        build_model(
-            model, source_size=size, target_size=size, precision=config.training.precision
-        )
+        build_model(model, source_size=size, target_size=size, precision=config.training.precision)
     )
     training = replace(config.training, warmup_steps=1)
     trainer = Trainer(

@@ -180,9 +180,7 @@ def test_training_that_diverges_stops_with_advice(tmp_path, monkeypatch):
 def test_patience_ends_training_early(tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="nmt")
     training = replace(CONFIG.training, learning_rate=0.0, patience=1, average_decay=None)
-    config = replace(
-        CONFIG, training=training, validation=replace(CONFIG.validation, score="loss")
-    )
+    config = replace(CONFIG, training=training, validation=replace(CONFIG.validation, score="loss"))
     train(config, tmp_path / "run")
     assert weights_step(tmp_path / "run") == 8  # the second validation is no better than the first
     assert "stopped early" in caplog.text
@@ -198,11 +196,11 @@ def weights_step(run):
 
 def test_plateau_lowers_the_learning_rate_once_patience_is_over():
     training = replace(CONFIG.training, plateau_patience=2, plateau_factor=0.5)
-    state = loop.TrainState({}, None, (), None, np.float32(1))
+    state = loop.TrainState({}, None, (), None, None, np.float32(1))
     progress, scales = Progress(), []
-    for score in (1.0, 0.5, 0.9, 0.8, 0.7, 2.0, 1.5):
+    for step, score in enumerate((1.0, 0.5, 0.9, 0.8, 0.7, 2.0, 1.5), start=1):
         validation = loop.Validation(loss=0, perplexity=1, bleu=score, score=score)
-        progress, state = loop._judged(training, progress, state, validation)
+        progress, state = loop._judged(training, progress, state, validation, step)
         scales.append(float(state.lr_scale))
     assert scales == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
-    assert progress == Progress(best_score=2.0, stale=1, plateau=1)
+    assert progress == Progress(validated=7, best_score=2.0, stale=1, plateau=1)
