@@ -4,22 +4,20 @@ curves = [curve(read_records(path), "step", "loss", name=path.parent.name) for p
 plot_curves(curves, "loss.svg", x_label="step", y_label="loss")
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 from nmt.analysis.figures import Picture, check_picture_path, font_families, printable
+from nmt.analysis.records import Record, read_records
 from nmt.analysis.scores import LengthBucket
 from nmt.errors import DataError
 
+__all__ = ["Curve", "curve", "plot_bleu_by_length", "plot_curves", "read_records"]
 _WIDTH, _HEIGHT = 6.4, 4.0  # inches
 _MARKED = 40  # a curve of more points is a line alone
 _FEWEST_FOR_BLEU = 10  # sentences; BLEU of fewer says nothing and would draw a spike
-
-Record = Mapping[str, float | int | str | None]
 
 
 @dataclass(frozen=True)
@@ -29,28 +27,6 @@ class Curve:
     name: str
     x: list[float]
     y: list[float]
-
-
-def read_records(path: str | PathLike) -> list[dict[str, float | int | str | None]]:
-    """The records of a metrics file: one JSON object a line.
-
-    Raises:
-      DataError: the file cannot be read, or a line is not a JSON object.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the metrics file {path}: {error}") from error
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise DataError(f"{path}, line {number}: a JSON object is wanted; got {line[:60]!r}")
-        records.append(record)
-    return records
 
 
 def curve(records: Iterable[Record], x: str, y: str, *, name: str, x_unit: float = 1.0) -> Curve:

@@ -59,11 +59,11 @@ def _gates(projected: Array) -> list[Array]:
     return [projected[..., gate, :] for gate in range(projected.shape[-2])]
 
 
-class GRUResetAfter(nnx.Module):
-    """s' = (1 - z) n + z s, with n = tanh(W_n x + b_n + r * U_n s), z, r = sigmoid(W x + b + U s).
+class GRU(nnx.Module):
+    """What both variants of the GRU share: gates z and r, a proposal n, and a state that is shown.
 
-    The GRU of Cho et al. (2014) with the reset gate behind U_n instead of before it, as in cuDNN:
-    one matmul a step instead of two.
+    Cho et al. (2014), https://arxiv.org/abs/1406.1078. The variants compute different functions and
+    their weights cannot be exchanged.
     """
 
     gates = 3
@@ -73,7 +73,6 @@ class GRUResetAfter(nnx.Module):
         self.W = linear(
             input_dim, (3, state_dim), precision=precision, rngs=rngs, blocks=3
         )  # z, r, n; holds every bias
-        self.U = _recurrent(state_dim, 3, precision, rngs)
 
     def project(self, inputs: Array) -> Array:
         """inputs (..., E) -> (..., 3, H)."""
@@ -86,6 +85,21 @@ class GRUResetAfter(nnx.Module):
     def state_from_output(self, output: Array) -> Array:
         """The output is the state."""
         return output
+
+    def output(self, state: Array) -> Array:
+        """The output is the state."""
+        return state
+
+
+class GRUResetAfter(GRU):
+    """s' = (1 - z) n + z s, with n = tanh(W_n x + b_n + r * U_n s), z, r = sigmoid(W x + b + U s).
+
+    The reset gate acts behind U_n instead of before it, as in cuDNN: one matmul a step, not two.
+    """
+
+    def __init__(self, input_dim: int, state_dim: int, *, precision: str, rngs: nnx.Rngs):
+        super().__init__(input_dim, state_dim, precision=precision, rngs=rngs)
+        self.U = _recurrent(state_dim, 3, precision, rngs)  # z, r, n
 
     def step(self, state: Array, projected: Array, below: State | None = None) -> Array:
         """state (..., H), projected (..., 3, H) -> (..., H)."""
@@ -93,39 +107,18 @@ class GRUResetAfter(nnx.Module):
         z, r = jax.nn.sigmoid(Wx_z + Us_z), jax.nn.sigmoid(Wx_r + Us_r)
         return (1 - z) * jnp.tanh(Wx_n + r * Us_n) + z * state
 
-    def output(self, state: Array) -> Array:
-        """The output is the state."""
-        return state
 
-
-class GRUResetBefore(nnx.Module):
+class GRUResetBefore(GRU):
     """s' = (1 - z) s + z n, n = tanh(W_n x + b_n + U_n (r * s)), z, r = sigmoid(W x + b + U s).
 
-    The GRU of Cho et al. (2014), with the roles of z and 1 - z as Bahdanau et al. (2015), appendix
-    A.1.1, have them. The product r * s needs a second matmul in every step.
+    As published, with the roles of z and 1 - z as Bahdanau et al. (2015), appendix A.1.1, have
+    them. The product r * s needs a second matmul in every step.
     """
 
-    gates = 3
-
     def __init__(self, input_dim: int, state_dim: int, *, precision: str, rngs: nnx.Rngs):
-        self.state_dim = state_dim
-        self.W = linear(
-            input_dim, (3, state_dim), precision=precision, rngs=rngs, blocks=3
-        )  # z, r, n; holds every bias
-        self.U = _recurrent(state_dim, 2, precision, rngs)
+        super().__init__(input_dim, state_dim, precision=precision, rngs=rngs)
+        self.U = _recurrent(state_dim, 2, precision, rngs)  # z, r
         self.U_n = _recurrent(state_dim, 1, precision, rngs)
-
-    def project(self, inputs: Array) -> Array:
-        """inputs (..., E) -> (..., 3, H)."""
-        return self.W(inputs)
-
-    def initial_state(self, shape: tuple[int, ...]) -> Array:
-        """Zeros (*shape, H)."""
-        return jnp.zeros((*shape, self.state_dim))
-
-    def state_from_output(self, output: Array) -> Array:
-        """The output is the state."""
-        return output
 
     def step(self, state: Array, projected: Array, below: State | None = None) -> Array:
         """state (..., H), projected (..., 3, H) -> (..., H)."""
@@ -133,10 +126,6 @@ class GRUResetBefore(nnx.Module):
         z, r = jax.nn.sigmoid(Wx_z + Us_z), jax.nn.sigmoid(Wx_r + Us_r)
         (Urs_n,) = _gates(self.U_n(r * state))
         return (1 - z) * state + z * jnp.tanh(Wx_n + Urs_n)
-
-    def output(self, state: Array) -> Array:
-        """The output is the state."""
-        return state
 
 
 class LSTMState(NamedTuple):

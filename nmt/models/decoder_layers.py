@@ -22,19 +22,20 @@ NewLinear = Callable[..., nnx.LinearGeneral]
 Advanced = tuple[State, Array | None, Array | None]
 
 
-class AttendUpdate(nnx.Module):
-    """c_i = attend(s_{i-1}), s_i = cell(s_{i-1}, [E y_{i-1}; c_i]): Bahdanau et al. (2015)."""
+class _JoinedContext(nnx.Module):
+    """A cell that reads [E y_{i-1}; c], its kernel in two: cell.W for E y_{i-1} and C for c."""
 
     def __init__(
         self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear
     ):
         self.cell = new_cell(config.embedding_dim, config.decoder_dim)
-        self.C = new_linear(
-            annotation_dim,
-            (self.cell.gates, config.decoder_dim),
-            use_bias=False,
-            blocks=self.cell.gates,
-        )
+        gates = self.cell.gates
+        shape = gates, config.decoder_dim
+        self.C = new_linear(annotation_dim, shape, use_bias=False, blocks=gates)
+
+
+class AttendUpdate(_JoinedContext):
+    """c_i = attend(s_{i-1}), s_i = cell(s_{i-1}, [E y_{i-1}; c_i]): Bahdanau et al. (2015)."""
 
     def project(self, embedded: Array, context: Array | None) -> Array:
         """The share of E y_{i-1} in the gates; that of c_i is known only within the scan."""
@@ -70,19 +71,8 @@ class UpdateAttendUpdate(nnx.Module):
         return state, context, alignment
 
 
-class FixedContext(nnx.Module):
+class FixedContext(_JoinedContext):
     """s_i = cell(s_{i-1}, [E y_{i-1}; c]) with one c for all positions: Cho et al. (2014)."""
-
-    def __init__(
-        self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear
-    ):
-        self.cell = new_cell(config.embedding_dim, config.decoder_dim)
-        self.C = new_linear(
-            annotation_dim,
-            (self.cell.gates, config.decoder_dim),
-            use_bias=False,
-            blocks=self.cell.gates,
-        )
 
     def project(self, embedded: Array, context: Array | None) -> Array:
         """All of the gates' input; context (B, M)."""

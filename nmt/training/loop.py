@@ -18,7 +18,6 @@ from nmt.models.build import build_model, count_parameters, split_model
 from nmt.runs.checkpoints import AVERAGE, PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training.compilation import CompiledSteps
-from nmt.training.optimizer import make_optimizer, make_schedule
 from nmt.training.preparation import Prepared, prepare
 from nmt.training.reporting import Reporter, duration, logging_to, seconds_trained
 from nmt.training.signals import Interrupted, Signals, remembered_signals
@@ -179,13 +178,7 @@ def _initial(config: Config, prepared: Prepared) -> tuple[Trainer, TrainState]:
         seed=training.seed,
     )
     graph, params = split_model(model)
-    trainer = Trainer(
-        graph,
-        make_optimizer(training),
-        make_schedule(training),
-        training.label_smoothing,
-        training.average_decay,
-    )
+    trainer = Trainer.from_config(graph, training)
     return trainer, trainer.initial_state(params)
 
 

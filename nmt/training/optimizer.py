@@ -31,9 +31,9 @@ def make_schedule(config: TrainingConfig) -> optax.Schedule:
     """The learning rate of a step, counted from 0.
 
     All schedules rise linearly over `warmup_steps`, from 1/warmup_steps of the peak at step 0 to
-    the peak at step warmup_steps - 1. Then: "constant" and "plateau" stay (the plateau rule acts through the state's scale);
-    "inverse_sqrt" falls as sqrt(warmup_steps / step), Vaswani et al. (2017), equation 3;
-    "cosine" falls to `final_learning_rate` at `num_steps`.
+    the peak at step warmup_steps - 1. Then: "constant" and "plateau" stay (the plateau rule acts
+    through the state's scale); "inverse_sqrt" falls as sqrt(warmup_steps / step), Vaswani et al.
+    (2017), equation 3; "cosine" falls to `final_learning_rate` at `num_steps`.
     """
     peak, warmup = config.learning_rate, config.warmup_steps
     after = {

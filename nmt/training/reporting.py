@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from nmt.analysis.records import read_records
 from nmt.runs.directory import RunDirectory, write_atomically
 
 
@@ -24,7 +25,8 @@ class Reporter:
         from tensorboardX import SummaryWriter
         from tqdm import tqdm
 
-        records = [r for r in read_metrics(run.metrics_file) if r["step"] <= first_step]
+        records = read_records(run.metrics_file) if run.metrics_file.exists() else []
+        records = [record for record in records if record["step"] <= first_step]
         write_atomically(run.metrics_file, "".join(json.dumps(r) + "\n" for r in records))
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(run.tensorboard), purge_step=first_step + 1)
@@ -54,21 +56,9 @@ class Reporter:
         self._events.close()
 
 
-def read_metrics(path: Path) -> list[dict]:
-    """The records of a metrics.jsonl, without a last line that was cut off in writing."""
-    records = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-    return records
-
-
 def seconds_trained(path: Path) -> float:
     """How long the run of a metrics.jsonl had been trained when its last record was written."""
-    records = read_metrics(path)
+    records = read_records(path) if path.exists() else []
     return records[-1]["seconds"] if records else 0.0
 
 

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from nmt.config.schema import TrainingConfig
 from nmt.data.batching import Batch
 from nmt.models.build import Params, merge_model
 from nmt.training.loss import LossSums, cross_entropy
+from nmt.training.optimizer import make_optimizer, make_schedule
 
 Array = jax.Array
 
@@ -81,6 +83,17 @@ class Trainer(NamedTuple):
     schedule: optax.Schedule
     label_smoothing: float
     average_decay: float | None
+
+    @classmethod
+    def from_config(cls, graph: nnx.GraphDef, config: TrainingConfig) -> "Trainer":
+        """The constants that a config names, for a model of this structure."""
+        return cls(
+            graph,
+            make_optimizer(config),
+            make_schedule(config),
+            config.label_smoothing,
+            config.average_decay,
+        )
 
     def initial_state(self, params: Params) -> TrainState:
         """The state before the first step."""

@@ -1,10 +1,9 @@
-import json
 import math
 
 import numpy as np
 import pytest
 
-from nmt.analysis.curves import Curve, curve, plot_bleu_by_length, plot_curves, read_records
+from nmt.analysis.curves import Curve, curve, plot_bleu_by_length, plot_curves
 from nmt.analysis.scores import LengthBucket
 from nmt.errors import DataError
 
@@ -27,22 +26,6 @@ def test_a_curve_takes_the_records_that_have_both_fields():
     minutes = curve(RECORDS, "seconds", "bleu", name="a", x_unit=60)
     assert minutes == Curve("a", [1.5], [12.5])
     assert curve(RECORDS, "step", "note", name="a").x == []
-
-
-def test_records_are_read_from_lines_of_json(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text("".join(json.dumps(r) + "\n" for r in RECORDS[:1]), encoding="utf-8")
-    assert read_records(path) == RECORDS[:1]
-
-
-def test_a_line_that_is_no_record_is_named(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    for bad in ("[1]", '{"step": 1'):
-        path.write_text(f'{{"step": 1}}\n{bad}\n')
-        with pytest.raises(DataError, match="line 2: a JSON object is wanted"):
-            read_records(path)
-    with pytest.raises(DataError, match="cannot read the metrics file"):
-        read_records(tmp_path / "absent.jsonl")
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

@@ -11,7 +11,7 @@ from nmt.config.reader import read_config
 from nmt.data.batching import Batch
 from nmt.models.build import build_model, split_model
 from nmt.models.seq2seq import padded_size
-from nmt.training.optimizer import make_optimizer, make_schedule
+from nmt.training.optimizer import make_schedule
 from nmt.training.step import Trainer, train_step
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -69,13 +69,7 @@ def test_a_step_of_the_shrunk_model_is_finite_and_moves_every_array(name):
         build_model(model, source_size=size, target_size=size, precision=config.training.precision)
     )
     training = replace(config.training, warmup_steps=1)
-    trainer = Trainer(
-        graph,
-        make_optimizer(training),
-        make_schedule(training),
-        training.label_smoothing,
-        training.average_decay,
-    )
+    trainer = Trainer.from_config(graph, training)
     source, target = rng.integers(4, size, (2, 6)), rng.integers(4, size, (2, 5))
     batch = Batch(source, source > 0, np.pad(target, ((0, 0), (1, 0)))[:, :5], target, target > 0)
     before = trainer.initial_state(params)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nmt.analysis.records import read_records
 from nmt.config.schema import (
     Config,
     DataConfig,
@@ -23,7 +24,6 @@ from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training import loop
 from nmt.training.loop import Interrupted, Progress, train
-from nmt.training.reporting import read_metrics
 
 TIMES = {"seconds", "tokens_per_second"}
 CONFIG = Config(
@@ -75,7 +75,7 @@ def assert_bit_equal(a, b):
 def timeless(run):
     return [
         {name: value for name, value in record.items() if name not in TIMES}
-        for record in read_metrics(run / "metrics.jsonl")
+        for record in read_records(run / "metrics.jsonl")
     ]
 
 
@@ -109,7 +109,7 @@ def test_a_run_holds_what_is_promised(whole):
     assert set(environment["corpus"]) == {"train", "train (cleaned)", "validation", "test"}
     assert environment["packages"]["jax"]
     assert sorted(p.name for p in run.checkpoints.iterdir() if p.name.isdigit()) >= ["12"]
-    records = read_metrics(run.metrics_file)
+    records = read_records(run.metrics_file)
     assert [r["step"] for r in records if "loss" in r] == [2, 4, 6, 8, 10, 12]
     assert [r["step"] for r in records if "validation_bleu" in r] == [4, 8, 12]
     assert len((run.translations / "12.txt").read_text().splitlines()) == 6
@@ -163,7 +163,7 @@ def test_accumulated_batches_train_too(tmp_path):
         CONFIG.training, num_steps=4, accumulation=2, average_decay=None, schedule="constant"
     )
     train(replace(CONFIG, training=training), tmp_path / "run")
-    losses = [r["loss"] for r in read_metrics(tmp_path / "run" / "metrics.jsonl") if "loss" in r]
+    losses = [r["loss"] for r in read_records(tmp_path / "run" / "metrics.jsonl") if "loss" in r]
     assert len(losses) == 2
     assert losses[1] < losses[0]
 

@@ -1,0 +1,93 @@
+"""Validation: the loss of every pair, and BLEU of what the translator gives."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import sacrebleu
+
+from nmt.config.schema import (
+    Config,
+    DataConfig,
+    EmbeddedConfig,
+    RecurrentConfig,
+    TrainingConfig,
+    ValidationConfig,
+    VocabularyConfig,
+)
+from nmt.models.build import build_model, split_model
+from nmt.runs.directory import RunDirectory
+from nmt.training.preparation import prepare
+from nmt.training.validation import Validator
+
+CONFIG = Config(
+    data=DataConfig(
+        path="embedded",
+        embedded=EmbeddedConfig(num_train=80, num_validation=13, num_test=2, max_words=8),
+    ),
+    vocabulary=VocabularyConfig(size=200),
+    model=RecurrentConfig(
+        embedding_dim=8, encoder_dim=8, decoder_dim=8, alignment_dim=8, readout_dim=8
+    ),
+    training=TrainingConfig(label_smoothing=0.3),  # which validation leaves out
+    validation=ValidationConfig(max_sentences=5),
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    run = RunDirectory.create(tmp_path_factory.mktemp("runs") / "run", CONFIG)
+    return prepare(CONFIG, run)
+
+
+@pytest.fixture(scope="module")
+def model(prepared):
+    sizes = dict(zip(("source_size", "target_size"), map(len, prepared.vocabularies), strict=True))
+    return split_model(build_model(CONFIG.model, **sizes))
+
+
+def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
+    prepared, model, tmp_path
+):
+    graph, params = model
+    validator = Validator(CONFIG, graph, params, prepared)
+    path = tmp_path / "translations" / "7.txt"
+    measured = validator.validate(params, path, lambda: None)
+
+    split = prepared.validation
+    log_probs = validator.translator.score(split.source, split.target)
+    num_pieces = sum(len(prepared.vocabularies.target.encode(t)) + 1 for t in split.target)
+    assert measured.loss == pytest.approx(-np.sum(log_probs) / num_pieces, rel=1e-5)
+    assert measured.perplexity == pytest.approx(math.exp(measured.loss))
+
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    greedy = replace(CONFIG.search, beam_size=1)
+    translations = validator.translator.translate(split.source[:5], search=greedy)
+    assert lines == [translation.text for translation in translations]
+    expected = sacrebleu.corpus_bleu(lines, [split.target[:5]], force=True).score
+    assert measured.bleu == measured.score == pytest.approx(expected)
+
+
+def test_the_score_may_be_the_negative_loss(prepared, model, tmp_path):
+    config = replace(CONFIG, validation=replace(CONFIG.validation, score="loss"))
+    measured = Validator(config, *model, prepared).validate(
+        model[1], tmp_path / "t" / "1.txt", lambda: None
+    )
+    assert measured.score == -measured.loss
+
+
+def test_a_check_that_raises_abandons_it_and_writes_nothing(prepared, model, tmp_path):
+    class Stop(Exception):
+        pass
+
+    calls = []
+
+    def check():
+        calls.append(None)
+        if len(calls) > len(prepared.validation_batches):
+            raise Stop
+
+    with pytest.raises(Stop):
+        Validator(CONFIG, *model, prepared).validate(model[1], tmp_path / "t" / "1.txt", check)
+    assert not (tmp_path / "t").exists()
