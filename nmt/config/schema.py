@@ -126,6 +126,10 @@ class VocabularyConfig:
     byte_fallback: bool = False  # spell unknown characters in bytes
     symbols: tuple[str, ...] = ()  # never split
     max_sentences: int = 1_000_000  # train on a sample of so many lines
+    # Subword sampling in training; None: off. For unigram the smoothing alpha of Kudo (2018):
+    # the smaller, the more random. For BPE the probability that a merge is dropped (Provilkov et
+    # al. 2020): the larger, the more random.
+    sampling: float | None = None
 
     def __post_init__(self):
         _at_least("vocabulary", 8, size=self.size)
@@ -134,6 +138,16 @@ class VocabularyConfig:
             raise ConfigError(
                 "vocabulary.character_coverage must be above 0 and at most 1; "
                 f"got {self.character_coverage}"
+            )
+        if self.sampling is not None and not 0 < self.sampling <= 1:
+            raise ConfigError(
+                "vocabulary.sampling must be above 0 and at most 1, or null for none; "
+                f"got {self.sampling}"
+            )
+        if self.sampling is not None and self.kind == "unigram" and self.symbols:
+            raise ConfigError(
+                "vocabulary.sampling would split vocabulary.symbols where vocabulary.kind is "
+                "unigram: leave one of the two out, or use bpe"
             )
 
 

@@ -1,10 +1,11 @@
 """Batches of a few shapes, each a pure function of its index; and a thread that makes them ahead.
 
 An epoch has `num_batches` batches and every pair exactly once. Its order comes from two streams
-of random numbers that nothing else draws from:
+of random numbers that nothing else draws from; a third serves subword sampling, where it is on:
 
     order of shapes           (data_seed, epoch)
     sentences of a shape      (model_seed, data_seed, epoch, shape)
+    pieces of a batch         (model_seed, data_seed, index)
 
 so runs that differ in the model's seed alone see the same shapes at the same steps, and what
 batch 1000 is does not depend on what has been asked for before. A padded example, with PAD 0,
@@ -24,6 +25,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from nmt.data.encoding import EncodedPairs, Ragged
+from nmt.data.sampling import SubwordSampler
 from nmt.data.shapes import Shape, assign_shapes, choose_shapes, extend_shapes
 from nmt.data.vocabulary import SpecialPieces
 from nmt.errors import DataError
@@ -32,7 +34,7 @@ __all__ = ["Batch", "Batches", "EvaluationBatches", "Shape", "choose_shapes", "p
 
 T = TypeVar("T")
 FILLER = -1  # in place of a pair's index: a row that only fills the shape
-ORDER_STREAM, SENTENCE_STREAM = 1, 2  # keep the two streams apart, whatever the seeds
+ORDER_STREAM, SENTENCE_STREAM, PIECE_STREAM = 1, 2, 3  # keep the streams apart, whatever the seeds
 
 
 class Batch(NamedTuple):
@@ -72,15 +74,17 @@ class Batches:
         data_seed: int,
         model_seed: int,
         kept: np.ndarray | None = None,
+        sampler: SubwordSampler | None = None,
     ):
         """Sorts the pairs by shape.
 
         Args:
           pairs: the encoded split.
-          shapes: every kept pair fits one of them.
+          shapes: every kept pair fits one of them, by the sampler's lengths where there is one.
           special: the ids of PAD, BOS and EOS.
           data_seed, model_seed: 0 or more, see the head of this file.
           kept: (kept,) indices of the pairs to use; all when None.
+          sampler: draws the pieces of every batch anew; those of `pairs` are used when None.
         Raises:
           DataError: there is no pair.
         """
@@ -88,8 +92,9 @@ class Batches:
         if not len(kept):
             raise DataError("no training pairs are left: the corpus is empty or all were dropped")
         self.pairs, self.shapes, self.special = pairs, list(shapes), special
-        self.data_seed, self.model_seed = data_seed, model_seed
-        self._members = _members(pairs, self.shapes, kept)
+        self.data_seed, self.model_seed, self.sampler = data_seed, model_seed, sampler
+        lengths = _lengths(pairs) if sampler is None else sampler.lengths
+        self._members = _members(lengths, self.shapes, kept)
         batches = [-(-len(m) // s.rows) for m, s in zip(self._members, self.shapes, strict=True)]
         self._shape_numbers = np.repeat(np.arange(len(self.shapes)), batches)
         # Two epochs are held, as the thread that works ahead may be in the next one. They are a
@@ -104,7 +109,7 @@ class Batches:
 
     @property
     def fill(self) -> Fill:
-        """The share of positions that hold real pieces, over an epoch."""
+        """The share of positions that hold real (canonical) pieces, over an epoch."""
         shapes = [self.shapes[k] for k in self._shape_numbers]
         return _fill(self.pairs, np.concatenate(self._members), shapes)
 
@@ -128,7 +133,13 @@ class Batches:
 
     def batch(self, index: int) -> Batch:
         """The batch of an index: the same whenever and however often it is asked for."""
-        return make_batch(self.pairs, self.indices(index), self.shape_of(index), self.special)
+        pairs, indices, shape = self.pairs, self.indices(index), self.shape_of(index)
+        if self.sampler is not None:
+            real = indices[indices != FILLER]
+            seeds = PIECE_STREAM, self.model_seed, self.data_seed, index
+            pairs = self.sampler.sample(real, shape, seeds)
+            indices = _filled_up(np.arange(len(real)), shape.rows)
+        return make_batch(pairs, indices, shape, self.special)
 
     def _make_order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """The shape of each batch of an epoch, and which of that shape's batches it is."""
@@ -188,7 +199,9 @@ class EvaluationBatches:
         self._plan = [
             (shape, _filled_up(members[start : start + shape.rows], shape.rows))
             for shape, members in zip(
-                self.shapes, _members(pairs, self.shapes, np.arange(len(pairs))), strict=True
+                self.shapes,
+                _members(_lengths(pairs), self.shapes, np.arange(len(pairs))),
+                strict=True,
             )
             for start in range(0, len(members), shape.rows)
         ]
@@ -285,10 +298,15 @@ def prefetch(function: Callable[[int], T], indices: Iterable[int], depth: int = 
         thread.join()
 
 
-def _members(pairs: EncodedPairs, shapes: list[Shape], kept: np.ndarray) -> list[np.ndarray]:
-    """The pairs of each shape, ascending."""
-    lengths = pairs.source.lengths[kept], pairs.target.lengths[kept]
-    assigned = assign_shapes(*lengths, shapes)
+def _lengths(pairs: EncodedPairs) -> tuple[np.ndarray, np.ndarray]:
+    return pairs.source.lengths, pairs.target.lengths
+
+
+def _members(
+    lengths: tuple[np.ndarray, np.ndarray], shapes: list[Shape], kept: np.ndarray
+) -> list[np.ndarray]:
+    """The pairs of each shape, ascending; lengths (N,) of both sides."""
+    assigned = assign_shapes(*(side[kept] for side in lengths), shapes)
     return [kept[assigned == number] for number in range(len(shapes))]
 
 

@@ -18,13 +18,16 @@ import itertools
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import numpy as np
 import sentencepiece
 
 from nmt.config.schema import VocabularyConfig
+from nmt.data.sentencepiece_sampling import PieceSampler
 from nmt.data.sentencepiece_training import REPLACEMENT, UNKNOWN, plain, sample, train_model
 from nmt.errors import DataError
 
@@ -97,6 +100,16 @@ class Vocabulary(ABC):
     @abstractmethod
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """The ids of many texts, each (length,) int32, without EOS; much faster than a loop."""
+
+    @abstractmethod
+    def encode_sampled(self, texts: Sequence[str], seed: int, alpha: float) -> list[np.ndarray]:
+        """One random segmentation of each text, (length,) int32, without EOS.
+
+        Args:
+          texts: what the ids decode to, as do those of `encode_batch`.
+          seed: 0 or more; texts, seed and alpha decide the result, whatever was drawn before.
+          alpha: above 0, at most 1; what it means and which way it acts depends on the kind.
+        """
 
     @abstractmethod
     def encode_with_spans(self, text: str) -> Pieces:
@@ -205,6 +218,14 @@ class SentencePieceVocabulary(Vocabulary):
             return []
         return self._processor.encode([plain(text) for text in texts], return_type="numpy")
 
+    def encode_sampled(self, texts: Sequence[str], seed: int, alpha: float) -> list[np.ndarray]:
+        """One random segmentation of each text, (length,) int32, without EOS.
+
+        A unigram model draws with probability proportional to p ** alpha: the smaller alpha, the
+        flatter. In a BPE model alpha is the dropout probability: the larger, the smaller pieces.
+        """
+        return self._sampler.draw([plain(text) for text in texts], alpha, Random(seed).random)
+
     def encode_with_spans(self, text: str) -> Pieces:
         """The ids of a text and where each stands in it."""
         spaced = plain(text)
@@ -229,6 +250,10 @@ class SentencePieceVocabulary(Vocabulary):
         text, spans = _join(self._characters(ids[:length]), length)
         spans += [(len(text), len(text))] * (len(ids) - length)
         return DecodedText(text, [self._names[i] for i in ids], spans)
+
+    @cached_property
+    def _sampler(self) -> PieceSampler:
+        return PieceSampler(self._processor)
 
     def _surface(self, i: int) -> str:
         if self._processor.is_unknown(i):

@@ -10,6 +10,7 @@ from nmt.config.schema import Config
 from nmt.data.batching import Batches, EvaluationBatches, choose_shapes
 from nmt.data.corpus import Corpus, Split, load_corpus
 from nmt.data.encoding import EncodedPairs, encode_pairs, saved_fingerprint, within
+from nmt.data.sampling import SubwordSampler
 from nmt.data.vocabulary import (
     Vocabularies,
     has_vocabularies,
@@ -58,7 +59,7 @@ def prepare(config: Config, run: RunDirectory) -> Prepared:
     validation = encode_pairs(corpus.validation.source, corpus.validation.target, vocabularies)
     return Prepared(
         vocabularies,
-        _batches(config, pairs, vocabularies),
+        _batches(config, pairs, corpus.train, vocabularies),
         corpus.validation,
         EvaluationBatches(
             validation,
@@ -89,16 +90,19 @@ def _encoded(run: RunDirectory, corpus: Corpus, vocabularies: Vocabularies) -> E
     return EncodedPairs.load(folder)
 
 
-def _batches(config: Config, pairs: EncodedPairs, vocabularies: Vocabularies) -> Batches:
+def _batches(
+    config: Config, pairs: EncodedPairs, train: Split, vocabularies: Vocabularies
+) -> Batches:
     data = config.data
     kept = within(pairs, data.max_pieces)
     if len(kept) < len(pairs):
         logger.info(
             "%d pairs of more than %d pieces are left out", len(pairs) - len(kept), data.max_pieces
         )
+    sampler = _sampler(config, pairs, train, vocabularies)
+    lengths = sampler.lengths if sampler else (pairs.source.lengths, pairs.target.lengths)
     shapes = choose_shapes(
-        pairs.source.lengths[kept],
-        pairs.target.lengths[kept],
+        *(side[kept] for side in lengths),
         num_shapes=data.num_shapes,
         batch_pieces=data.batch_pieces,
         batch_sentences=data.batch_sentences,
@@ -111,6 +115,7 @@ def _batches(config: Config, pairs: EncodedPairs, vocabularies: Vocabularies) ->
         data_seed=data.seed,
         model_seed=config.training.seed,
         kept=kept,
+        sampler=sampler,
     )
     means = [np.mean(side.lengths[kept]) for side in (pairs.source, pairs.target)]
     logger.info(
@@ -122,3 +127,19 @@ def _batches(config: Config, pairs: EncodedPairs, vocabularies: Vocabularies) ->
         *(100 * share for share in batches.fill),
     )
     return batches
+
+
+def _sampler(
+    config: Config, pairs: EncodedPairs, train: Split, vocabularies: Vocabularies
+) -> SubwordSampler | None:
+    alpha = config.vocabulary.sampling
+    if alpha is None:
+        return None  # and the text of the training pairs need not be kept
+    return SubwordSampler(
+        pairs,
+        train.source,
+        train.target,
+        vocabularies,
+        alpha=alpha,
+        max_pieces=config.data.max_pieces,
+    )

@@ -46,6 +46,12 @@ SECTIONS = [
         (lambda: EmbeddedConfig(num_test=0), "data.embedded.num_test must be 1 or more"),
         (lambda: VocabularyConfig(character_coverage=0.0), "character_coverage must be above 0"),
         (lambda: VocabularyConfig(size=7), "vocabulary.size must be 8 or more"),
+        (lambda: VocabularyConfig(sampling=0.0), "vocabulary.sampling must be above 0 and at most"),
+        (lambda: VocabularyConfig(sampling=1.5), "or null for none; got 1.5"),
+        (
+            lambda: VocabularyConfig(kind="unigram", sampling=0.2, symbols=("<x>",)),
+            "vocabulary.sampling would split vocabulary.symbols",
+        ),
         (lambda: RecurrentConfig(dropout=1.0), "model.dropout must be at least 0 and below 1"),
         (lambda: RecurrentConfig(tie_projection=True), "model.tie_projection needs"),
         (

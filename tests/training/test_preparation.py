@@ -76,6 +76,21 @@ def test_a_corpus_that_changed_is_refused(config, run, tmp_path):
         prepare(config, run)
 
 
+def test_subword_sampling_is_for_training_pairs_alone(config, tmp_path):
+    plain = prepare(config, RunDirectory.create(tmp_path / "plain", config))
+    assert plain.batches.sampler is None
+    on = replace(config, vocabulary=VocabularyConfig(size=16, sampling=0.5))
+    sampled = prepare(on, RunDirectory.create(tmp_path / "sampled", on))
+    assert sampled.batches.sampler.alpha == 0.5
+    texts = sampled.batches.sampler.source_texts, sampled.batches.sampler.target_texts
+    assert [side[:2] for side in texts] == [["a b c", "d e"], ["x y z", "w v"]]
+    for index in range(20):
+        assert max(sampled.batches.shape_of(index)[1:]) <= config.data.max_pieces
+    for (a, _), (b, _) in zip(plain.validation_batches, sampled.validation_batches, strict=True):
+        for mine, other in zip(a, b, strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
 def test_separate_vocabularies(config, tmp_path):
     config = replace(config, vocabulary=VocabularyConfig(size=10, joint=False))
     prepared = prepare(config, RunDirectory.create(tmp_path / "other", config))
