@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/nmt evaluate $(RUN) --alignments 6
 
 test: .venv/installed-dev check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What holds for all tests: compiled programs are kept between runs, and nothing is downloaded."""
+"""What holds for all tests: they compile cheaply, keep what they compiled, and download nothing."""
 
 import os
 from pathlib import Path
@@ -12,8 +12,24 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compilation_cache():
-    """What one test has compiled, the next, and the next run of the tests, need not."""
+def compilation():
+    """Models this small run in no time; compiling them well would take most of it.
+
+    What one test has compiled, the next, and the next run of the tests, need not.
+    """
+    import jax
+
     from nmt.devices import use_compilation_cache
 
     use_compilation_cache()
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture
+def optimized_compilation():
+    """Compiles as in real use."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)

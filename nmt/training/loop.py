@@ -2,7 +2,6 @@
 
 import logging
 import math
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +18,9 @@ from nmt.runs.checkpoints import AVERAGE, PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training.compilation import CompiledSteps
 from nmt.training.preparation import Prepared, prepare
-from nmt.training.reporting import Reporter, duration, logging_to, seconds_trained
+from nmt.training.reporting import Clock, Log, Reporter, duration, logging_to, seconds_trained
 from nmt.training.signals import Interrupted, Signals, remembered_signals
-from nmt.training.step import Counters, Metrics, Trainer, TrainState, zero_sums
+from nmt.training.step import Counters, Trainer, TrainState, zero_sums
 from nmt.training.validation import Validation, Validator
 
 __all__ = ["Interrupted", "train"]
@@ -87,7 +86,7 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     key = jax.random.key(training.seed)
     indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
     batches = prefetch(prepared.batches.batch, indices, depth=2 * training.accumulation)
-    log = Log(config.training, trainer, prepared, reporter, clock, state)
+    log = Log(training, trainer, prepared.batches, reporter, clock, state)
 
     step = first_step
     try:
@@ -103,7 +102,7 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
                 validation = validator.validate(weights, translations, signals.check)
                 clock.resume()
                 better = validation.score > progress.best_score
-                _log_validation(reporter, clock, step, validation, better)
+                log.write_validation(step, validation, better=better)
                 progress, state = _judged(training, progress, state, validation, step)
                 checkpoints.save(step, _items(state, progress), score=validation.score)
             elif step % training.save_every == 0 and step > first_step:
@@ -116,7 +115,7 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
             step += 1
             reporter.advance()
             if step % training.log_every == 0 or step == training.num_steps:
-                log.write(step, state, metrics)
+                _check_skipped(log.write(step, state, metrics))
                 state = replace(state, sums=zero_sums())
     except Interrupted as interrupted:
         checkpoints.save(step, _items(state, progress), interrupted=True)
@@ -132,39 +131,6 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     if training.patience is not None and progress.stale >= training.patience:
         logger.info("no better score in %d validations: stopped early", progress.stale)
     logger.info("finished %d steps in %s", step, duration(clock.seconds))
-
-
-class Clock:
-    """Seconds of a run, those before it was resumed included, and of the time since a mark."""
-
-    def __init__(self, seconds_before: float):
-        self._start = time.perf_counter() - seconds_before
-        self._mark = time.perf_counter()
-        self._paused = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Since the run began."""
-        return time.perf_counter() - self._start
-
-    @property
-    def minutes(self) -> float:
-        """Since the run began."""
-        return self.seconds / 60
-
-    def lap(self) -> float:
-        """Seconds since the last lap, pauses left out."""
-        now = time.perf_counter()
-        seconds, self._mark = now - self._mark, now
-        return seconds
-
-    def pause(self) -> None:
-        """Stops the lap's time."""
-        self._paused = time.perf_counter()
-
-    def resume(self) -> None:
-        """Lets the lap's time go on."""
-        self._mark += time.perf_counter() - self._paused
 
 
 def _initial(config: Config, prepared: Prepared) -> tuple[Trainer, TrainState]:
@@ -234,65 +200,6 @@ def _judged(
     return progress, state
 
 
-class Log:
-    """Tells how the steps since the last log went: the loop's only wait for the device."""
-
-    def __init__(
-        self,
-        training: TrainingConfig,
-        trainer: Trainer,
-        prepared: Prepared,
-        reporter: Reporter,
-        clock: Clock,
-        state: TrainState,
-    ):
-        self.training, self.trainer, self.prepared = training, trainer, prepared
-        self.reporter, self.clock = reporter, clock
-        # Pieces and steps that the state brought along count in the sums, but took no time now.
-        self._pieces_before = int(state.sums.num_pieces)
-        self._last_step = int(state.counters.step)
-        clock.lap()
-
-    def write(self, step: int, state: TrainState, metrics: Metrics) -> None:
-        """Logs a step; the sums of `state` are of the steps since the last one logged.
-
-        Raises:
-          RunError: no update has been finite for too long.
-        """
-        sums, counters, scale, norm = jax.device_get(
-            (state.sums, state.counters, state.lr_scale, metrics.gradient_norm)
-        )
-        seconds = self.clock.lap()
-        num_pieces = int(sums.num_pieces)
-        perplexity = math.exp(min(sums.nll / num_pieces, 700.0)) if num_pieces else math.nan
-        loss = float(sums.loss / num_pieces) if num_pieces else math.nan
-        epoch = self.prepared.batches.epoch_of(step * self.training.accumulation - 1)
-        rate = (num_pieces - self._pieces_before) / seconds
-        left = (self.training.num_steps - step) / (step - self._last_step) * seconds
-        self._pieces_before, self._last_step = 0, step
-        self.reporter.record(
-            step,
-            epoch=epoch,
-            loss=loss,
-            perplexity=perplexity,
-            learning_rate=float(self.trainer.schedule(step - 1) * scale),
-            gradient_norm=float(norm),
-            skipped=int(counters.skipped),
-            tokens_per_second=rate,
-            seconds=self.clock.seconds,
-        )
-        logger.info(
-            "step %d, epoch %d: loss %.3f, perplexity %.2f, %.0f tokens/s, %s left",
-            step,
-            epoch + 1,
-            loss,
-            perplexity,
-            rate,
-            duration(left),
-        )
-        _check_skipped(counters)
-
-
 def _check_skipped(counters: Counters) -> None:
     if counters.skipped_in_a_row:
         logger.warning(
@@ -306,22 +213,3 @@ def _check_skipped(counters: Counters) -> None:
             "try a lower training.learning_rate, more training.warmup_steps, "
             "or a smaller training.clip_norm"
         )
-
-
-def _log_validation(reporter, clock, step, validation: Validation, better: bool) -> None:
-    reporter.record(
-        step,
-        validation_loss=validation.loss,
-        validation_perplexity=validation.perplexity,
-        validation_bleu=validation.bleu,
-        seconds=clock.seconds,
-    )
-    logger.info(
-        "step %d: validation loss %.3f, perplexity %.2f, BLEU %.2f%s, after %s",
-        step,
-        validation.loss,
-        validation.perplexity,
-        validation.bleu,
-        " (the best so far)" if better else "",
-        duration(clock.seconds),
-    )

@@ -146,14 +146,6 @@ def make_tiny(config: ModelConfig, precision: str = "float32", seed: int = 0) ->
     return TinyModel(config, graphs[0], params, precision, source_size)
 
 
-@pytest.fixture(scope="package", autouse=True)
-def cheap_compilation():
-    """Models this small run in no time; compiling them well would take most of it."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(scope="session")
 def tiny():
     """tiny(config, precision) -> TinyModel."""
