@@ -1,0 +1,262 @@
+"""What lies where in a run directory: opened, created, locked, and never half-written.
+
+config.yaml        the whole config, defaults included
+environment.json   versions, device, git commit, fingerprints of the corpus
+vocabulary/        the trained vocabularies
+data/              the encoded corpus
+checkpoints/STEP/  see checkpoints.py
+metrics.jsonl      what was measured, a line for each measurement; tensorboard/ holds the same
+translations/      STEP.txt, the validation split as the model translated it at that step
+evaluations/       SPLIT.STEP.json, scores with the texts and settings they belong to
+alignments/        pictures of alignment matrices
+log.txt            what the program said
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from nmt.config.reader import differing_keys, read_config, to_yaml
+from nmt.config.schema import Config
+from nmt.errors import RunError, nearest
+
+MAY_DIFFER = frozenset(  # on resuming: none of these changes what a step computes
+    f"training.{name}"
+    for name in ("num_steps", "max_minutes", "patience", "log_every", "save_every", "keep_last")
+)
+PACKAGES = ("nmt", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece")
+
+
+class RunDirectory:
+    """The places of one run. Making the object touches no file; `create` and `open` do."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.config_file = self.path / "config.yaml"
+        self.environment_file = self.path / "environment.json"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.log_file = self.path / "log.txt"
+        self.vocabulary = self.path / "vocabulary"
+        self.data = self.path / "data"
+        self.checkpoints = self.path / "checkpoints"
+        self.tensorboard = self.path / "tensorboard"
+        self.translations = self.path / "translations"
+        self.alignments = self.path / "alignments"
+        self.evaluations = self.path / "evaluations"
+        self._lock_file = self.path / ".lock"
+
+    def __repr__(self):
+        return f"RunDirectory({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, config: Config) -> "RunDirectory":
+        """Makes a new run of `config`; config.yaml is written last, so a run always has one.
+
+        Raises:
+          RunError: where there is a run already, or a folder with something else in it, or where
+            nothing can be written.
+        """
+        run = cls(path)
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            others = [name for name in os.listdir(run.path) if not name.startswith(".")]
+        except OSError as error:
+            raise RunError(f"cannot make the run directory {path}: {error.strerror}") from None
+        with run.locked():
+            if run.exists():
+                raise RunError(f"{path} is a run already")
+            if others:
+                raise RunError(f"{path} is no run and not empty: it has {sorted(others)[0]}")
+            write_atomically(run.config_file, to_yaml(config))
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "RunDirectory":
+        """Opens a run that exists.
+
+        Raises:
+          RunError: where there is none.
+        """
+        run = cls(path)
+        if run.exists():
+            return run
+        if not run.path.exists():
+            siblings = [file.parent.name for file in sorted(run.path.parent.glob("*/config.yaml"))]
+            raise RunError(f"run {path} does not exist{nearest(run.path.name, siblings)}")
+        raise RunError(f"{path} is no run: it has no config.yaml")
+
+    def exists(self) -> bool:
+        """Whether a run is here."""
+        return self.config_file.is_file()
+
+    def read_config(self, overrides: tuple[str, ...] | list[str] = ()) -> Config:
+        """The run's config, with overrides for this call only."""
+        return read_config(self.config_file, overrides)
+
+    def check_same_config(self, config: Config) -> None:
+        """Lets `config` take the run up again; what may differ is written to config.yaml.
+
+        Raises:
+          RunError: naming the keys that differ and must not.
+        """
+        differing = differing_keys(self.read_config(), config)
+        changed = [
+            f"{key} is {_short(here)} there and {_short(asked)} here"
+            for key, here, asked in differing
+            if key not in MAY_DIFFER and not key.startswith("search.")
+        ]
+        if changed:
+            raise RunError(
+                f"run {self.path} has another config: {'; '.join(changed)}; "
+                "choose another directory with --run, or go back to the run's own values"
+            )
+        if differing:
+            write_atomically(self.config_file, to_yaml(config))
+
+    def write_environment(self, fingerprints: Mapping[str, str]) -> None:
+        """Writes environment.json; `fingerprints` are those of the corpus, by split."""
+        environment = describe_environment() | {"corpus": dict(fingerprints)}
+        write_atomically(self.environment_file, json.dumps(environment, indent=2) + "\n")
+
+    def check_same_corpus(self, fingerprints: Mapping[str, str]) -> None:
+        """Refuses to go on with a corpus that changed under the run.
+
+        Raises:
+          RunError: naming the splits that changed.
+        """
+        try:
+            before = json.loads(self.environment_file.read_text())["corpus"]
+        except FileNotFoundError:
+            return  # stopped before its environment was written
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunError(f"{self.environment_file} is damaged") from None
+        changed = [name for name in fingerprints if before.get(name) != fingerprints[name]]
+        if changed:
+            raise RunError(
+                f"the corpus of run {self.path} has changed ({', '.join(changed)}); "
+                "choose another directory with --run, or bring the old files back"
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the run for this process; the system lets go of it however the process ends.
+
+        Raises:
+          RunError: where another process holds it.
+        """
+        try:
+            file = self._lock_file.open("a+")
+        except OSError as error:
+            raise RunError(f"cannot write into {self.path}: {error.strerror}") from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = " ".join(file.read(100).split()) or "another process"
+                raise RunError(f"run {self.path} is in use by {holder}") from None
+            except OSError as error:
+                raise RunError(f"cannot lock {self._lock_file}: {error.strerror}") from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}\n")
+            file.flush()
+            yield  # closing the file lets go; removing it would let two processes lock two files
+
+
+def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
+    """Writes a file so that whoever looks, and whenever the power fails, finds all or nothing.
+
+    Raises:
+      RunError: where it cannot be written; what was there before stays whole.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.tmp")
+    content = content.encode() if isinstance(content, str) else content
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise RunError(f"cannot write {path}: {error.strerror}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk: without it a rename may be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def describe_environment() -> dict[str, Any]:
+    """What a result may depend on besides config and corpus; starts jax, and names no user."""
+    import jax
+
+    devices = jax.devices()
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "device": {"kind": devices[0].device_kind, "count": len(devices)},
+        "processes": jax.process_count(),
+        "git_commit": git_commit(Path(__file__).parents[2]),
+    }
+
+
+def git_commit(source_tree: Path) -> str | None:
+    """The commit of a checkout, with "-changed" where files differ from it; None where it is none.
+
+    An installed package may lie inside the checkout of something else, hence the look for .git.
+    """
+    if not (source_tree / ".git").exists():
+        return None
+    git = ["git", "-C", str(source_tree)]
+    quiet = {"capture_output": True, "text": True, "timeout": 10}
+    try:
+        commit = subprocess.run([*git, "rev-parse", "--verify", "HEAD"], **quiet)
+        status = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], **quiet)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if commit.returncode or status.returncode:
+        return None
+    return commit.stdout.strip() + ("-changed" if status.stdout.strip() else "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """The processor's name; bit-equal resuming is promised on the same kind only."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _short(value: Any) -> str:
+    text = (
+        "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    )
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,379 @@
+import json
+import logging
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from nmt.errors import RunError
+from nmt.runs.checkpoints import Checkpoints
+from nmt.runs.manifest import NAME, read_manifest
+
+
+def some_items(seed=0):
+    """Items with every kind of leaf that training saves, bits of odd numbers included."""
+    rng = np.random.default_rng(seed)
+    params = {
+        "encoder": {"layers": {0: {"W": jnp.asarray(rng.normal(size=(3, 4)), jnp.float32)}}},
+        "odd": np.array([np.nan, -0.0, np.inf, 1e-45], np.float32),
+        "low": jnp.asarray(rng.normal(size=5), jnp.bfloat16),
+    }
+    training = {
+        "opt_state": optax.adam(1e-3).init(params),
+        "key": jax.random.key_data(jax.random.key(seed)),
+        "count": jnp.int32(seed),
+        "none": jnp.zeros((0, 3)),
+        "best": 27.25,
+        "step": 2**40,
+        "flag": np.asarray(True),
+    }
+    return {"params": params, "training": training}
+
+
+def assert_same_bits(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        x, y = np.asarray(x), np.asarray(y)
+        assert x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    opened = Checkpoints(tmp_path / "run" / "checkpoints", keep_last=2)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder of the checkpoints 1 and 2, of which the tests damage copies."""
+    folder = tmp_path_factory.mktemp("run") / "checkpoints"
+    checkpoints = Checkpoints(folder)
+    checkpoints.save(1, some_items(1), score=2.0)
+    checkpoints.save(2, some_items(2), score=1.0)
+    checkpoints.close()
+    return folder
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return Path(shutil.copytree(saved, tmp_path / "run" / "checkpoints"))
+
+
+def tiny(step):
+    return {"params": {"w": np.full(2, step, np.float32)}}
+
+
+def save_tiny(checkpoints, step, **options):
+    checkpoints.save(step, tiny(step), **options)
+    checkpoints.wait()
+
+
+def test_bit_exact_round_trip(saved):
+    items, like = some_items(2), some_items(3)
+    restored = Checkpoints(saved).restore(2, like)
+    assert_same_bits(restored, items)
+    for value, wanted in zip(jax.tree.leaves(restored), jax.tree.leaves(like), strict=True):
+        assert isinstance(value, type(wanted))
+
+
+def test_one_item_and_shapes_alone_suffice(saved):
+    like = jax.eval_shape(lambda: {"params": some_items()["params"]})
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), like)
+    assert_same_bits(Checkpoints(saved).restore(1, like), {"params": some_items(1)["params"]})
+
+
+def test_weights_load_as_numpy_with_their_own_keys(saved):
+    weights = Checkpoints(saved).load_weights("best")
+    assert_same_bits(weights, some_items(1)["params"])
+    assert all(type(leaf) is np.ndarray for leaf in jax.tree.leaves(weights))
+    assert list(weights["encoder"]["layers"]) == [0]
+
+
+def test_weights_load_without_the_training_item(copy):
+    shutil.rmtree(copy / "2" / "training")
+    assert_same_bits(Checkpoints(copy).load_item(2, "params"), some_items(2)["params"])
+
+
+def test_donated_arrays_are_saved_as_they_were(checkpoints):
+    step = jax.jit(lambda tree: jax.tree.map(lambda x: x + 1, tree), donate_argnums=0)
+    state = step({"w": jnp.zeros((200, 200))})
+    for _ in range(3):
+        before = np.array(state["w"])
+        checkpoints.save(1, {"params": state})
+        state = step(step(state))
+        checkpoints.wait()
+        np.testing.assert_array_equal(checkpoints.load_item(1, "params")["w"], before)
+        state = step(checkpoints.restore(1, {"params": state})["params"])
+        np.testing.assert_array_equal(state["w"], before + 1)
+
+
+def test_arrays_that_differ_are_listed(saved):
+    like = some_items()["params"]
+    like["encoder"]["layers"][0] = {"W": jnp.zeros((4, 3)), "b": jnp.zeros(4)}
+    like["low"] = like["low"].astype(jnp.float32)
+    del like["odd"]
+    with pytest.raises(RunError) as caught:
+        Checkpoints(saved).restore(1, {"params": like, "average": {"w": np.zeros(1)}})
+    message = str(caught.value)
+    assert "checkpoint 1" in message and "is of another model" in message
+    assert "params.encoder.layers.0.W wanted float32 [4, 3], came float32 [3, 4]" in message
+    assert "params.encoder.layers.0.b wanted float32 [4], came nothing" in message
+    assert "params.low wanted float32 [5], came bfloat16 [5]" in message
+    assert "params.odd wanted nothing, came float32 [4]" in message
+    assert "average.w wanted float64 [1], came nothing" in message
+    assert "\n" not in message
+
+
+def test_a_long_list_is_cut(saved):
+    like = {"params": {f"w{i}": np.zeros(1) for i in range(30)}}
+    with pytest.raises(RunError, match=r"; and 25 more$"):
+        Checkpoints(saved).restore(1, like)
+
+
+def all_files(folder):
+    return sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_flipped_bit_in_any_file_is_found(saved, copy, caplog):
+    rng = np.random.default_rng(0)
+    files = all_files(saved / "2")
+    assert Path(NAME) in files and len(files) > 10
+    for name in files:
+        content = bytearray((saved / "2" / name).read_bytes())
+        content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        (copy / "2" / name).write_bytes(content)
+        caplog.clear()
+        damaged = Checkpoints(copy)
+        assert damaged.latest() == 1
+        (message,) = [record.getMessage() for record in caplog.records]
+        assert message.startswith("checkpoint 2 is damaged and passed over:")
+        assert name.as_posix() in message
+        with pytest.raises(RunError, match="checkpoint 2 of run .* is damaged: "):
+            damaged.restore(2, some_items())
+        shutil.copy(saved / "2" / name, copy / "2" / name)
+    assert Checkpoints(copy).latest() == 2
+
+
+def test_a_truncated_or_missing_file_is_found(saved, copy):
+    for name in all_files(saved / "2"):
+        content = (saved / "2" / name).read_bytes()
+        (copy / "2" / name).write_bytes(content[: len(content) // 2])
+        assert Checkpoints(copy).latest() == 1
+        (copy / "2" / name).unlink()
+        assert Checkpoints(copy).latest() == 1
+        (copy / "2" / name).write_bytes(content)
+    assert Checkpoints(copy).latest() == 2
+
+
+def test_a_damaged_best_gives_way_to_the_next_best(copy, caplog):
+    (copy / "1" / NAME).write_text("{}")
+    assert Checkpoints(copy).resolve("best") == (2, "params")
+    assert "checkpoint 1 is damaged" in caplog.text
+
+
+def test_a_copy_under_another_name_is_no_checkpoint(copy, caplog):
+    shutil.copytree(copy / "1", copy / "3")
+    assert Checkpoints(copy).latest() == 2
+    assert "checkpoint 3 is damaged and passed over: it is a copy of checkpoint 1" in caplog.text
+
+
+def test_a_half_written_checkpoint_is_named_and_cleared(copy, caplog):
+    unfinished = copy / ".unfinished" / "7.orbax-checkpoint-tmp"
+    unfinished.mkdir(parents=True)
+    (copy / "notes").mkdir()
+    (copy / "007").mkdir()
+    checkpoints = Checkpoints(copy)
+    assert checkpoints.latest() == 2
+    assert "checkpoint 7 was not finished and is passed over" in caplog.text
+    save_tiny(checkpoints, 7)
+    assert checkpoints.latest() == 7 and not unfinished.exists()
+    checkpoints.close()
+
+
+def test_a_damaged_checkpoint_is_replaced_by_its_step_done_again(copy):
+    (copy / "2" / NAME).write_text("")
+    checkpoints = Checkpoints(copy, keep_last=1)
+    assert checkpoints.latest() == 1
+    save_tiny(checkpoints, 2)
+    checkpoints.close()
+    assert checkpoints.latest() == 2
+    np.testing.assert_array_equal(checkpoints.load_item(2, "params")["w"], 2)
+
+
+def test_the_last_and_the_best_are_kept(checkpoints):
+    scores = {1: 3.0, 2: 9.0, 3: 9.0, 4: None, 5: math.nan, 6: 1.0}
+    for step, score in scores.items():
+        save_tiny(checkpoints, step, score=score)
+        known = {s: v for s, v in scores.items() if s <= step and v is not None and v == v}
+        best = min(known, key=lambda s: (-known[s], s))
+        assert checkpoints.steps() == sorted({best, *range(max(1, step - 1), step + 1)})
+        assert checkpoints.best() == best
+    assert read_manifest(checkpoints.folder / "5").score is None
+    assert json.loads((checkpoints.folder / "2" / NAME).read_text())["score"] == 9.0
+
+
+def test_without_scores_the_best_is_the_last(checkpoints):
+    for step in (1, 2, 3):
+        save_tiny(checkpoints, step)
+    assert checkpoints.best() is None
+    assert checkpoints.resolve("best") == (3, "params")
+    assert checkpoints.steps() == [2, 3]
+
+
+def test_an_interrupted_checkpoint_serves_resuming_only(checkpoints):
+    save_tiny(checkpoints, 1, score=1.0)
+    save_tiny(checkpoints, 2, score=99.0, interrupted=True)
+    assert checkpoints.latest() == 2
+    assert checkpoints.steps() == [1]
+    assert checkpoints.best() == 1
+    assert checkpoints.resolve("last") == (1, "params")
+    assert checkpoints.resolve("2") == (2, "params")
+    save_tiny(checkpoints, 3, interrupted=True)
+    assert checkpoints.latest() == 3
+    save_tiny(checkpoints, 4)
+    assert sorted(p.name for p in checkpoints.folder.glob("[0-9]*")) == ["1", "4"]
+
+
+def test_an_interrupted_checkpoint_never_replaces_a_regular_one(checkpoints):
+    save_tiny(checkpoints, 1, score=1.0)
+    save_tiny(checkpoints, 1, interrupted=True)
+    assert checkpoints.steps() == [1] and checkpoints.best() == 1
+
+
+def test_only_an_interrupted_checkpoint(checkpoints):
+    save_tiny(checkpoints, 5, interrupted=True)
+    with pytest.raises(RunError, match=r"has no finished checkpoint; \(legal: 5\)"):
+        checkpoints.resolve("best")
+    assert checkpoints.resolve("5") == (5, "params")
+
+
+def test_the_average_is_what_is_evaluated(checkpoints):
+    items = {"params": {"w": np.zeros(2)}, "average": {"w": np.ones(2)}}
+    checkpoints.save(1, items)
+    checkpoints.wait()
+    for which in ("best", "last", "average", "1"):
+        assert checkpoints.resolve(which) == (1, "average")
+        np.testing.assert_array_equal(checkpoints.load_weights(which)["w"], 1)
+
+
+@pytest.mark.parametrize("which", ["bset", "3", "-1", "01", "", "../1"])
+def test_no_such_checkpoint(saved, which):
+    with pytest.raises(RunError, match=r"has no checkpoint .*legal: best, last, average, 1, 2"):
+        Checkpoints(saved).resolve(which)
+
+
+def test_no_average_and_no_checkpoint_at_all(saved, tmp_path):
+    with pytest.raises(RunError, match="keeps no average of its weights"):
+        Checkpoints(saved).resolve("average")
+    empty = Checkpoints(tmp_path / "absent")
+    assert empty.latest() is None and empty.best() is None and empty.steps() == []
+    with pytest.raises(RunError, match="has no finished checkpoint$"):
+        empty.resolve("best")
+    with pytest.raises(RunError, match="checkpoint 1 of run .* is damaged: it has no manifest"):
+        empty.load_item(1, "params")
+    with pytest.raises(RunError, match="checkpoint 1 has no item weights"):
+        Checkpoints(saved).load_item(1, "weights")
+
+
+def test_a_failed_save_is_told_and_leaves_the_last_whole(checkpoints, monkeypatch, caplog, capfd):
+    save_tiny(checkpoints, 1)
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nmt.runs.checkpoints.describe_files", full)
+        checkpoints.save(2, tiny(2))
+        with pytest.raises(RunError, match="cannot write checkpoint 2 .*: No space left on device"):
+            checkpoints.wait()
+    assert checkpoints.latest() == 1
+    save_tiny(checkpoints, 2)
+    assert checkpoints.latest() == 2
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    checkpoints = Checkpoints(tmp_path / "file" / "checkpoints")
+    with pytest.raises(RunError, match="cannot write checkpoint 1 in .*: Not a directory"):
+        checkpoints.save(1, tiny(1))
+    checkpoints.close()
+
+
+def test_saving_and_reading_say_nothing(checkpoints, caplog, capfd):
+    with caplog.at_level(logging.INFO):
+        save_tiny(checkpoints, 1)
+        checkpoints.load_weights("last")
+    assert [record.getMessage() for record in caplog.records] == []
+    assert capfd.readouterr() == ("", "")
+
+
+SHARDED = """
+import sys
+import jax, numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from nmt.runs.checkpoints import Checkpoints
+mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+rows = NamedSharding(mesh, PartitionSpec("data"))
+everywhere = NamedSharding(mesh, PartitionSpec())
+like = {"w": jax.device_put(np.zeros((8, 2), np.float32), rows),
+        "n": jax.device_put(np.int32(0), everywhere)}
+checkpoints = Checkpoints(sys.argv[1])
+restored = checkpoints.restore(1, {"params": like})["params"]
+assert restored["w"].sharding == rows and restored["n"].sharding == everywhere
+checkpoints.save(2, {"params": jax.tree.map(lambda x: x * 2, restored)})
+checkpoints.close()
+"""
+
+
+@pytest.mark.slow
+def test_a_checkpoint_moves_to_another_number_of_devices(tmp_path):
+    w, n = np.arange(16, dtype=np.float32).reshape(8, 2), np.int32(3)
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+    checkpoints.save(1, {"params": {"w": jnp.asarray(w), "n": jnp.asarray(n)}})
+    checkpoints.close()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-W", "error", "-c", SHARDED, str(checkpoints.folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    weights = checkpoints.load_item(2, "params")
+    np.testing.assert_array_equal(weights["w"], w * 2)
+    np.testing.assert_array_equal(weights["n"], n * 2)
+
+
+KILLED = """
+import os, signal, sys, threading, time
+import numpy as np
+from nmt.runs.checkpoints import Checkpoints
+checkpoints = Checkpoints(sys.argv[1])
+checkpoints.save(1, {"params": {"w": np.full(1000, 1)}})
+checkpoints.wait()
+threading.Thread(target=lambda: (time.sleep(float(sys.argv[2])),
+                                 os.kill(os.getpid(), signal.SIGKILL))).start()
+for step in range(2, 10_000):
+    checkpoints.save(step, {"params": {"w": np.full(1000, step)}})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.013, 0.2, 0.431])
+def test_killed_while_saving_the_latest_is_whole(tmp_path, seconds):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(seconds)]
+    assert subprocess.run(command, env=environment, capture_output=True).returncode == -9
+    checkpoints = Checkpoints(tmp_path)
+    step = checkpoints.latest()
+    np.testing.assert_array_equal(checkpoints.load_item(step, "params")["w"], np.full(1000, step))

@@ -1,0 +1,208 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nmt.config.schema import Config, DataConfig, RecurrentConfig, SearchConfig, TrainingConfig
+from nmt.errors import RunError
+from nmt.runs.directory import RunDirectory, git_commit, write_atomically
+
+CONFIG = Config(data=DataConfig(path="embedded"))
+LOCK = """
+import sys
+from nmt.errors import RunError
+from nmt.runs.directory import RunDirectory
+try:
+    with RunDirectory.open(sys.argv[1]).locked():
+        print("locked", flush=True)
+        sys.stdin.read()
+except RunError as error:
+    print(error, flush=True)
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunDirectory.create(tmp_path / "runs" / "first", CONFIG)
+
+
+@pytest.fixture
+def start():
+    """Starts another Python process that locks a run and waits."""
+    started = []
+
+    def start(path):
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        process = subprocess.Popen(
+            [sys.executable, "-c", LOCK, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        started.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_create_then_open_gives_the_config(run):
+    assert RunDirectory.open(run.path).read_config() == CONFIG
+    assert run.read_config(["search.beam_size=1"]).search.beam_size == 1
+    assert run.read_config() == CONFIG
+
+
+def test_create_refuses_a_run_and_a_folder_of_other_things(run, tmp_path):
+    with pytest.raises(RunError, match="is a run already"):
+        RunDirectory.create(run.path, CONFIG)
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(RunError, match="no run and not empty: it has runs"):
+        RunDirectory.create(tmp_path, CONFIG)
+    with pytest.raises(RunError, match="cannot make the run directory"):
+        RunDirectory.create(tmp_path / "thesis.tex", CONFIG)
+
+
+def test_create_takes_up_what_a_killed_start_left(tmp_path):
+    (tmp_path / ".config.yaml.tmp").write_text("data: {pa")
+    (tmp_path / ".lock").write_text("process 1\n")
+    assert RunDirectory.create(tmp_path, CONFIG).read_config() == CONFIG
+    assert sorted(os.listdir(tmp_path)) == [".lock", "config.yaml"]
+
+
+def test_open_says_what_is_wrong(run, tmp_path):
+    with pytest.raises(RunError, match='does not exist; did you mean "first"'):
+        RunDirectory.open(run.path.parent / "frist")
+    with pytest.raises(RunError, match="does not exist$"):
+        RunDirectory.open(tmp_path / "absent")
+    with pytest.raises(RunError, match="is no run: it has no config.yaml"):
+        RunDirectory.open(tmp_path)
+
+
+def test_what_may_differ_is_taken_over(run):
+    training = TrainingConfig(
+        num_steps=7, max_minutes=1.0, patience=2, log_every=1, save_every=9, keep_last=1
+    )
+    changed = replace(CONFIG, training=training, search=SearchConfig(beam_size=2))
+    run.check_same_config(changed)
+    assert run.read_config() == changed
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            replace(CONFIG, model=RecurrentConfig(cell="lstm")),
+            "model.cell is 'gru_reset_after' ther",
+        ),
+        (replace(CONFIG, training=TrainingConfig(seed=2)), "training.seed is 1 there and 2 here"),
+        (
+            replace(CONFIG, data=DataConfig(path="embedded", max_pieces=None, tokenized=True)),
+            "data.tokenized is false there and true here; data.max_pieces is 256 there and null he",
+        ),
+    ],
+)
+def test_another_config_is_refused_and_nothing_written(run, changed, message):
+    changed = replace(changed, search=SearchConfig(beam_size=2))
+    with pytest.raises(RunError, match=message):
+        run.check_same_config(changed)
+    assert run.read_config() == CONFIG
+
+
+def test_a_second_process_is_refused_and_a_dead_one_holds_nothing(run, start):
+    first, said = start(run.path)
+    assert said == "locked"
+    _, refused = start(run.path)
+    assert refused.startswith(f"run {run.path} is in use by process {first.pid} on ")
+    with pytest.raises(RunError, match="is in use by process"), run.locked():
+        pass
+    first.kill()
+    first.wait()
+    with run.locked():
+        _, refused = start(run.path)
+        assert "is in use by" in refused
+    with run.locked():
+        pass  # letting go lets in
+
+
+def test_a_lock_is_let_go_on_an_error(run):
+    with pytest.raises(ZeroDivisionError), run.locked():
+        1 / 0  # noqa: B018
+    with run.locked():
+        pass
+
+
+def test_environment(run):
+    run.write_environment({"train": "aa", "validation": "bb"})
+    environment = json.loads(run.environment_file.read_text())
+    assert environment["corpus"] == {"train": "aa", "validation": "bb"}
+    assert environment["python"] == sys.version.split()[0]
+    import jax
+
+    assert environment["packages"]["jax"] == jax.__version__
+    assert environment["device"]["count"] == jax.device_count()
+    assert str(Path.home()) not in run.environment_file.read_text()
+
+
+def test_a_corpus_that_changed_is_refused(run):
+    run.check_same_corpus({"train": "aa"})  # nothing known yet
+    run.write_environment({"train": "aa", "validation": "bb"})
+    run.check_same_corpus({"train": "aa", "validation": "bb"})
+    with pytest.raises(RunError, match=r"has changed \(validation\)"):
+        run.check_same_corpus({"train": "aa", "validation": "cc"})
+    run.environment_file.write_text("{")
+    with pytest.raises(RunError, match="environment.json is damaged"):
+        run.check_same_corpus({"train": "aa"})
+
+
+def test_git_commit(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert git_commit(tmp_path) is None
+    git("init", "--quiet")
+    assert git_commit(tmp_path) is None  # no commit yet
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "--quiet", "--message", "x")
+    assert git_commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "file").write_text("2")
+    assert git_commit(tmp_path) == git("rev-parse", "HEAD") + "-changed"
+    (tmp_path / "installed").mkdir()
+    assert git_commit(tmp_path / "installed") is None  # inside another's checkout
+
+
+@pytest.mark.parametrize("content", ["é\n", b"\x00\xff", ""])
+def test_write_atomically(tmp_path, content):
+    file = tmp_path / "file"
+    file.write_text("before")
+    write_atomically(file, content)
+    assert file.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("before")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match="cannot write .*file: No space left on device"):
+        write_atomically(file, "after")
+    assert file.read_text() == "before" and os.listdir(tmp_path) == ["file"]
+
+
+def test_importing_starts_neither_jax_nor_orbax():
+    check = "import sys, nmt.runs.directory; sys.exit(bool({'jax', 'orbax'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    assert subprocess.run([sys.executable, "-c", check], env=environment).returncode == 0

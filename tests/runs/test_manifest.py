@@ -1,0 +1,102 @@
+import hashlib
+
+import pytest
+
+from nmt.errors import RunError
+from nmt.runs.manifest import (
+    NAME,
+    ArrayEntry,
+    FileEntry,
+    Manifest,
+    describe_files,
+    read_manifest,
+    verify_files,
+    write_manifest,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with files in the places where items and what is common to them lie."""
+    for name, content in [("common", b"c"), ("params/d/x", b"xy"), ("training/empty", b"")]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def manifest_of(folder, **changes):
+    items = {"params": (ArrayEntry(("layers", 0, "kernel"), (2, 3), "bfloat16"),)}
+    values = {"step": 5, "score": 1.5, "interrupted": False, "time": "t", "items": items}
+    return Manifest(**{**values, "files": describe_files(folder), **changes})
+
+
+def test_files_are_described_by_size_and_sha256(folder):
+    assert describe_files(folder) == {
+        "common": FileEntry(1, hashlib.sha256(b"c").hexdigest()),
+        "params/d/x": FileEntry(2, hashlib.sha256(b"xy").hexdigest()),
+        "training/empty": FileEntry(0, hashlib.sha256(b"").hexdigest()),
+    }
+
+
+def test_what_is_written_is_read(folder):
+    manifest = manifest_of(folder)
+    write_manifest(folder, manifest)
+    assert read_manifest(folder) == manifest
+    assert read_manifest(folder).items["params"][0].name == "layers.0.kernel"
+    verify_files(folder, manifest)
+
+
+def test_every_byte_of_the_manifest_counts(folder):
+    write_manifest(folder, manifest_of(folder))
+    content = (folder / NAME).read_bytes()
+    for position in range(len(content)):
+        for bit in (1, 32):
+            damaged = bytearray(content)
+            damaged[position] ^= bit
+            (folder / NAME).write_bytes(damaged)
+            with pytest.raises(RunError, match="is not as it was written"):
+                read_manifest(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_anything_else_is_no_manifest(folder, content):
+    (folder / NAME).write_bytes(content)
+    with pytest.raises(RunError, match="is not as it was written"):
+        read_manifest(folder)
+
+
+def test_a_missing_manifest_is_named(folder):
+    with pytest.raises(RunError, match="it has no manifest.json"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../b"])
+def test_a_manifest_speaks_of_its_own_folder_only(folder, name):
+    write_manifest(folder, manifest_of(folder, files={name: FileEntry(0, "")}))
+    with pytest.raises(RunError, match="is not as it was written"):
+        read_manifest(folder)
+
+
+def test_verifying_names_the_file(folder):
+    manifest = manifest_of(folder)
+    (folder / "params/d/x").write_bytes(b"xz")
+    with pytest.raises(RunError, match="params/d/x is not as it was written"):
+        verify_files(folder, manifest)
+    (folder / "params/d/x").write_bytes(b"x")
+    with pytest.raises(RunError, match="params/d/x has 1 bytes instead of 2"):
+        verify_files(folder, manifest)
+    (folder / "params/d/x").unlink()
+    with pytest.raises(RunError, match="params/d/x is missing"):
+        verify_files(folder, manifest)
+    (folder / "params/d/x").mkdir()
+    with pytest.raises(RunError, match="params/d/x"):
+        verify_files(folder, manifest)
+
+
+def test_verifying_one_item_leaves_the_others_unread(folder):
+    manifest = manifest_of(folder)
+    (folder / "params/d/x").unlink()
+    verify_files(folder, manifest, "training")
+    (folder / "common").unlink()
+    with pytest.raises(RunError, match="common is missing"):
+        verify_files(folder, manifest, "training")
