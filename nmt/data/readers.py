@@ -164,17 +164,23 @@ def _choose(files: list[_File], name: str, languages: tuple[str, str], place: st
             f"{nearest(missing, present)}"
         )
     if not candidates:
-        present = _splits_of(files, languages)
-        legal = (
-            nearest(name, present)
-            if present
-            else (
-                f"; nor any other: wanted such as {name}.{languages[0]} and {name}.{languages[1]}, "
-                f"{name}.tsv, {name}.jsonl or {name}.parquet"
-            )
-        )
-        raise DataError(f"{place}: no split {name!r}{legal}")
+        raise DataError(f"{place}: no split {name!r}{_whole_splits(files, name, languages)}")
     if len(candidates) > 1 and (tables or len(candidates) > 2):
         found = ", ".join(file.path.name for file in candidates)
         raise DataError(f"{place}: split {name!r} is there more than once ({found}); keep one")
     return candidates
+
+
+def _whole_splits(files: list[_File], name: str, languages: tuple[str, str]) -> str:
+    """The end of a message: the splits that are there, or why there is none."""
+    present = _splits_of(files, languages)
+    if present:
+        return nearest(name, present)
+    kinds = sorted({file.kind for file in files if file.kind not in _TABLES})
+    absent = [language for language in languages if language not in kinds]
+    if kinds and len(absent) == 1:
+        return f", and nothing of language {absent[0]!r}{nearest(absent[0], kinds)}"
+    return (
+        f"; nor any other: wanted such as {name}.{languages[0]} and {name}.{languages[1]}, "
+        f"{name}.tsv, {name}.jsonl or {name}.parquet"
+    )

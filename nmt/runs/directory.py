@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -92,6 +93,19 @@ class RunDirectory:
             siblings = [file.parent.name for file in sorted(run.path.parent.glob("*/config.yaml"))]
             raise RunError(f"run {path} does not exist{nearest(run.path.name, siblings)}")
         raise RunError(f"{path} is no run: it has no config.yaml")
+
+    def discard(self) -> None:
+        """Empties the directory of a run that never began, so that a corrected start may use it.
+
+        Hidden files stay: `create` puts up with them, so they may be the user's.
+        """
+        for entry in self.path.iterdir():
+            if entry.name.startswith(".") and entry != self._lock_file:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
 
     def exists(self) -> bool:
         """Whether a run is here."""

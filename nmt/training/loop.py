@@ -12,7 +12,7 @@ import numpy as np
 
 from nmt.config.schema import Config, TrainingConfig
 from nmt.data.batching import prefetch
-from nmt.errors import RunError
+from nmt.errors import NmtError, RunError
 from nmt.models.build import build_model, count_parameters, split_model
 from nmt.runs.checkpoints import AVERAGE, PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
@@ -56,16 +56,22 @@ def train(config: Config, path: Path) -> None:
       Interrupted: SIGINT or SIGTERM came; all is saved.
     """
     run = RunDirectory(path)
-    if run.exists():
-        run.check_same_config(config)
-    else:
+    is_new = not run.exists()
+    if is_new:
         run = RunDirectory.create(path, config)
-    with run.locked(), logging_to(run.log_file), remembered_signals() as signals:
-        checkpoints = Checkpoints(run.checkpoints, keep_last=config.training.keep_last)
-        try:
-            _train(config, run, checkpoints, signals)
-        finally:
-            checkpoints.close()
+    else:
+        run.check_same_config(config)
+    try:
+        with run.locked(), logging_to(run.log_file), remembered_signals() as signals:
+            checkpoints = Checkpoints(run.checkpoints, keep_last=config.training.keep_last)
+            try:
+                _train(config, run, checkpoints, signals)
+            finally:
+                checkpoints.close()
+    except NmtError:
+        if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation
+            run.discard()
+        raise
 
 
 def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals: Signals) -> None:

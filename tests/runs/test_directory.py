@@ -76,6 +76,16 @@ def test_create_takes_up_what_a_killed_start_left(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".lock", "config.yaml"]
 
 
+def test_discard_empties_a_run_but_for_hidden_files_of_others(tmp_path):
+    (tmp_path / ".gitkeep").write_text("")
+    run = RunDirectory.create(tmp_path, CONFIG)
+    (run.data / "train").mkdir(parents=True)
+    (run.data / "train" / "x.npy").write_text("x")
+    run.discard()
+    assert os.listdir(tmp_path) == [".gitkeep"]
+    assert RunDirectory.create(tmp_path, CONFIG).exists()
+
+
 def test_open_says_what_is_wrong(run, tmp_path):
     with pytest.raises(RunError, match='does not exist; did you mean "first"'):
         RunDirectory.open(run.path.parent / "frist")

@@ -19,7 +19,7 @@ from nmt.config.schema import (
     ValidationConfig,
     VocabularyConfig,
 )
-from nmt.errors import RunError
+from nmt.errors import ConfigError, RunError
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training import loop
@@ -204,3 +204,10 @@ def test_plateau_lowers_the_learning_rate_once_patience_is_over():
         scales.append(float(state.lr_scale))
     assert scales == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
     assert progress == Progress(validated=7, best_score=2.0, stale=1, plateau=1)
+
+
+def test_a_mistake_that_comes_out_in_preparation_leaves_no_run(tmp_path):
+    vocabulary = VocabularyConfig(size=5000)
+    with pytest.raises(ConfigError, match="vocabulary.size is too large"):
+        train(replace(CONFIG, vocabulary=vocabulary), tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
