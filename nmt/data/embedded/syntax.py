@@ -316,9 +316,9 @@ def _french_verb(
         infinitive = French(group.verb.infinitive, english.infinitive)
         return [*ne, finite, *pas, *middle, *pronouns, infinitive]
     if group.tense is Tense.PAST and not group.verb.state:
-        helper = lexicon.BE if group.verb.with_etre else lexicon.HAVE
+        auxiliary = lexicon.BE if group.verb.with_etre else lexicon.HAVE
         agreement = group.subject if group.verb.with_etre else object_agreement or NO_AGREEMENT
-        finite = French(helper.french(Tense.PRESENT, group.subject), busy or english.carrier[:1])
+        finite = French(auxiliary.french(Tense.PRESENT, group.subject), busy or english.carrier[:1])
         participle = French(group.verb.french_participle(agreement), english.carrier)
         return [*ne, *pronouns, finite, *pas, *middle, participle]
     finite = French(group.verb.french(group.tense, group.subject), busy + english.carrier)
