@@ -3,7 +3,7 @@
     python scripts/compare_runs.py RUN [RUN ...] --split NAME [--edges 10,20] [--output FOLDER]
 
 Each run must have been evaluated on the split (nmt evaluate RUN --split NAME); of several
-evaluations that of the latest step counts. Tables go to standard output; FOLDER gets
+evaluations the newest counts. Tables go to standard output; FOLDER gets
 validation.png and length.png.
 """
 
@@ -20,9 +20,9 @@ from nmt.runs.directory import RunDirectory
 
 
 def read_evaluation(run: RunDirectory, split: str) -> dict:
-    """The evaluation of a split by the latest checkpoint that was evaluated on it."""
+    """The newest evaluation of a split."""
     found = sorted(
-        run.evaluations.glob(f"{split}.*.json"), key=lambda path: int(path.stem.split(".")[-1])
+        run.evaluations.glob(f"{split}.*.*.json"), key=lambda path: path.stat().st_mtime_ns
     )
     if not found:
         raise RunError(f"run {run.path} was not evaluated on split {split!r}")
@@ -64,7 +64,7 @@ def main() -> int:
     arguments = parser.parse_args()
     edges = [int(edge) for edge in arguments.edges.split(",")]
     try:
-        runs = {Path(path).name: RunDirectory.open(path) for path in arguments.runs}
+        runs = {str(Path(path)): RunDirectory.open(path) for path in arguments.runs}
         evaluations = {name: read_evaluation(run, arguments.split) for name, run in runs.items()}
         systems = {name: by_length(evaluations[name], edges) for name in runs}
         curves = [

@@ -1,6 +1,7 @@
 """nmt evaluate: translates a test set, scores it, and keeps the score with what made it."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import re
@@ -170,7 +171,10 @@ def _evaluate(translator: "Translator", split: "Split", step: int, config: Confi
 
 
 def _keep(evaluation: Evaluation, run_directory: RunDirectory) -> None:
-    """Writes the scores into the run; a run that cannot be written is only warned of."""
+    """Writes the scores into the run; a run that cannot be written is only warned of.
+
+    The file is SPLIT.STEP.DIGEST.json, with a digest of the text and the search settings.
+    """
     folder = run_directory.evaluations
     split = evaluation.split
     texts = {
@@ -179,9 +183,12 @@ def _keep(evaluation: Evaluation, run_directory: RunDirectory) -> None:
         "references": split.target,
     }
     record = json.dumps(evaluation.to_dict() | texts, ensure_ascii=False, indent=1)
+    settings = json.dumps([split.fingerprint, asdict(evaluation.config.search)])
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    name = f"{_file_name(split)}.{evaluation.step}.{digest}.json"
     try:
         folder.mkdir(exist_ok=True)
-        write_atomically(folder / f"{_file_name(split)}.{evaluation.step}.json", record + "\n")
+        write_atomically(folder / name, record + "\n")
     except (OSError, NmtError) as error:
         logger.warning("the scores of %s are not kept: %s", split.name, error)
 

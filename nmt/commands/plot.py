@@ -51,7 +51,7 @@ def run(arguments: Arguments) -> int:
     if not translation.text.split():
         raise DataError("there is nothing to draw: the model's translation has no words")
     translation.alignment.plot(picture)
-    print(translation.text)
+    print(translation.text.replace("\n", " "))
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from nmt.errors import ConfigError
 
+MAX_LENGTH = 10_000  # of search.max_length_factor and search.max_length_extra
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
 
 
@@ -15,6 +16,17 @@ def _at_least(section: str, minimum: float, **values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not value >= minimum:
             raise ConfigError(f"{section}.{name} must be {minimum} or more; got {value}")
+
+
+def _at_most(section: str, maximum: float, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value <= maximum:
+            raise ConfigError(f"{section}.{name} must be {maximum} or less; got {value}")
+
+
+def _check_seed(section: str, seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"{section}.seed must be from 0 to {2**32 - 1}; got {seed}")
 
 
 def _fraction(section: str, **values: float | None) -> None:
@@ -59,6 +71,7 @@ class EmbeddedConfig:
             num_validation=self.num_validation,
             num_test=self.num_test,
         )
+        _check_seed("data.embedded", self.seed)
         if not 3 <= self.min_words <= self.max_words <= 60:
             raise ConfigError(
                 "data.embedded needs 3 <= min_words <= max_words <= 60; "
@@ -81,7 +94,7 @@ class DataConfig:
     train: str = "train"
     validation: str = "validation"
     test: tuple[str, ...] = ("test",)
-    tokenized: bool = False  # the text is tokenised already: BLEU must not tokenise again
+    tokenized: bool = False  # the text is so already: bleu_tokenized_lowercase splits it no more
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
     max_pieces: int | None = 256  # drop training pairs with a side of more pieces, EOS counted
@@ -112,7 +125,7 @@ class DataConfig:
             row_multiple=self.row_multiple,
         )
         _at_least("data", 2, max_pieces=self.max_pieces)
-        _at_least("data", 0, seed=self.seed)
+        _check_seed("data", self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +185,7 @@ class RecurrentConfig:
     readout_state: Literal["previous", "current"] = "current"  # s_{i-1} or s_i
     share_embeddings: bool = False  # of source and target
     tie_projection: bool = False  # the projection is the target embedding
-    dropout: float = 0.0  # of embeddings, of annotations and of the readout
+    dropout: float = 0.0  # of embeddings, between encoder layers, of annotations and the readout
 
     def __post_init__(self):
         _fraction("model", dropout=self.dropout)
@@ -258,7 +271,7 @@ class TrainingConfig:
     """The optimiser, its schedule, and the loop."""
 
     num_steps: int = 10000
-    max_minutes: float | None = None  # stop earlier once so long has been trained
+    max_minutes: float | None = None  # stop earlier, so long after the start; all told
     seed: int = 1  # of parameters, dropout and the order of sentences
     precision: Literal["float32", "bfloat16"] = "float32"  # of the operands of matmuls
     optimizer: Literal["adam", "adamw", "adadelta"] = "adam"
@@ -305,7 +318,6 @@ class TrainingConfig:
         _at_least(
             "training",
             0,
-            seed=self.seed,
             learning_rate=self.learning_rate,
             final_learning_rate=self.final_learning_rate,
             warmup_steps=self.warmup_steps,
@@ -313,6 +325,9 @@ class TrainingConfig:
             epsilon=self.epsilon,
             max_minutes=self.max_minutes,
         )
+        _check_seed("training", self.seed)
+        if self.max_minutes == 0:
+            raise ConfigError("training.max_minutes must be above 0, or null for no limit; got 0")
         if not 0 < self.plateau_factor < 1:
             raise ConfigError(
                 f"training.plateau_factor must be between 0 and 1; got {self.plateau_factor}"
@@ -377,6 +392,13 @@ class SearchConfig:
         _at_least(
             "search", 0, length_norm=self.length_norm, max_length_factor=self.max_length_factor
         )
+        _at_most(
+            "search",
+            MAX_LENGTH,
+            max_length_factor=self.max_length_factor,
+            max_length_extra=self.max_length_extra,
+        )
+        _check_seed("search", self.seed)
         if not self.temperature > 0:
             raise ConfigError(f"search.temperature must be above 0; got {self.temperature}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
@@ -397,8 +419,9 @@ class Config:
     def __post_init__(self):
         if self.model.share_embeddings and not self.vocabulary.joint:
             raise ConfigError("model.share_embeddings needs vocabulary.joint true; got false")
-        if self.search.beam_size > self.vocabulary.size:
-            raise ConfigError(
-                "search.beam_size must not exceed vocabulary.size; "
-                f"got {self.search.beam_size} for {self.vocabulary.size} pieces"
-            )
+        for name, section in (("search", self.search), ("validation", self.validation)):
+            if section.beam_size > self.vocabulary.size:
+                raise ConfigError(
+                    f"{name}.beam_size must not exceed vocabulary.size; "
+                    f"got {section.beam_size} for {self.vocabulary.size} pieces"
+                )

@@ -160,6 +160,8 @@ class Translator:
           found no more (as under a tiny vocabulary or length), but at least one.
         """
         search = search or self.search
+        if num_hypotheses < 1:
+            raise ConfigError(f"the number of hypotheses must be 1 or more; got {num_hypotheses}")
         if search.method == "beam" and num_hypotheses > search.beam_size:
             raise ConfigError(
                 f"the number of hypotheses must not exceed search.beam_size ({search.beam_size}); "
@@ -193,7 +195,7 @@ class Translator:
             for matrix, source, target in zip(matrices, sources, targets, strict=True)
         ]
 
-    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
+    def log_probs(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
         """The log-probability of each given translation in its canonical pieces, EOS included."""
         sources, targets = self._pairs(sources, targets)
         scores = scoring.score_ids(
@@ -212,6 +214,8 @@ class Translator:
         return to_single_spaces(line) if self.cleaning.whitespace else line
 
     def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[list[str], list[str]]:
+        if isinstance(sources, str) or isinstance(targets, str):
+            raise NmtError("lists of lines are wanted; got a lone text, which is to be put in one")
         if len(sources) != len(targets):
             raise NmtError(
                 f"a translation to each source is needed; got {len(sources)} and {len(targets)}"
@@ -366,4 +370,11 @@ def load(path: str | Path, checkpoint: str = "best") -> Translator:
     checkpoints = Checkpoints(run.checkpoints)
     step, item = checkpoints.resolve(checkpoint)
     params = jax.tree.map(jnp.asarray, checkpoints.restore(step, {item: shapes})[item])
-    return Translator(graph, params, vocabularies, config.search, cleaning=config.data.cleaning)
+    return Translator(
+        graph,
+        params,
+        vocabularies,
+        config.search,
+        cleaning=config.data.cleaning,
+        max_source_pieces=config.data.max_pieces or MAX_SOURCE_PIECES,
+    )

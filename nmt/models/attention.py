@@ -64,9 +64,9 @@ class AdditiveAttention(nnx.Module):
           context: c_i = sum_j alpha_ij h_j, (B, Q, M).
           alignment: alpha_i = softmax_j(e_ij), (B, Q, S), zero on padding.
         """
-        hidden = jnp.tanh(self.W_a(queries)[:, :, None] + keys[:, None])  # B Q S A
+        activations = jnp.tanh(self.W_a(queries)[:, :, None] + keys[:, None])  # B Q S A
         # These two are bound by memory, not arithmetic: rounded operands would not pay.
-        energies = einsum("bqsa,a->bqs", hidden, self.v_a[...], "float32")  # B Q S
+        energies = einsum("bqsa,a->bqs", activations, self.v_a[...], "float32")  # B Q S
         alignment = masked_softmax(energies, source_mask[:, None])  # B Q S
         return einsum("bqs,bsm->bqm", alignment, annotations, "float32"), alignment
 

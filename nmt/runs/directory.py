@@ -7,7 +7,7 @@ data/              the encoded corpus
 checkpoints/STEP/  see checkpoints.py
 metrics.jsonl      what was measured, a line for each measurement; tensorboard/ holds the same
 translations/      STEP.txt, the validation split as the model translated it at that step
-evaluations/       SPLIT.STEP.json, scores with the texts and settings they belong to
+evaluations/       SPLIT.STEP.DIGEST.json, scores with the texts and settings they belong to
 alignments/        pictures of alignment matrices
 log.txt            what the program said
 """
@@ -29,7 +29,7 @@ from nmt.config.reader import differing_keys, read_config, to_yaml
 from nmt.config.schema import Config
 from nmt.errors import RunError, nearest
 
-MAY_DIFFER = frozenset(  # on resuming: none of these changes what a step computes
+MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step
     f"training.{name}"
     for name in ("num_steps", "max_minutes", "patience", "log_every", "save_every", "keep_last")
 )

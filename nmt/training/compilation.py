@@ -22,7 +22,10 @@ Array = jax.Array
 
 
 class CompiledSteps:
-    """Steps over batches of known shapes; nothing compiles after it is made."""
+    """Steps over batches of known shapes; nothing compiles after the first one.
+
+    With accumulation the first step also compiles two small programs that all shapes share.
+    """
 
     def __init__(self, trainer: Trainer, state: TrainState, shapes: list[Shape], accumulation: int):
         """Compiles, as many shapes at a time as there are cores, and logs the ledger.

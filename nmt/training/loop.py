@@ -59,19 +59,19 @@ def train(config: Config, path: Path) -> None:
     is_new = not run.exists()
     if is_new:
         run = RunDirectory.create(path, config)
-    else:
+    with run.locked():
         run.check_same_config(config)
-    try:
-        with run.locked(), logging_to(run.log_file), remembered_signals() as signals:
-            checkpoints = Checkpoints(run.checkpoints, keep_last=config.training.keep_last)
-            try:
-                _train(config, run, checkpoints, signals)
-            finally:
-                checkpoints.close()
-    except NmtError:
-        if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation
-            run.discard()
-        raise
+        try:
+            with logging_to(run.log_file), remembered_signals() as signals:
+                checkpoints = Checkpoints(run.checkpoints, keep_last=config.training.keep_last)
+                try:
+                    _train(config, run, checkpoints, signals)
+                finally:
+                    checkpoints.close()
+        except NmtError:
+            if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation
+                run.discard()
+            raise
 
 
 def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals: Signals) -> None:
@@ -82,6 +82,9 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     state, progress, first_step = _resumed(config, checkpoints, state)
     if _finished(training, progress):
         logger.info("run %s is finished: %d steps", run.path, first_step)
+        return
+    if _out_of_time(training, clock, first_step) and progress.validated == first_step:
+        logger.info("run %s has used up training.max_minutes: %d steps", run.path, first_step)
         return
     signals.check()
     logger.info("%s parameters", f"{count_parameters(state.params):,}")
@@ -94,11 +97,13 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     batches = prefetch(prepared.batches.batch, indices, depth=2 * training.accumulation)
     log = Log(training, trainer, prepared.batches, reporter, clock, state)
 
+    # A checkpoint of an interruption serves resuming only: a regular one of its step is still due.
+    last_saved = first_step if first_step in checkpoints.steps() else max(first_step - 1, 0)
     step = first_step
     try:
         while True:
             signals.check()
-            out_of_time = clock.minutes >= (training.max_minutes or math.inf)
+            out_of_time = _out_of_time(training, clock, step)
             last = step == training.num_steps or out_of_time
             if (step % config.validation.every == 0 or last) and progress.validated < step:
                 jax.block_until_ready(state.params)
@@ -111,7 +116,7 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
                 log.write_validation(step, validation, better=better)
                 progress, state = _judged(training, progress, state, validation, step)
                 checkpoints.save(step, _items(state, progress), score=validation.score)
-            elif step % training.save_every == 0 and step > first_step:
+            elif step % training.save_every == 0 and step > last_saved:
                 checkpoints.save(step, _items(state, progress))
             if last or _finished(training, progress):
                 break
@@ -185,6 +190,11 @@ def _finished(training: TrainingConfig, progress: Progress) -> bool:
     """Whether the last step was taken and validated, or early stopping has stopped."""
     out_of_patience = training.patience is not None and progress.stale >= training.patience
     return progress.validated >= training.num_steps or out_of_patience
+
+
+def _out_of_time(training: TrainingConfig, clock: Clock, step: int) -> bool:
+    """Whether training.max_minutes are over, which is never so before the first step."""
+    return training.max_minutes is not None and step > 0 and clock.minutes >= training.max_minutes
 
 
 def _judged(

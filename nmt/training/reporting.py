@@ -157,7 +157,7 @@ class Log:
         num_pieces = int(sums.num_pieces)
         perplexity = math.exp(min(sums.nll / num_pieces, 700.0)) if num_pieces else math.nan
         loss = float(sums.loss / num_pieces) if num_pieces else math.nan
-        epoch = self.batches.epoch_of(step * self.training.accumulation - 1)
+        epoch = self.batches.epoch_of(step * self.training.accumulation - 1) + 1  # as people count
         rate = (num_pieces - self._pieces_before) / seconds
         left = (self.training.num_steps - step) / (step - self._last_step) * seconds
         self._pieces_before, self._last_step = 0, step
@@ -175,7 +175,7 @@ class Log:
         logger.info(
             "step %d, epoch %d: loss %.3f, perplexity %.2f, %.0f tokens/s, %s left",
             step,
-            epoch + 1,
+            epoch,
             loss,
             perplexity,
             rate,

@@ -17,7 +17,9 @@ class Interrupted(Exception):
 class Signals:
     """Remembers the first signal that came."""
 
-    received: int | None = None
+    def __init__(self):
+        self.received: int | None = None
+        self._before = {}
 
     def check(self) -> None:
         """Raises `Interrupted` where a signal has come."""
@@ -25,22 +27,24 @@ class Signals:
             raise Interrupted(self.received)
 
     def _remember(self, number, frame) -> None:
-        self.received = self.received or number
+        """The first signal waits until training can save; another one ends the process at once."""
+        self.received = number
+        for other in self._before:
+            signal.signal(other, self._before[other])
 
 
 @contextlib.contextmanager
 def remembered_signals() -> Iterator[Signals]:
-    """Puts off SIGINT and SIGTERM; outside the main thread, where Python has none, does nothing."""
+    """Puts off a first SIGINT or SIGTERM; does nothing outside the main thread."""
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    before = {
-        number: signal.signal(number, signals._remember)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signals._before[number] = signal.getsignal(number)
+        signal.signal(number, signals._remember)
     try:
         yield signals
     finally:
-        for number, handler in before.items():
+        for number, handler in signals._before.items():
             signal.signal(number, handler)

@@ -13,7 +13,7 @@ from flax import nnx
 from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
-from nmt.decoding.translator import Translator
+from nmt.decoding.translator import MAX_SOURCE_PIECES, Translator
 from nmt.models.build import Params, merge_model
 from nmt.runs.directory import write_atomically
 from nmt.training.loss import LossSums, cross_entropy
@@ -43,7 +43,12 @@ class Validator:
         self.config, self.prepared = config, prepared
         search = replace(config.search, method="beam", beam_size=config.validation.beam_size)
         self.translator = Translator(
-            graph, params, prepared.vocabularies, search, cleaning=config.data.cleaning
+            graph,
+            params,
+            prepared.vocabularies,
+            search,
+            cleaning=config.data.cleaning,
+            max_source_pieces=config.data.max_pieces or MAX_SOURCE_PIECES,
         )
         self._sums = jax.jit(partial(_loss_sums, graph))
 
@@ -70,7 +75,7 @@ class Validator:
         found = self.translator.with_params(params).translate(
             split.source[:most], progress=lambda _: check()
         )
-        texts = [translation.text for translation in found]
+        texts = [translation.text.replace("\n", " ") for translation in found]
         translations.parent.mkdir(exist_ok=True)
         write_atomically(translations, "".join(text + "\n" for text in texts))
         return corpus_bleu(

@@ -189,9 +189,9 @@ def test_align_and_score_take_given_translations(translators, vocabularies):
         [encode(target)],
         vocabularies.target.special,
     )
-    assert translator.score([source], [target]) == [pytest.approx(expected.log_prob)]
+    assert translator.log_probs([source], [target]) == [pytest.approx(expected.log_prob)]
     with pytest.raises(NmtError, match="got 2 and 1"):
-        translator.score([source, source], [target])
+        translator.log_probs([source, source], [target])
 
 
 def test_a_notebook_shows_text_and_picture_and_no_markup_of_the_text(translator):

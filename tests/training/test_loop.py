@@ -182,16 +182,12 @@ def test_patience_ends_training_early(tmp_path, caplog):
     training = replace(CONFIG.training, learning_rate=0.0, patience=1, average_decay=None)
     config = replace(CONFIG, training=training, validation=replace(CONFIG.validation, score="loss"))
     train(config, tmp_path / "run")
-    assert weights_step(tmp_path / "run") == 8  # the second validation is no better than the first
+    assert (
+        checkpoint_steps(tmp_path / "run")[-1] == 8
+    )  # the second validation is no better than the first
     assert "stopped early" in caplog.text
     train(config, tmp_path / "run")
     assert "is finished: 8 steps" in caplog.text
-
-
-def weights_step(run):
-    checkpoints = Checkpoints(run / "checkpoints")
-    checkpoints.close()
-    return checkpoints.latest()
 
 
 def test_plateau_lowers_the_learning_rate_once_patience_is_over():
@@ -211,3 +207,40 @@ def test_a_mistake_that_comes_out_in_preparation_leaves_no_run(tmp_path):
     with pytest.raises(ConfigError, match="vocabulary.size is too large"):
         train(replace(CONFIG, vocabulary=vocabulary), tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_interruption_costs_no_regular_checkpoint(whole, tmp_path, monkeypatch):
+    interrupt_at(monkeypatch, 9)  # save_every is 3, so that a regular one was due there
+    with pytest.raises(Interrupted):
+        train(CONFIG, tmp_path / "run")
+    monkeypatch.undo()
+    train(CONFIG, tmp_path / "run")
+    assert checkpoint_steps(tmp_path / "run") == checkpoint_steps(whole)
+
+
+def checkpoint_steps(run):
+    checkpoints = Checkpoints(run / "checkpoints")
+    checkpoints.close()
+    return checkpoints.steps()
+
+
+@pytest.mark.slow
+def test_a_run_out_of_time_has_taken_a_step_and_says_so_when_started_again(tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="nmt")
+    config = replace(CONFIG, training=replace(CONFIG.training, max_minutes=1e-6))
+    train(config, tmp_path / "run")
+    assert checkpoint_steps(tmp_path / "run") == [1]
+    caplog.clear()
+    train(config, tmp_path / "run")
+    assert "has used up training.max_minutes: 1 steps" in caplog.text
+    assert "compiled in" not in caplog.text
+
+
+def test_a_run_in_use_keeps_its_config(tmp_path):
+    run = RunDirectory.create(tmp_path / "run", CONFIG)
+    before = run.config_file.read_bytes()
+    changed = replace(CONFIG, training=replace(CONFIG.training, num_steps=77))
+    with run.locked(), pytest.raises(RunError, match="is in use"):
+        train(changed, tmp_path / "run")
+    assert run.config_file.read_bytes() == before

@@ -56,7 +56,7 @@ def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
     measured = validator.validate(params, path, lambda: None)
 
     split = prepared.validation
-    log_probs = validator.translator.score(split.source, split.target)
+    log_probs = validator.translator.log_probs(split.source, split.target)
     num_pieces = sum(len(prepared.vocabularies.target.encode(t)) + 1 for t in split.target)
     assert measured.loss == pytest.approx(-np.sum(log_probs) / num_pieces, rel=1e-5)
     assert measured.perplexity == pytest.approx(math.exp(measured.loss))
