@@ -45,11 +45,12 @@ def print_lengths(systems: dict[str, list[LengthBucket]], evaluations: dict[str,
     """Tokenised lowercased BLEU: of all sentences, and of each bucket."""
     buckets = next(iter(systems.values()))
     labels = [f"{bucket.label} words ({bucket.count})" for bucket in buckets]
-    print(f"{'run':<20} {'all':>8} " + " ".join(f"{label:>20}" for label in labels))
+    width = max(map(len, systems))
+    print(f"{'run':<{width}} {'all':>8} " + " ".join(f"{label:>20}" for label in labels))
     for name, of_run in systems.items():
         scores = [bucket.bleu_tokenized_lowercase for bucket in of_run]
         cells = " ".join(f"{'-' if score is None else f'{score:.2f}':>20}" for score in scores)
-        print(f"{name:<20} {evaluations[name]['bleu_tokenized_lowercase']:>8.2f} {cells}")
+        print(f"{name:<{width}} {evaluations[name]['bleu_tokenized_lowercase']:>8.2f} {cells}")
 
 
 def main() -> int:
@@ -79,7 +80,10 @@ def main() -> int:
     print("validation BLEU against minutes")
     for line in curves:
         points = zip(line.x, line.y, strict=True)
-        print(f"{line.name:<20} " + "  ".join(f"{x:.1f}: {y:.2f}" for x, y in points))
+        print(
+            f"{line.name:<{max(map(len, runs))}} "
+            + "  ".join(f"{x:.1f}: {y:.2f}" for x, y in points)
+        )
     print("\nBLEU, tokenised and lowercased, by length of the source")
     print_lengths(systems, evaluations)
     if arguments.output:
