@@ -9,6 +9,7 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("NMT_CACHE", str(CACHE))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")  # virtual ones, for the tests that want several
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,10 +20,21 @@ def compilation():
     """
     import jax
 
-    from nmt.devices import use_compilation_cache
+    from nmt.devices.compiled_programs import use_compilation_cache
 
     use_compilation_cache()
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(autouse=True)
+def one_device(monkeypatch):
+    """Only the first device is used where a test does not name others; processes see one each."""
+    import jax
+
+    from nmt.devices import mesh
+
+    monkeypatch.setattr(mesh, "visible_devices", lambda: jax.devices()[:1])
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "1")
 
 
 @pytest.fixture

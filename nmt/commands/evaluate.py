@@ -15,7 +15,7 @@ from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.progress import progress
 from nmt.commands.text_streams import open_output
 from nmt.config.schema import Config, DataConfig
-from nmt.devices import use_compilation_cache
+from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.errors import NmtError
 from nmt.runs.directory import RunDirectory, write_atomically
 

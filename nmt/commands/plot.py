@@ -1,7 +1,7 @@
 """nmt plot: the alignment matrix of a sentence and its translation."""
 
 from nmt.commands.arguments import Arguments, CommandParser, open_run
-from nmt.devices import use_compilation_cache
+from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.errors import DataError, NmtError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nmt.commands.arguments import Arguments, CommandParser
 from nmt.config.reader import read_config
-from nmt.devices import use_compilation_cache
+from nmt.devices.compiled_programs import use_compilation_cache
 
 
 def make_parser() -> CommandParser:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.progress import progress
 from nmt.commands.text_streams import is_terminal, iter_standard_input, open_output, read_text
-from nmt.devices import use_compilation_cache
+from nmt.devices.compiled_programs import use_compilation_cache
 
 if TYPE_CHECKING:
     from nmt.decoding.translation import Translation

@@ -5,7 +5,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from nmt.devices import cache_folder, use_compilation_cache
+from nmt.devices.compiled_programs import cache_folder, use_compilation_cache
 
 
 @pytest.fixture(autouse=True)
