@@ -9,7 +9,6 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("NMT_CACHE", str(CACHE))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")  # virtual ones, for the tests that want several
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,15 +25,16 @@ def compilation():
     jax.config.update("jax_disable_most_optimizations", True)
 
 
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def one_device(compilation):
     """Only the first device is used where a test does not name others; processes see one each."""
     import jax
 
     from nmt.devices import mesh
 
-    monkeypatch.setattr(mesh, "visible_devices", lambda: jax.devices()[:1])
-    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "1")
+    jax.config.update("jax_num_cpu_devices", 8)
+    first = jax.devices()[:1]
+    mesh.visible_devices = lambda: first
 
 
 @pytest.fixture
