@@ -9,6 +9,7 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("NMT_CACHE", str(CACHE))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["JAX_NUM_CPU_DEVICES"] = "8"  # virtual ones, for the tests that ask for several
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,9 +33,9 @@ def one_device(compilation):
 
     from nmt.devices import mesh
 
-    jax.config.update("jax_num_cpu_devices", 8)
     first = jax.devices()[:1]
     mesh.visible_devices = lambda: first
+    os.environ["JAX_NUM_CPU_DEVICES"] = "1"
 
 
 @pytest.fixture
