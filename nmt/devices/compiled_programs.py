@@ -31,6 +31,18 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
 
 
+def use_deterministic_programs() -> None:
+    """Has XLA compile for GPUs what gives the same bits every time; before jax's first work.
+
+    It leaves out operations whose sums run in any order (atomic additions in scatters), and does
+    not choose among algorithms by timing them, which may end otherwise in another process.
+    Programs for CPUs and TPUs are deterministic as they are.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "--xla_gpu_deterministic_ops" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+
+
 def cache_folder() -> Path | None:
     """Where compiled programs are kept; None where the user wants none or has no home."""
     asked = os.environ.get("NMT_CACHE")

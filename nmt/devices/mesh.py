@@ -46,6 +46,30 @@ def make_mesh(model_devices: int = 1, devices: Sequence[jax.Device] | None = Non
     return jax.make_mesh(shape, (DATA, MODEL), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
+def check_rows(mesh: Mesh, *, row_multiple: int, batch_sentences: int | None) -> None:
+    """Makes sure that every batch can be dealt out evenly over "data".
+
+    Raises:
+      ConfigError: it cannot.
+    """
+    rows = mesh.shape[DATA]
+    for name, value in (("row_multiple", row_multiple), ("batch_sentences", batch_sentences)):
+        if value is not None and value % rows:
+            raise ConfigError(
+                f"data.{name} must be a multiple of {rows}, the devices that share a batch "
+                f"({mesh.size} devices, training.model_devices {mesh.shape[MODEL]}); got {value}"
+            )
+
+
+def describe(mesh: Mesh) -> str:
+    """The mesh in words, such as "4 x 2 devices (cpu)"."""
+    data, model = mesh.shape[DATA], mesh.shape[MODEL]
+    kind = mesh.devices.flat[0].device_kind
+    if mesh.size == 1:
+        return f"one device ({kind})"
+    return f"{data} x {model} devices ({kind}): batches over {data}, parameters over {model}"
+
+
 def replicated(mesh: Mesh) -> NamedSharding:
     """The whole array on every device."""
     return NamedSharding(mesh, PartitionSpec())
@@ -69,6 +93,11 @@ def to_devices(sharding: NamedSharding, tree: Any) -> Any:
         return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
 
     return jax.tree.map(place, tree)
+
+
+def set_like(array: jax.Array, value: Any) -> jax.Array:
+    """Another value, known to every process, in the place of an array: same type, same devices."""
+    return to_devices(array.sharding, np.asarray(value, array.dtype))
 
 
 def on_all(mesh: Mesh, tree: Any) -> Any:

@@ -3,17 +3,21 @@
 import logging
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
 
 from nmt.data.batching import Batch
 from nmt.data.shapes import Shape
+from nmt.devices.mesh import by_rows, replicated
 from nmt.models.build import Params
+from nmt.models.partition import shardings
 from nmt.training.loss import LossSums
 from nmt.training.step import Metrics, Trainer, TrainState, accumulate, train_step, zero_sums
 
@@ -22,66 +26,100 @@ Array = jax.Array
 
 
 class CompiledSteps:
-    """Steps over batches of known shapes; nothing compiles after the first one.
+    """Steps over batches of known shapes; nothing compiles after they are made.
 
-    With accumulation the first step also compiles two small programs that all shapes share.
+    All arrays are of one mesh: parameters and the rest of the state where the rules of
+    `nmt.models.partition` put them, batches by rows. The dropout key of a step depends on the seed
+    and the step alone, and is made on the devices.
     """
 
-    def __init__(self, trainer: Trainer, state: TrainState, shapes: list[Shape], accumulation: int):
+    def __init__(
+        self,
+        trainer: Trainer,
+        state: TrainState,
+        shapes: list[Shape],
+        mesh: Mesh,
+        *,
+        accumulation: int,
+        seed: int,
+        check: Callable[[], None],
+    ):
         """Compiles, as many shapes at a time as there are cores, and logs the ledger.
 
         Args:
           trainer: the constants of training.
-          state: any state; its shapes count.
+          state: any state on the mesh; its shapes count.
           shapes: of the batches.
+          mesh: its devices.
           accumulation: batches to a step.
+          seed: of dropout.
+          check: called while waiting; what it raises ends the compilation.
         """
         self.accumulation = accumulation
-        key = jax.random.key(0)
+        batches = {shape: _batch_like(shape, by_rows(mesh)) for shape in shapes}
+        where, whole = shardings(state, mesh), replicated(mesh)
         if accumulation == 1:
-            step = jax.jit(partial(train_step, trainer), donate_argnums=0)
-            examples = {shape: (state, _batch_like(shape), key) for shape in shapes}
+            step = jax.jit(
+                partial(_step, trainer, seed), donate_argnums=0, out_shardings=(where, whole)
+            )
+            examples = {shape: (step, (state, batch)) for shape, batch in batches.items()}
         else:
-            step = jax.jit(partial(accumulate, trainer), donate_argnums=1)
-            self._zeros = jax.jit(_zeros)
-            self._update = jax.jit(trainer.update, donate_argnums=0)
-            total = jax.eval_shape(self._zeros, state.params)
-            examples = {shape: (state.params, total, _batch_like(shape), key) for shape in shapes}
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            compiled = list(pool.map(partial(_compile, step), examples.values()))
-        self._programs = {
-            (shape.source, shape.target, shape.rows): program
-            for shape, (program, _) in zip(examples, compiled, strict=True)
-        }
-        for shape, (program, seconds) in zip(examples, compiled, strict=True):
-            logger.info("%s", _ledger_line(shape, program, seconds))
+            total = (where.params, whole)
+            zeros = jax.jit(_zeros, out_shardings=total)
+            add = jax.jit(partial(_add, trainer, seed), donate_argnums=1, out_shardings=total)
+            update = jax.jit(trainer.update, donate_argnums=0, out_shardings=(where, whole))
+            like = jax.eval_shape(zeros, state.params)
+            part = np.int32(0)
+            examples = {
+                shape: (add, (state, like, batch, part)) for shape, batch in batches.items()
+            }
+            examples |= {"zeros": (zeros, (state.params,)), "update": (update, (state, *like))}
+        self._programs = {}
+        for name, program, seconds in _compile_all(examples, check):
+            self._programs[name] = program
+            logger.info("%s", _ledger_line(name, program, seconds))
 
-    def step(
-        self, state: TrainState, batches: list[Batch], key: Array
-    ) -> tuple[TrainState, Metrics]:
-        """One update from `accumulation` batches; the state given is used up."""
+    def step(self, state: TrainState, batches: list[Batch]) -> tuple[TrainState, Metrics]:
+        """One update from `accumulation` batches on the mesh; the state given is used up."""
         if self.accumulation == 1:
-            return self._program(batches[0])(state, batches[0], key)
-        total = self._zeros(state.params)
+            return self._programs[_shape(batches[0])](state, batches[0])
+        total = self._programs["zeros"](state.params)
         for part, batch in enumerate(batches):
-            part_key = jax.random.fold_in(key, part)
-            total = self._program(batch)(state.params, total, batch, part_key)
-        return self._update(state, *total)
+            total = self._programs[_shape(batch)](state, total, batch, np.int32(part))
+        return self._programs["update"](state, *total)
 
-    def _program(self, batch: Batch) -> Any:
-        rows, source = batch.source.shape
-        return self._programs[source, batch.target_in.shape[1], rows]
+
+def _step(
+    trainer: Trainer, seed: int, state: TrainState, batch: Batch
+) -> tuple[TrainState, Metrics]:
+    return train_step(trainer, state, batch, _key(seed, state))
+
+
+def _add(
+    trainer: Trainer,
+    seed: int,
+    state: TrainState,
+    total: tuple[Params, LossSums],
+    batch: Batch,
+    part: Array,
+) -> tuple[Params, LossSums]:
+    key = jax.random.fold_in(_key(seed, state), part)
+    return accumulate(trainer, state.params, total, batch, key)
 
 
 def _zeros(params: Params) -> tuple[Params, LossSums]:
     return jax.tree.map(jnp.zeros_like, params), zero_sums()
 
 
-def _batch_like(shape: Shape) -> Batch:
+def _key(seed: int, state: TrainState) -> Array:
+    return jax.random.fold_in(jax.random.key(seed), state.counters.step)
+
+
+def _batch_like(shape: Shape, sharding: NamedSharding) -> Batch:
     """A batch's form without its content."""
 
     def array(length, dtype):
-        return jax.ShapeDtypeStruct((shape.rows, length), dtype)
+        return jax.ShapeDtypeStruct((shape.rows, length), dtype, sharding=sharding)
 
     source, target = shape.source, shape.target
     return Batch(
@@ -93,15 +131,36 @@ def _batch_like(shape: Shape) -> Batch:
     )
 
 
-def _compile(step, example) -> tuple[Any, float]:
+def _shape(batch: Batch) -> Shape:
+    rows, source = batch.source.shape
+    return Shape(rows, source, batch.target_in.shape[1])
+
+
+def _compile_all(examples: dict, check: Callable[[], None]) -> Iterator[tuple[Any, Any, float]]:
+    """Compiles functions for examples of their arguments: yields name, program and seconds."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        compiling = {name: pool.submit(_compile, *example) for name, example in examples.items()}
+        try:
+            while wait(compiling.values(), timeout=0.2).not_done:
+                check()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    for name, future in compiling.items():
+        yield name, *future.result()
+
+
+def _compile(function, arguments) -> tuple[Any, float]:
     start = time.perf_counter()
-    return step.lower(*example).compile(), time.perf_counter() - start
+    return function.lower(*arguments).compile(), time.perf_counter() - start
 
 
-def _ledger_line(shape: Shape, program, seconds: float) -> str:
+def _ledger_line(name: Shape | str, program, seconds: float) -> str:
     memory = program.memory_analysis()
     size = "unknown" if memory is None else f"{memory.temp_size_in_bytes / 2**20:.0f} MiB"
-    return (
-        f"shape: {shape.rows} sentences of {shape.source} source and {shape.target} target "
-        f"positions; compiled in {seconds:.1f} s, {size} beside the parameters"
-    )
+    if isinstance(name, Shape):
+        name = (
+            f"shape: {name.rows} sentences of {name.source} source and {name.target} target "
+            "positions"
+        )
+    return f"{name}; compiled in {seconds:.1f} s, {size} beside the parameters"

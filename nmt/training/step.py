@@ -11,6 +11,7 @@ from flax import nnx
 
 from nmt.config.schema import TrainingConfig
 from nmt.data.batching import Batch
+from nmt.devices.mesh import set_like
 from nmt.models.build import Params, merge_model
 from nmt.training.loss import LossSums, cross_entropy
 from nmt.training.optimizer import make_optimizer, make_schedule
@@ -156,6 +157,16 @@ class Trainer(NamedTuple):
 def zero_sums() -> LossSums:
     """Sums over nothing."""
     return LossSums(jnp.zeros(()), jnp.zeros(()), jnp.zeros((), jnp.int32))
+
+
+def with_zero_sums(state: TrainState) -> TrainState:
+    """The state after the host has logged."""
+    return replace(state, sums=jax.tree.map(set_like, state.sums, zero_sums()))
+
+
+def with_lr_scale(state: TrainState, scale: float) -> TrainState:
+    """The state with another scale of the learning rate."""
+    return replace(state, lr_scale=set_like(state.lr_scale, scale))
 
 
 def train_step(

@@ -147,6 +147,12 @@ def make_tiny(config: ModelConfig, precision: str = "float32", seed: int = 0) ->
 
 
 @pytest.fixture(scope="session")
+def variant_configs():
+    """The config of each kind of model, by name."""
+    return VARIANTS
+
+
+@pytest.fixture(scope="session")
 def tiny():
     """tiny(config, precision) -> TinyModel."""
     return make_tiny

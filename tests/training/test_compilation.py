@@ -6,11 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from nmt.config.schema import RecurrentConfig, TrainingConfig
+from nmt.config.schema import RecurrentConfig, TrainingConfig, TransformerConfig
 from nmt.data.batching import Batches, choose_shapes
 from nmt.data.encoding import EncodedPairs, Ragged
 from nmt.data.vocabulary import SpecialPieces
+from nmt.devices.mesh import by_rows, make_mesh, to_devices
 from nmt.models.build import build_model, split_model
+from nmt.models.partition import spread
 from nmt.training.compilation import CompiledSteps
 from nmt.training.step import Trainer
 
@@ -20,8 +22,7 @@ MODEL = RecurrentConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def batches():
+def make_batches(num_shapes):
     rng = np.random.default_rng(0)
 
     def side():
@@ -33,7 +34,7 @@ def batches():
     shapes = choose_shapes(
         pairs.source.lengths,
         pairs.target.lengths,
-        num_shapes=3,
+        num_shapes=num_shapes,
         batch_pieces=64,
         batch_sentences=None,
         row_multiple=4,
@@ -41,12 +42,36 @@ def batches():
     return Batches(pairs, shapes, SPECIAL, data_seed=0, model_seed=0)
 
 
-def make_steps(batches, accumulation):
-    config = TrainingConfig()
-    graph, params = split_model(build_model(MODEL, source_size=SIZE, target_size=SIZE))
-    trainer = Trainer.from_config(graph, config)
-    state = trainer.initial_state(params)
-    return CompiledSteps(trainer, state, batches.shapes, accumulation), state
+@pytest.fixture(scope="module")
+def batches():
+    return make_batches(num_shapes=3)
+
+
+class Training:
+    """A model on a mesh, and its compiled steps."""
+
+    def __init__(self, batches, accumulation=1, model=MODEL, mesh=None, check=lambda: None):
+        self.batches, self.accumulation = batches, accumulation
+        self.mesh = make_mesh() if mesh is None else mesh
+        graph, params = split_model(build_model(model, source_size=SIZE, target_size=SIZE))
+        trainer = Trainer.from_config(graph, TrainingConfig(average_decay=0.9))
+        self.state = spread(trainer.initial_state(params), self.mesh)
+        self.steps = CompiledSteps(
+            trainer,
+            self.state,
+            batches.shapes,
+            self.mesh,
+            accumulation=accumulation,
+            seed=1,
+            check=check,
+        )
+
+    def step(self, number):
+        """Takes a step; returns the loss of a piece."""
+        indices = range(number * self.accumulation, (number + 1) * self.accumulation)
+        now = [to_devices(by_rows(self.mesh), self.batches.batch(index)) for index in indices]
+        self.state, metrics = self.steps.step(self.state, now)
+        return float(metrics.sums.loss) / int(metrics.sums.num_pieces)
 
 
 @pytest.fixture
@@ -66,24 +91,53 @@ def compilations():
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_nothing_compiles_after_the_warm_up(batches, compilations, accumulation):
     assert len(batches.shapes) == 3
-    steps, state = make_steps(batches, accumulation)
+    training = Training(batches, accumulation)
     assert len(compilations) >= 3
-    key, warm = jax.random.key(0), None
+    warm = len(compilations)
     for step in range(2 * batches.num_batches):
-        indices = range(step * accumulation, (step + 1) * accumulation)
-        now = [batches.batch(index) for index in indices]
-        state, metrics = steps.step(state, now, jax.random.fold_in(key, step))
-        if step == 0:  # key, sums and update are small programs of their own
-            warm = len(compilations)
+        assert np.isfinite(training.step(step))
     assert len(compilations) == warm
-    assert np.isfinite(metrics.sums.loss)
 
 
 def test_the_ledger_names_each_shape_with_its_seconds_and_bytes(batches, caplog):
     caplog.set_level(logging.INFO, logger="nmt")
-    make_steps(batches, 1)
+    Training(batches)
     lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("shape:")]
     assert len(lines) == len(batches.shapes)
     for line, shape in zip(lines, batches.shapes, strict=True):
         assert f"{shape.rows} sentences of {shape.source} source and {shape.target} target" in line
         assert "compiled in" in line and "MiB" in line
+
+
+def test_a_signal_ends_the_wait_for_the_compiler(batches):
+    class Stopped(Exception):
+        pass
+
+    def check():
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        Training(batches, check=check)
+
+
+TRANSFORMER = TransformerConfig(
+    model_dim=8, feedforward_dim=16, num_heads=4, encoder_layers=1, decoder_layers=2, dropout=0.3
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model, accumulation", [(MODEL, 2), (TRANSFORMER, 1)], ids=["recurrent", "transformer"]
+)
+def test_every_mesh_has_the_losses_of_one_device(model, accumulation):
+    """Batches and parameters dealt out any way: the same mathematics, dropout included."""
+    batches, losses = make_batches(num_shapes=1), []
+    for data, over in ((1, 1), (4, 1), (2, 2)):
+        mesh = make_mesh(over, jax.devices()[: data * over])
+        training = Training(batches, accumulation, model, mesh)
+        losses.append([training.step(step) for step in range(6)])
+        table = training.state.params["target_embedding"]["table"]
+        assert table.sharding.shard_shape(table.shape)[0] * over == table.shape[0]
+    assert len(set(losses[0])) == len(losses[0])
+    for mesh_losses in losses[1:]:
+        np.testing.assert_allclose(mesh_losses, losses[0], rtol=2e-5)

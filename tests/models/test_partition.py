@@ -1,0 +1,69 @@
+"""Rules by name against the parameters of every kind of model, and arrays spread by them."""
+
+import re
+from dataclasses import replace
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from nmt.devices.mesh import MODEL, make_mesh
+from nmt.models.build import build_model, split_model
+from nmt.models.partition import RULES, shardings, spread
+
+
+def names_and_shapes(config):
+    model = build_model(config, source_size=11, target_size=11)
+    flat = jax.tree_util.tree_leaves_with_path(split_model(model)[1])
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in flat
+    }
+
+
+@pytest.fixture(scope="module")
+def everything(variant_configs):
+    return [names_and_shapes(config) for config in variant_configs.values()]
+
+
+def test_every_rule_names_something_and_all_of_its_axes(everything):
+    first_rules = set()
+    for parameters in everything:
+        for name, shape in parameters.items():
+            for number, (pattern, spec) in enumerate(RULES):
+                if re.search(pattern, name):
+                    assert len(spec) == len(shape), name
+                    first_rules.add(number)
+                    break
+    assert first_rules == set(range(len(RULES)))
+
+
+def test_every_matrix_is_named(everything):
+    """What is whole everywhere is vectors: biases and the scales of norms, of each layer."""
+    for parameters in everything:
+        for name, shape in parameters.items():
+            if not any(re.search(pattern, name) for pattern, _ in RULES):
+                assert re.search(r"(bias|scale)$", name), name
+                assert len(shape) <= 4
+
+
+@pytest.mark.parametrize("variant", ["rnnsearch", "transformer_pre_shared_tied"])
+@pytest.mark.parametrize("model_devices", [1, 2, 4])
+def test_spread_arrays_hold_the_same_values_in_parts(variant_configs, variant, model_devices):
+    config = variant_configs[variant]
+    mesh = make_mesh(model_devices, jax.devices()[: 2 * model_devices])
+    params = split_model(build_model(config, source_size=11, target_size=11))[1]
+    state = optax.adam(1e-3).init(params)
+    for tree in (params, state):
+        placed = spread(tree, mesh)
+        jax.tree.map(np.testing.assert_array_equal, placed, tree)
+    kernel = spread(state, mesh)[0].mu["target_embedding"]["table"]
+    assert kernel.sharding.shard_shape(kernel.shape)[0] == kernel.shape[0] // model_devices
+
+
+def test_an_axis_that_the_devices_do_not_divide_is_whole(variant_configs):
+    config = replace(variant_configs["rnnsearch"], decoder_dim=5)
+    params = split_model(build_model(config, source_size=11, target_size=11))[1]
+    placed = shardings(params, make_mesh(2, jax.devices()[:2]))
+    assert MODEL not in placed["bottom"]["cell"]["U"]["kernel"].spec
+    assert MODEL in placed["target_embedding"]["table"].spec
