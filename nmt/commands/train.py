@@ -5,7 +5,8 @@ from pathlib import Path
 
 from nmt.commands.arguments import Arguments, CommandParser
 from nmt.config.reader import read_config
-from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.devices.compiled_programs import use_compilation_cache, use_deterministic_programs
+from nmt.devices.processes import ProcessFlags, ending_together, is_first, start_processes
 
 
 def make_parser() -> CommandParser:
@@ -26,6 +27,14 @@ def make_parser() -> CommandParser:
         metavar="DIR",
         help="the run directory (default: runs/ and the name of CONFIG without its suffix)",
     )
+    parser.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="several processes: where the first of them can be reached; Slurm, TPU pods and "
+        "Open MPI tell it themselves",
+    )
+    parser.add_argument("--num-processes", type=int, metavar="N", help="how many there are")
+    parser.add_argument("--process-id", type=int, metavar="I", help="which of them this is, from 0")
     return parser
 
 
@@ -35,12 +44,20 @@ def run(arguments: Arguments) -> int:
     config = read_config(config_file, arguments.overrides)
     run_directory = Path(arguments.options.run or Path("runs") / Path(config_file).stem)
 
+    options = arguments.options
+    flags = ProcessFlags(options.coordinator, options.num_processes, options.process_id)
+
     use_compilation_cache()
+    if config.training.deterministic:
+        use_deterministic_programs()
+    start_processes(flags)
     from nmt.training.loop import Interrupted, train
 
-    try:
-        train(config, run_directory)
-    except Interrupted as interrupted:
-        print(f"nmt: {interrupted}", file=sys.stderr)
-        return 128 + interrupted.signal_number
+    with ending_together():
+        try:
+            train(config, run_directory)
+        except Interrupted as interrupted:
+            if is_first():
+                print(f"nmt: {interrupted}", file=sys.stderr)
+            return 128 + interrupted.signal_number
     return 0

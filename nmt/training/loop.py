@@ -1,32 +1,38 @@
 """The training loop, in order: step, log, validate, save, stop."""
 
+import contextlib
 import logging
 import math
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from nmt.config.schema import Config, TrainingConfig
 from nmt.data.batching import prefetch
-from nmt.errors import NmtError, RunError
+from nmt.devices.mesh import by_rows, check_rows, describe, make_mesh, to_devices
+from nmt.devices.processes import from_first, is_first
 from nmt.models.build import build_model, count_parameters, split_model
+from nmt.models.partition import spread
 from nmt.runs.checkpoints import AVERAGE, PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
+from nmt.training.clock import Clock, TimeLimit, duration
 from nmt.training.compilation import CompiledSteps
-from nmt.training.preparation import Prepared, prepare
-from nmt.training.reporting import Clock, Log, Reporter, duration, logging_to, seconds_trained
+from nmt.training.divergence import check_finite, count_worse
+from nmt.training.opening import opened
+from nmt.training.preparation import Prepared
+from nmt.training.reporting import Log, Reporter, Silence, seconds_trained
 from nmt.training.signals import Interrupted, Signals, remembered_signals
-from nmt.training.step import Counters, Trainer, TrainState, zero_sums
+from nmt.training.step import Trainer, TrainState, with_lr_scale, with_zero_sums
 from nmt.training.validation import Validation, Validator
 
 __all__ = ["Interrupted", "train"]
 
 logger = logging.getLogger(__name__)
-MOST_SKIPPED = 100  # updates in a row that were not finite, after which training is given up
+NO_CHECKPOINT = -1
 
 
 class Progress(NamedTuple):
@@ -37,64 +43,82 @@ class Progress(NamedTuple):
       best_score: of the validations so far.
       stale: validations since the best one, which early stopping counts.
       plateau: validations since the best one or the last cut of the learning rate.
+      worse: logs in a row with a loss far worse than a guess's, which are a divergence.
     """
 
     validated: int = 0
     best_score: float = -math.inf
     stale: int = 0
     plateau: int = 0
+    worse: int = 0
 
 
-def train(config: Config, path: Path) -> None:
+def train(config: Config, path: Path, *, devices: Sequence[jax.Device] | None = None) -> None:
     """Trains in a run directory, from where the run stopped or from the beginning.
 
     Args:
       config: the whole config.
       path: of the run directory, made where there is none.
+      devices: to train on; all of all processes when None. Every process calls this.
     Raises:
       NmtError: a mistake of the user.
       Interrupted: SIGINT or SIGTERM came; all is saved.
     """
-    run = RunDirectory(path)
-    is_new = not run.exists()
-    if is_new:
-        run = RunDirectory.create(path, config)
-    with run.locked():
-        run.check_same_config(config)
-        try:
-            with logging_to(run.log_file), remembered_signals() as signals:
-                checkpoints = Checkpoints(run.checkpoints, keep_last=config.training.keep_last)
-                try:
-                    _train(config, run, checkpoints, signals)
-                finally:
-                    checkpoints.close()
-        except NmtError:
-            if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation
-                run.discard()
-            raise
+    mesh = make_mesh(config.training.model_devices, devices)
+    check_rows(
+        mesh,
+        row_multiple=config.data.row_multiple,
+        batch_sentences=config.data.batch_sentences,
+    )
+    with (
+        remembered_signals() as signals,
+        opened(config, path, signals.check) as (run, prepared),
+        contextlib.closing(
+            Checkpoints(run.checkpoints, keep_last=config.training.keep_last)
+        ) as checkpoints,
+    ):
+        _train(config, run, prepared, checkpoints, mesh, signals)
 
 
-def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals: Signals) -> None:
+def _train(
+    config: Config,
+    run: RunDirectory,
+    prepared: Prepared,
+    checkpoints: Checkpoints,
+    mesh: Mesh,
+    signals: Signals,
+) -> None:
     training = config.training
     clock = Clock(seconds_trained(run.metrics_file))
-    prepared = prepare(config, run)
-    trainer, state = _initial(config, prepared)
+    trainer, state = _initial(config, prepared, mesh)
     state, progress, first_step = _resumed(config, checkpoints, state)
+    time_limit = TimeLimit(training.max_minutes, clock)
     if _finished(training, progress):
         logger.info("run %s is finished: %d steps", run.path, first_step)
         return
-    if _out_of_time(training, clock, first_step) and progress.validated == first_step:
+    if progress.validated == first_step and time_limit.over_before(first_step):
         logger.info("run %s has used up training.max_minutes: %d steps", run.path, first_step)
         return
     signals.check()
-    logger.info("%s parameters", f"{count_parameters(state.params):,}")
-    shapes = prepared.batches.shapes
-    compiled = CompiledSteps(trainer, state, shapes, training.accumulation)
-    validator = Validator(config, trainer.graph, state.params, prepared)
-    reporter = Reporter(run, first_step, training.num_steps)
-    key = jax.random.key(training.seed)
+    logger.info("%s parameters on %s", f"{count_parameters(state.params):,}", describe(mesh))
+    compiled = CompiledSteps(
+        trainer,
+        state,
+        prepared.batches.shapes,
+        mesh,
+        accumulation=training.accumulation,
+        seed=training.seed,
+        check=signals.check,
+    )
+    validator = Validator(config, trainer.graph, state.params, prepared, mesh)
+    reporter = Reporter(run, first_step, training.num_steps) if is_first() else Silence()
     indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
-    batches = prefetch(prepared.batches.batch, indices, depth=2 * training.accumulation)
+    rows = by_rows(mesh)
+    batches = prefetch(
+        lambda index: to_devices(rows, prepared.batches.batch(index)),
+        indices,
+        depth=2 * training.accumulation,
+    )
     log = Log(training, trainer, prepared.batches, reporter, clock, state)
 
     # A checkpoint of an interruption serves resuming only: a regular one of its step is still due.
@@ -102,15 +126,16 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     step = first_step
     try:
         while True:
-            signals.check()
-            out_of_time = _out_of_time(training, clock, step)
+            signals.check_on_all()
+            out_of_time = time_limit.over(step)
             last = step == training.num_steps or out_of_time
             if (step % config.validation.every == 0 or last) and progress.validated < step:
                 jax.block_until_ready(state.params)
                 clock.pause()
+                logger.info("step %d: validating", step)
                 weights = state.params if state.average is None else state.average
                 translations = run.translations / f"{step}.txt"
-                validation = validator.validate(weights, translations, signals.check)
+                validation = validator.validate(weights, translations, signals.check_on_all)
                 clock.resume()
                 better = validation.score > progress.best_score
                 log.write_validation(step, validation, better=better)
@@ -122,12 +147,15 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
                 break
 
             now = [next(batches) for _ in range(training.accumulation)]
-            state, metrics = compiled.step(state, now, jax.random.fold_in(key, step))
+            state, metrics = compiled.step(state, now)
             step += 1
             reporter.advance()
             if step % training.log_every == 0 or step == training.num_steps:
-                _check_skipped(log.write(step, state, metrics))
-                state = replace(state, sums=zero_sums())
+                counters, nll = log.write(step, state, metrics)
+                check_finite(counters, prepared.batches, training.accumulation)
+                size = len(prepared.vocabularies.target)
+                progress = progress._replace(worse=count_worse(nll, size, progress.worse))
+                state = with_zero_sums(state)
     except Interrupted as interrupted:
         checkpoints.save(step, _items(state, progress), interrupted=True)
         checkpoints.wait()
@@ -144,8 +172,8 @@ def _train(config: Config, run: RunDirectory, checkpoints: Checkpoints, signals:
     logger.info("finished %d steps in %s", step, duration(clock.seconds))
 
 
-def _initial(config: Config, prepared: Prepared) -> tuple[Trainer, TrainState]:
-    """The state before the first step."""
+def _initial(config: Config, prepared: Prepared, mesh: Mesh) -> tuple[Trainer, TrainState]:
+    """The state before the first step, spread over the mesh."""
     training = config.training
     model = build_model(
         config.model,
@@ -156,7 +184,7 @@ def _initial(config: Config, prepared: Prepared) -> tuple[Trainer, TrainState]:
     )
     graph, params = split_model(model)
     trainer = Trainer.from_config(graph, training)
-    return trainer, trainer.initial_state(params)
+    return trainer, spread(trainer.initial_state(params), mesh)
 
 
 def _items(state: TrainState, progress: Progress) -> dict[str, Any]:
@@ -175,9 +203,9 @@ def _items(state: TrainState, progress: Progress) -> dict[str, Any]:
 def _resumed(
     config: Config, checkpoints: Checkpoints, state: TrainState
 ) -> tuple[TrainState, Progress, int]:
-    """The state of the last whole checkpoint, or the initial one."""
-    step = checkpoints.latest()
-    if step is None:
+    """The state of the last whole checkpoint, or the initial one, on its devices."""
+    step = from_first(_latest(checkpoints) if is_first() else 0)
+    if step == NO_CHECKPOINT:
         return state, Progress(), 0
     items = checkpoints.restore(step, like=_items(state, Progress()))
     rest = items["training"]
@@ -186,15 +214,15 @@ def _resumed(
     return TrainState(items[PARAMS], items.get(AVERAGE), **rest), progress, step
 
 
+def _latest(checkpoints: Checkpoints) -> int:
+    step = checkpoints.latest()
+    return NO_CHECKPOINT if step is None else step
+
+
 def _finished(training: TrainingConfig, progress: Progress) -> bool:
     """Whether the last step was taken and validated, or early stopping has stopped."""
     out_of_patience = training.patience is not None and progress.stale >= training.patience
     return progress.validated >= training.num_steps or out_of_patience
-
-
-def _out_of_time(training: TrainingConfig, clock: Clock, step: int) -> bool:
-    """Whether training.max_minutes are over, which is never so before the first step."""
-    return training.max_minutes is not None and step > 0 and clock.minutes >= training.max_minutes
 
 
 def _judged(
@@ -206,26 +234,12 @@ def _judged(
 ) -> tuple[Progress, TrainState]:
     """Counts a validation; lowers the learning rate on a plateau."""
     if validation.score > progress.best_score:
-        return Progress(validated=step, best_score=validation.score), state
+        best = progress._replace(validated=step, best_score=validation.score, stale=0, plateau=0)
+        return best, state
     stale, plateau = progress.stale + 1, progress.plateau + 1
-    progress = Progress(step, progress.best_score, stale, plateau)
+    progress = progress._replace(validated=step, stale=stale, plateau=plateau)
     if training.schedule == "plateau" and progress.plateau >= training.plateau_patience:
-        scale = np.float32(state.lr_scale * training.plateau_factor)
+        scale = np.float32(np.asarray(state.lr_scale) * training.plateau_factor)
         logger.info("no better score: the learning rate falls to %g of its peak", scale)
-        return progress._replace(plateau=0), replace(state, lr_scale=jnp.asarray(scale))
+        return progress._replace(plateau=0), with_lr_scale(state, scale)
     return progress, state
-
-
-def _check_skipped(counters: Counters) -> None:
-    if counters.skipped_in_a_row:
-        logger.warning(
-            "%d updates were not finite and left out, the last at step %d",
-            counters.skipped,
-            counters.last_skipped + 1,
-        )
-    if counters.skipped_in_a_row >= MOST_SKIPPED:
-        raise RunError(
-            f"training diverged: {counters.skipped_in_a_row} updates in a row were not finite; "
-            "try a lower training.learning_rate, more training.warmup_steps, "
-            "or a smaller training.clip_norm"
-        )

@@ -4,8 +4,8 @@ import contextlib
 import json
 import logging
 import math
+import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +14,10 @@ import jax
 from nmt.analysis.records import read_records
 from nmt.config.schema import TrainingConfig
 from nmt.data.batching import Batches
+from nmt.errors import RunError
 from nmt.runs.directory import RunDirectory, write_atomically
+from nmt.training.clock import Clock, duration
+from nmt.training.events import Events
 from nmt.training.step import Counters, Metrics, Trainer, TrainState
 from nmt.training.validation import Validation
 
@@ -32,14 +35,14 @@ class Reporter:
           first_step: steps done.
           num_steps: where the progress bar ends.
         """
-        from tensorboardX import SummaryWriter
         from tqdm import tqdm
 
+        self._run = run
         records = read_records(run.metrics_file) if run.metrics_file.exists() else []
         records = [record for record in records if record["step"] <= first_step]
         write_atomically(run.metrics_file, "".join(json.dumps(r) + "\n" for r in records))
         self._file = run.metrics_file.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(run.tensorboard), purge_step=first_step + 1)
+        self._events = Events(run.tensorboard, first_step)
         self._bar = tqdm(
             initial=first_step,
             total=num_steps,
@@ -53,17 +56,42 @@ class Reporter:
         self._bar.update()
 
     def record(self, step: int, **values: float) -> None:
-        """Writes what was measured at a step; keys are the names of the values."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+        """Writes what was measured at a step; keys are the names of the values.
+
+        It is on the disk when this returns, so before any checkpoint that counts on it.
+
+        Raises:
+          RunError: it cannot be written.
+        """
+        try:
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._events.add(step, values)
+        except OSError as error:
+            raise RunError(
+                f"cannot write metrics into {self._run.path}: {error.strerror}"
+            ) from None
 
     def close(self) -> None:
         """Ends the bar and closes the files."""
         self._bar.close()
-        self._file.close()
-        self._events.close()
+        for file in (self._file, self._events):
+            with contextlib.suppress(OSError):  # what could not be written has been told
+                file.close()
+
+
+class Silence:
+    """The reporter of a process that lets another one report."""
+
+    def advance(self) -> None:
+        """Says nothing."""
+
+    def record(self, step: int, **values: float) -> None:
+        """Writes nothing."""
+
+    def close(self) -> None:
+        """Has nothing to close."""
 
 
 def seconds_trained(path: Path) -> float:
@@ -80,7 +108,7 @@ def logging_to(path: Path) -> Iterator[None]:
     package = logging.getLogger("nmt")
     level = package.level
     package.setLevel(logging.INFO)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     package.addHandler(handler)
     try:
@@ -89,40 +117,18 @@ def logging_to(path: Path) -> Iterator[None]:
     finally:
         package.removeHandler(handler)
         package.setLevel(level)
-        handler.close()
+        with contextlib.suppress(OSError):  # what could not be written has been told
+            handler.close()
 
 
-class Clock:
-    """Seconds of a run, those before it was resumed included, and of the time since a mark."""
+class _LogFile(logging.FileHandler):
+    """log.txt; where it cannot be written, training ends as where nothing else can be."""
 
-    def __init__(self, seconds_before: float):
-        self._start = time.perf_counter() - seconds_before
-        self._mark = time.perf_counter()
-        self._paused = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Since the run began."""
-        return time.perf_counter() - self._start
-
-    @property
-    def minutes(self) -> float:
-        """Since the run began."""
-        return self.seconds / 60
-
-    def lap(self) -> float:
-        """Seconds since the last lap, pauses left out."""
-        now = time.perf_counter()
-        seconds, self._mark = now - self._mark, now
-        return seconds
-
-    def pause(self) -> None:
-        """Stops the lap's time."""
-        self._paused = time.perf_counter()
-
-    def resume(self) -> None:
-        """Lets the lap's time go on."""
-        self._mark += time.perf_counter() - self._paused
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if isinstance(error, OSError):
+            raise RunError(f"cannot write {self.baseFilename}: {error.strerror}") from None
+        super().handleError(record)
 
 
 class Log:
@@ -133,7 +139,7 @@ class Log:
         training: TrainingConfig,
         trainer: Trainer,
         batches: Batches,
-        reporter: Reporter,
+        reporter: Reporter | Silence,
         clock: Clock,
         state: TrainState,
     ):
@@ -144,19 +150,20 @@ class Log:
         self._last_step = int(state.counters.step)
         clock.lap()
 
-    def write(self, step: int, state: TrainState, metrics: Metrics) -> Counters:
+    def write(self, step: int, state: TrainState, metrics: Metrics) -> tuple[Counters, float]:
         """Logs a step; the sums of `state` are of the steps since the last one logged.
 
         Returns:
-          The state's counters, as numbers on the host.
+          The state's counters, as numbers on the host, and the nll of a target piece.
         """
         sums, counters, scale, norm = jax.device_get(
             (state.sums, state.counters, state.lr_scale, metrics.gradient_norm)
         )
         seconds = self.clock.lap()
         num_pieces = int(sums.num_pieces)
-        perplexity = math.exp(min(sums.nll / num_pieces, 700.0)) if num_pieces else math.nan
+        nll = float(sums.nll / num_pieces) if num_pieces else math.nan
         loss = float(sums.loss / num_pieces) if num_pieces else math.nan
+        perplexity = math.exp(min(nll, 700.0))
         epoch = self.batches.epoch_of(step * self.training.accumulation - 1) + 1  # as people count
         rate = (num_pieces - self._pieces_before) / seconds
         left = (self.training.num_steps - step) / (step - self._last_step) * seconds
@@ -181,7 +188,7 @@ class Log:
             rate,
             duration(left),
         )
-        return counters
+        return counters, nll
 
     def write_validation(self, step: int, validation: Validation, *, better: bool) -> None:
         """Logs a validation; `better` than all before or not."""
@@ -201,10 +208,3 @@ class Log:
             " (the best so far)" if better else "",
             duration(self.clock.seconds),
         )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as 1:02:03 or 2:03."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

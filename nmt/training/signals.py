@@ -5,6 +5,8 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from nmt.devices.processes import Agreement
+
 
 class Interrupted(Exception):
     """Training was asked to stop and has saved; `signal_number` is what asked."""
@@ -20,11 +22,22 @@ class Signals:
     def __init__(self):
         self.received: int | None = None
         self._before = {}
+        self._agreement: Agreement | None = None
 
     def check(self) -> None:
         """Raises `Interrupted` where a signal has come."""
         if self.received is not None:
             raise Interrupted(self.received)
+
+    def check_on_all(self) -> None:
+        """Raises `Interrupted` on all processes at the same call, soon after a signal to one.
+
+        All of them call it equally often.
+        """
+        if self._agreement is None:
+            self._agreement = Agreement()
+        if self._agreement.agreed(self.received is not None):
+            raise Interrupted(self.received or signal.SIGTERM)
 
     def _remember(self, number, frame) -> None:
         """The first signal waits until training can save; another one ends the process at once."""

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 import jax
 from flax import nnx
+from jax.sharding import Mesh
 
 from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
 from nmt.decoding.translator import MAX_SOURCE_PIECES, Translator
+from nmt.devices.mesh import by_rows, replicated, to_devices
+from nmt.devices.processes import is_first
 from nmt.models.build import Params, merge_model
 from nmt.runs.directory import write_atomically
 from nmt.training.loss import LossSums, cross_entropy
@@ -39,8 +42,15 @@ class Validation(NamedTuple):
 class Validator:
     """Measures parameters of one model; what it compiles serves all of them."""
 
-    def __init__(self, config: Config, graph: nnx.GraphDef, params: Params, prepared: Prepared):
-        self.config, self.prepared = config, prepared
+    def __init__(
+        self,
+        config: Config,
+        graph: nnx.GraphDef,
+        params: Params,
+        prepared: Prepared,
+        mesh: Mesh,
+    ):
+        self.config, self.prepared, self.mesh = config, prepared, mesh
         search = replace(config.search, method="beam", beam_size=config.validation.beam_size)
         self.translator = Translator(
             graph,
@@ -49,11 +59,12 @@ class Validator:
             search,
             cleaning=config.data.cleaning,
             max_source_pieces=config.data.max_pieces or MAX_SOURCE_PIECES,
+            mesh=mesh,
         )
-        self._sums = jax.jit(partial(_loss_sums, graph))
+        self._sums = jax.jit(partial(_loss_sums, graph), out_shardings=replicated(mesh))
 
     def validate(self, params: Params, translations: Path, check: Callable[[], None]) -> Validation:
-        """Measures.
+        """Measures, on all devices of the mesh; every process gets the same result.
 
         Args:
           params: to measure.
@@ -63,7 +74,7 @@ class Validator:
         nll, num_pieces = 0.0, 0
         for batch, _ in self.prepared.validation_batches:
             check()
-            sums = self._sums(params, batch)
+            sums = self._sums(params, to_devices(by_rows(self.mesh), batch))
             nll, num_pieces = nll + float(sums.nll), num_pieces + int(sums.num_pieces)
         loss = nll / num_pieces
         bleu = self._bleu(params, translations, check)
@@ -75,9 +86,10 @@ class Validator:
         found = self.translator.with_params(params).translate(
             split.source[:most], progress=lambda _: check()
         )
-        texts = [translation.text.replace("\n", " ") for translation in found]
-        translations.parent.mkdir(exist_ok=True)
-        write_atomically(translations, "".join(text + "\n" for text in texts))
+        texts = [translation.text for translation in found]
+        if is_first():
+            translations.parent.mkdir(exist_ok=True)
+            write_atomically(translations, "".join(text + "\n" for text in texts))
         return corpus_bleu(
             texts, split.target[:most], target_language=self.config.data.target_language
         )

@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ from nmt.config.schema import (
 from nmt.errors import ConfigError, RunError
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
-from nmt.training import loop
+from nmt.training import divergence, loop
 from nmt.training.loop import Interrupted, Progress, train
 
 TIMES = {"seconds", "tokens_per_second"}
@@ -170,9 +171,9 @@ def test_accumulated_batches_train_too(tmp_path):
 
 @pytest.mark.slow
 def test_training_that_diverges_stops_with_advice(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "MOST_SKIPPED", 2)
-    training = replace(CONFIG.training, learning_rate=1e38, clip_norm=None, schedule="constant")
-    with pytest.raises(RunError, match="diverged.*try a lower training.learning_rate"):
+    monkeypatch.setattr(divergence, "MOST_WORSE", 2)
+    training = replace(CONFIG.training, learning_rate=1e4, schedule="constant")
+    with pytest.raises(RunError, match="diverged.*2 logs in a row.*try a lower training.learning"):
         train(replace(CONFIG, training=training), tmp_path / "run")
 
 
@@ -192,7 +193,7 @@ def test_patience_ends_training_early(tmp_path, caplog):
 
 def test_plateau_lowers_the_learning_rate_once_patience_is_over():
     training = replace(CONFIG.training, plateau_patience=2, plateau_factor=0.5)
-    state = loop.TrainState({}, None, (), None, None, np.float32(1))
+    state = loop.TrainState({}, None, (), None, None, jnp.ones(()))
     progress, scales = Progress(), []
     for step, score in enumerate((1.0, 0.5, 0.9, 0.8, 0.7, 2.0, 1.5), start=1):
         validation = loop.Validation(loss=0, perplexity=1, bleu=score, score=score)

@@ -1,6 +1,16 @@
+"""What a run writes while it trains, on the disk before it is counted on."""
+
+import logging
+import struct
+from pathlib import Path
+
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
 from nmt.analysis.records import read_records
+from nmt.errors import RunError
 from nmt.runs.directory import RunDirectory
-from nmt.training.reporting import Reporter, duration, seconds_trained
+from nmt.training.reporting import Reporter, logging_to, seconds_trained
 
 
 def test_resuming_forgets_what_will_be_measured_again(tmp_path):
@@ -22,11 +32,52 @@ def test_a_run_without_metrics_has_trained_no_time(tmp_path):
     assert seconds_trained(tmp_path / "metrics.jsonl") == 0.0
 
 
-def test_durations_read_as_clocks():
-    assert [duration(s) for s in (0, 59.6, 61, 3600, 3723.4)] == [
-        "0:00",
-        "1:00",
-        "1:01",
-        "1:00:00",
-        "1:02:03",
-    ]
+def scalars(folder):
+    """What TensorBoard shows: later files void what older ones say of their steps and later."""
+    shown = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns):
+        for record in tf_records(file.read_bytes()):
+            event = Event.FromString(record)
+            if event.HasField("session_log"):
+                shown = {key: value for key, value in shown.items() if key[0] < event.step}
+            for value in event.summary.value:
+                shown[event.step, value.tag] = value.simple_value
+    return shown
+
+
+def tf_records(content):
+    """The records of an event file: length, its checksum, data, its checksum; none cut off."""
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        assert len(content) >= length + 16
+        yield content[12 : 12 + length]
+        content = content[length + 16 :]
+
+
+def test_tensorboard_has_at_any_moment_what_the_metrics_file_has(tmp_path):
+    run, expected = RunDirectory(tmp_path), {}
+    for first_step in (0, 2):
+        reporter = Reporter(run, first_step, 10)
+        for step in range(first_step + 1, first_step + 4):
+            value = 8 * first_step + step
+            reporter.record(step, loss=value / 2, seconds=step)
+            expected |= {(step, "loss"): value / 2, (step, "seconds"): step}
+            assert scalars(run.tensorboard) == expected  # nothing waits to be written
+        reporter.close()
+
+
+def test_a_full_disk_is_told(tmp_path):
+    reporter = Reporter(RunDirectory(tmp_path), 0, 10)
+    reporter._file.close()
+    reporter._file = open("/dev/full", "w")  # noqa: SIM115 (the reporter closes it)
+    with pytest.raises(RunError, match=f"cannot write metrics into {tmp_path}: No space left"):
+        reporter.record(1, loss=1.0)
+    reporter.close()
+
+
+def test_a_log_that_cannot_be_written_ends_training():
+    with (
+        pytest.raises(RunError, match="cannot write /dev/full: No space left on device"),
+        logging_to(Path("/dev/full")),
+    ):
+        logging.getLogger("nmt").info("something")

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 import sacrebleu
@@ -16,7 +17,9 @@ from nmt.config.schema import (
     ValidationConfig,
     VocabularyConfig,
 )
+from nmt.devices.mesh import make_mesh
 from nmt.models.build import build_model, split_model
+from nmt.models.partition import spread
 from nmt.runs.directory import RunDirectory
 from nmt.training.preparation import prepare
 from nmt.training.validation import Validator
@@ -51,7 +54,7 @@ def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
     prepared, model, tmp_path
 ):
     graph, params = model
-    validator = Validator(CONFIG, graph, params, prepared)
+    validator = Validator(CONFIG, graph, params, prepared, make_mesh())
     path = tmp_path / "translations" / "7.txt"
     measured = validator.validate(params, path, lambda: None)
 
@@ -71,10 +74,23 @@ def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
 
 def test_the_score_may_be_the_negative_loss(prepared, model, tmp_path):
     config = replace(CONFIG, validation=replace(CONFIG.validation, score="loss"))
-    measured = Validator(config, *model, prepared).validate(
+    measured = Validator(config, *model, prepared, make_mesh()).validate(
         model[1], tmp_path / "t" / "1.txt", lambda: None
     )
     assert measured.score == -measured.loss
+
+
+def test_more_devices_measure_the_same(prepared, model, tmp_path):
+    graph, params = model
+    one, four = (
+        Validator(CONFIG, graph, params, prepared, mesh).validate(
+            spread(params, mesh), tmp_path / str(mesh.size) / "1.txt", lambda: None
+        )
+        for mesh in (make_mesh(), make_mesh(2, jax.devices()[:4]))
+    )
+    assert four.loss == pytest.approx(one.loss, rel=1e-5)
+    assert four.bleu == one.bleu
+    assert (tmp_path / "4/1.txt").read_bytes() == (tmp_path / "1/1.txt").read_bytes()
 
 
 def test_a_check_that_raises_abandons_it_and_writes_nothing(prepared, model, tmp_path):
@@ -89,5 +105,7 @@ def test_a_check_that_raises_abandons_it_and_writes_nothing(prepared, model, tmp
             raise Stop
 
     with pytest.raises(Stop):
-        Validator(CONFIG, *model, prepared).validate(model[1], tmp_path / "t" / "1.txt", check)
+        Validator(CONFIG, *model, prepared, make_mesh()).validate(
+            model[1], tmp_path / "t" / "1.txt", check
+        )
     assert not (tmp_path / "t").exists()

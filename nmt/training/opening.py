@@ -1,0 +1,65 @@
+"""A run taken for training: the first process locks, logs and prepares it, the others read."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from nmt.config.schema import Config
+from nmt.devices.processes import first_alone, is_first
+from nmt.errors import NmtError
+from nmt.runs.directory import RunDirectory
+from nmt.training.preparation import Prepared, prepare
+from nmt.training.reporting import logging_to
+
+
+@contextlib.contextmanager
+def opened(
+    config: Config, path: Path, check: Callable[[], None]
+) -> Iterator[tuple[RunDirectory, Prepared]]:
+    """Makes a run, or takes it up again, and prepares its corpus.
+
+    Args:
+      config: the whole config.
+      path: of the run directory, made where there is none.
+      check: called now and then during preparation; what it raises ends it.
+    Raises:
+      NmtError: the run is in use or of another config, or the corpus cannot be read as meant. What
+        a run that never began had left is removed.
+    """
+    run = RunDirectory(path)
+    with contextlib.ExitStack() as held:
+        is_new = first_alone(partial(_take, run, config, held))
+        try:
+            held.enter_context(logging_to(run.log_file) if is_first() else _only_warnings())
+            prepared = first_alone(partial(prepare, config, run, check))
+            if prepared is None:  # another process made it
+                prepared = prepare(config, run, check)
+            yield run, prepared
+        except NmtError:
+            if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation
+                run.discard()
+            raise
+
+
+def _take(run: RunDirectory, config: Config, held: contextlib.ExitStack) -> bool:
+    """Locks the run for as long as `held` lasts; returns whether it is new."""
+    is_new = not run.exists()
+    if is_new:
+        RunDirectory.create(run.path, config)
+    held.enter_context(run.locked())
+    run.check_same_config(config)
+    return is_new
+
+
+@contextlib.contextmanager
+def _only_warnings() -> Iterator[None]:
+    """Lets one process speak for all."""
+    package = logging.getLogger("nmt")
+    level = package.level
+    package.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        package.setLevel(level)
