@@ -21,8 +21,13 @@ COMMANDS = {
     "translate": "translate lines with a trained run",
     "evaluate": "score a trained run on test sets: BLEU, chrF, TER",
     "plot": "draw the alignment matrix of a sentence and its translation",
+    "average": "average the weights of the last checkpoints",
 }
 MISTAKE = 2
+OUT_OF_MEMORY = (
+    "out of memory; try a smaller data.batch_pieces for training, or search.batch_sentences or "
+    "search.beam_size for translating"
+)
 HELP = f"""usage: nmt COMMAND ...
 
 Neural machine translation in JAX, with alignments.
@@ -53,10 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
       The exit status.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # UTF-8 whatever the locale; file names as they are
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    _prepare_streams()
     try:
         with _logging_to_stderr(), _sigterm_raising():
             status = _run(arguments)
@@ -77,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _discard_output()
             return _end(f"cannot read or write: {error.strerror or error}", MISTAKE)
         return _end(f"{error.filename}: {error.strerror}", MISTAKE)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return _end(OUT_OF_MEMORY, MISTAKE)
 
 
 def _run(arguments: list[str]) -> int:
@@ -105,9 +111,36 @@ def _run(arguments: list[str]) -> int:
 
 def _end(message: str, status: int) -> int:
     """Says why the command ends, on one line whatever was in a name or an argument."""
-    if sys.stderr is not None:
-        print("nmt:", " ".join(message.split("\n")), file=sys.stderr)
+    print("nmt:", _on_one_line(message), file=sys.stderr)
     return status
+
+
+def _on_one_line(message: str) -> str:
+    """The message with a space for a line feed and every other control spelt out.
+
+    Names may come from a stranger, and a terminal does what controls say.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in message.replace("\n", " ")
+    )
+
+
+def _prepare_streams() -> None:
+    """Makes standard output UTF-8 whatever the locale, with file names as they are.
+
+    A standard stream that is closed (`>&-`) lends its number to the next file that is opened, a
+    checkpoint, say, into which a library's messages would go then: the null device takes its place.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open to the end)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _discard_output() -> None:

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMED = 40  # names in one message
+
 
 class NmtError(Exception):
     """A mistake that the user can mend; the command line prints its message and exits with 2."""
@@ -21,7 +23,7 @@ class RunError(NmtError):
 
 
 def nearest(name: str, legal: Iterable[str]) -> str:
-    """Says which legal name is nearest, and all of them: the end of an error message.
+    """Says which legal name is nearest, and all of them if few: the end of an error message.
 
     Args:
       name: what the user wrote.
@@ -32,4 +34,5 @@ def nearest(name: str, legal: Iterable[str]) -> str:
     names = [str(n) for n in legal]
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     meant = f'; did you mean "{close[0]}"?' if close else ";"
-    return f"{meant} (legal: {', '.join(names)})" if names else ""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{meant} (legal: {', '.join(names[:MOST_NAMED])}{more})" if names else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from nmt.config.schema import Config
-from nmt.errors import ConfigError, NmtError, nearest
+from nmt.errors import ConfigError, NmtError, RunError, nearest
 from nmt.runs.directory import RunDirectory
 
 SECTIONS = tuple(field.name for field in fields(Config))
@@ -114,6 +114,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether an argument is UTF-8; other bytes stand in it as halves of surrogate pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def open_run(
     path: str, overrides: Sequence[str], sections: Sequence[str]
 ) -> tuple[RunDirectory, Config]:
@@ -126,6 +131,10 @@ def open_run(
     Raises:
       NmtError: no run is there, or an override is wrong or would do nothing.
     """
+    if not path:
+        raise RunError("RUN must name a run directory; got ''")
+    if not is_utf8(path):  # libraries that read checkpoints take no other names
+        raise RunError(f"a run directory's name must be UTF-8; got {path!r}")
     run = RunDirectory.open(path)
     for override in overrides:
         section = re.split(r"[.=]", override)[0]

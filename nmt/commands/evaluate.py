@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
+from nmt.commands.models import find_step, load_translator
 from nmt.commands.progress import progress
 from nmt.commands.text_streams import open_output
 from nmt.config.schema import Config, DataConfig
-from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.errors import NmtError
 from nmt.runs.directory import RunDirectory, write_atomically
 
 if TYPE_CHECKING:
     from nmt.analysis.scores import Scores
     from nmt.data.splits import Split
+    from nmt.decoding.translation import Translation
     from nmt.decoding.translator import Translator
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
       split: the test set.
-      step: of the checkpoint.
+      step: of the checkpoint, or "average".
       config: with the overrides of this call.
       hypotheses: translations of split.source.
       scores: of the hypotheses against split.target.
@@ -75,7 +76,7 @@ class Evaluation(NamedTuple):
     """
 
     split: "Split"
-    step: int
+    step: int | str
     config: Config
     hypotheses: list[str]
     scores: "Scores"
@@ -107,24 +108,22 @@ def run(arguments: Arguments) -> int:
 
     wanted = options.output is not None
     with open_output(options.output) if wanted else contextlib.nullcontext() as output:
-        use_compilation_cache()
-        from nmt.decoding.translator import load
-        from nmt.runs.checkpoints import Checkpoints
-
-        step, _ = Checkpoints(run_directory.checkpoints).resolve(options.checkpoint)
-        translator = load(run_directory.path, str(step))
+        step = find_step(run_directory, options.checkpoint)
+        translator = load_translator(run_directory, str(step))
         if options.alignments and not translator.has_attention:
             raise NmtError("--alignments: the model has no attention, and so no alignment to draw")
         evaluations = []
         for split in splits:
-            evaluation = _evaluate(translator, split, step, config)
+            translations = _translate(translator, split, config, align=bool(options.alignments))
+            evaluation = _score(translations, split, step, config)
             if options.alignments:
-                pictures = _draw(translator, evaluation, run_directory, options.alignments)
+                pictures = _draw(translations, split, run_directory, options.alignments)
                 evaluation = evaluation._replace(pictures=pictures)
+            if output is not None:
+                output.writelines(f"{line}\n" for line in evaluation.hypotheses)
+                output.flush()
             _keep(evaluation, run_directory)
             evaluations.append(evaluation)
-        if output is not None:
-            output.writelines(f"{line}\n" for line in evaluations[0].hypotheses)
 
     if options.json:
         print(json.dumps(_to_json(evaluations), ensure_ascii=False, indent=2))
@@ -154,13 +153,23 @@ def _read_splits(arguments: Arguments, config: DataConfig) -> list["Split"]:
     return [split]
 
 
-def _evaluate(translator: "Translator", split: "Split", step: int, config: Config) -> Evaluation:
-    """Translates and scores a test set."""
+def _translate(
+    translator: "Translator", split: "Split", config: Config, *, align: bool
+) -> list["Translation"]:
+    """Translates a test set; with alignments, of which a sampled translation has but one chance."""
+    with progress(len(split)) as advance:
+        return translator.translate(
+            split.source, align=align, search=config.search, progress=advance
+        )
+
+
+def _score(
+    translations: Sequence["Translation"], split: "Split", step: int | str, config: Config
+) -> Evaluation:
+    """Scores the translations of a test set."""
     from nmt.analysis.scores import score
 
-    with progress(len(split)) as advance:
-        translations = translator.translate(split.source, search=config.search, progress=advance)
-    hypotheses = [translation.text.replace("\n", " ") for translation in translations]
+    hypotheses = [translation.text for translation in translations]
     scores = score(
         hypotheses,
         split.target,
@@ -194,21 +203,17 @@ def _keep(evaluation: Evaluation, run_directory: RunDirectory) -> None:
 
 
 def _draw(
-    translator: "Translator", evaluation: Evaluation, run_directory: RunDirectory, number: int
+    translations: Sequence["Translation"], split: "Split", run_directory: RunDirectory, number: int
 ) -> list[Path]:
-    """Alignment matrices of some sentences, named by split and line."""
-    split = evaluation.split
-    chosen = varied_in_length(split.source, number)
-    translations = translator.translate(
-        [split.source[i] for i in chosen], align=True, search=evaluation.config.search
-    )
+    """Alignment matrices of some of the translations that were scored, named by split and line."""
     paths = []
-    for i, translation in zip(chosen, translations, strict=True):
-        if translation.alignment is None or not translation.alignment.matrix.size:
+    for i in varied_in_length(split.source, number):
+        alignment = translations[i].alignment
+        if alignment is None or not alignment.matrix.size:
             logger.warning("line %d of %s has no words to align", i + 1, split.name)
             continue
         path = run_directory.alignments / f"{_file_name(split)}-{i + 1}.png"
-        translation.alignment.plot(path)
+        alignment.plot(path)
         paths.append(path)
     return paths
 

@@ -1,7 +1,7 @@
 """nmt plot: the alignment matrix of a sentence and its translation."""
 
 from nmt.commands.arguments import Arguments, CommandParser, open_run
-from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.commands.models import load_translator
 from nmt.errors import DataError, NmtError
 
 
@@ -40,10 +40,7 @@ def run(arguments: Arguments) -> int:
         raise DataError("there is nothing to draw: the sentence has no words")
     run_directory, config = open_run(run_path, arguments.overrides, ("search",))
 
-    use_compilation_cache()
-    from nmt.decoding.translator import load
-
-    translator = load(run_directory.path, options.checkpoint)
+    translator = load_translator(run_directory, options.checkpoint)
     if options.target is not None:
         translator.align(sentence, options.target).plot(picture)
         return 0
@@ -51,7 +48,7 @@ def run(arguments: Arguments) -> int:
     if not translation.text.split():
         raise DataError("there is nothing to draw: the model's translation has no words")
     translation.alignment.plot(picture)
-    print(translation.text.replace("\n", " "))
+    print(translation.text)
     return 0
 
 

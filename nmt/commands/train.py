@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from nmt.commands.arguments import Arguments, CommandParser
+from nmt.commands.models import signals_put_off
 from nmt.config.reader import read_config
 from nmt.devices.compiled_programs import use_compilation_cache, use_deterministic_programs
 from nmt.devices.processes import ProcessFlags, ending_together, is_first, start_processes
@@ -51,7 +52,8 @@ def run(arguments: Arguments) -> int:
     if config.training.deterministic:
         use_deterministic_programs()
     start_processes(flags)
-    from nmt.training.loop import Interrupted, train
+    with signals_put_off():
+        from nmt.training.loop import Interrupted, train
 
     with ending_together():
         try:

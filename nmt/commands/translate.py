@@ -6,9 +6,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
+from nmt.commands.models import load_translator
 from nmt.commands.progress import progress
 from nmt.commands.text_streams import is_terminal, iter_standard_input, open_output, read_text
-from nmt.devices.compiled_programs import use_compilation_cache
 
 if TYPE_CHECKING:
     from nmt.decoding.translation import Translation
@@ -52,10 +52,7 @@ def run(arguments: Arguments) -> int:
     typed = is_terminal(file)
     lines = [] if typed else read_text(file)
     with open_output(options.output) as output:
-        use_compilation_cache()
-        from nmt.decoding.translator import load
-
-        translator = load(run_directory.path, options.checkpoint)
+        translator = load_translator(run_directory, options.checkpoint)
         translate = partial(
             translator.translate, search=config.search, num_hypotheses=options.n_best or 1
         )
@@ -84,10 +81,9 @@ def _chunks(lines: list[str], method: str) -> Iterator[list[str]]:
 
 
 def _write(output: TextIO, index: int, translation: "Translation", n_best: int | None) -> None:
-    """One line, or the n-best list of one; a line end that the model made must not add a line."""
+    """One line, or the n-best list of one."""
     if n_best is None:
-        print(translation.text.replace("\n", " "), file=output)
+        print(translation.text, file=output)
         return
     for hypothesis in translation.hypotheses[:n_best]:
-        text = hypothesis.text.replace("\n", " ")
-        print(f"{index} ||| {text} ||| {hypothesis.score:.6f}", file=output)
+        print(f"{index} ||| {hypothesis.text} ||| {hypothesis.score:.6f}", file=output)

@@ -24,6 +24,7 @@ from nmt.config.schema import Config, ModelConfig
 from nmt.errors import ConfigError, nearest
 
 DEFAULT_ARCHITECTURE = "recurrent"
+LARGEST_FILE = 1 << 20  # bytes; nobody writes as many by hand, and /dev/zero has no end
 # A corpus has one of two names: an override with one takes back the other and what goes with it.
 REPLACES = {"data.path": ("hub", "configuration", "revision"), "data.hub": ("path",)}
 WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -67,14 +68,24 @@ def differing_keys(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
 
 def _read_yaml(path: Path) -> dict:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        tree = core_yaml.load(text)
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise ConfigError(
+                f"config file {path} must have {LARGEST_FILE} bytes at most; got more"
+            )
+        tree = core_yaml.load(content.decode("utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(f"config file {path} does not exist") from None
+        siblings = [file.name for file in sorted(path.parent.glob("*.yaml"))]
+        hint = nearest(path.name, siblings)
+        raise ConfigError(f"config file {path} does not exist{hint}") from None
     except OSError as error:
         raise ConfigError(f"config file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"config file {path} is not UTF-8: byte {error.start}") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"config file {path} line {line} is not UTF-8: byte 0x{content[error.start]:02X}"
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" line {mark.line + 1}" if mark else ""
@@ -200,7 +211,7 @@ def _scalar(kind: type, value: Any, name: str, where: str, *, optional: bool) ->
     if type(value) is kind and not (kind is float and not math.isfinite(value)):
         if kind is int and not -(2**63) <= value < 2**63:
             raise ConfigError(f"{where}: {name} must fit into 64 bits; got {_show(value)}")
-        return value
+        return value if kind is not str else _writable(value, name, where)
     wanted = WANTED[kind] + (" or null" if optional else "")
     hint = " (put it in quotes)" if kind is str and type(value) in (int, float, bool) else ""
     raise ConfigError(f"{where}: {name} must be {wanted}; got {_show(value)}{hint}")
@@ -216,8 +227,15 @@ def _choice(choices: tuple[str, ...], value: Any, name: str, where: str) -> str:
 def _texts(value: Any, name: str, where: str) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if isinstance(values, list) and all(isinstance(text, str) for text in values):
-        return tuple(values)
+        return tuple(_writable(text, name, where) for text in values)
     raise ConfigError(f"{where}: {name} must be a list of texts; got {_show(value)}")
+
+
+def _writable(text: str, name: str, where: str) -> str:
+    """The text, if it can name a file and be written in UTF-8; an argument may hold any bytes."""
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+        raise ConfigError(f"{where}: {name} must be UTF-8 text without NUL; got {_show(text)}")
+    return text
 
 
 def _model_kind(section: Any, where: str) -> type:

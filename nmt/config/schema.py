@@ -9,6 +9,9 @@ from typing import Literal
 from nmt.errors import ConfigError
 
 MAX_LENGTH = 10_000  # of search.max_length_factor and search.max_length_extra
+MAX_COUNT = 2**31 - 1  # what is counted on a device is counted in int32
+MAX_DIM, MAX_LAYERS = 100_000, 1000  # a slip of the pen should not fill the memory
+MAX_EMBEDDED = 10_000_000  # pairs, each made in memory
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
 
 
@@ -16,12 +19,20 @@ def _at_least(section: str, minimum: float, **values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not value >= minimum:
             raise ConfigError(f"{section}.{name} must be {minimum} or more; got {value}")
+    _at_most(section, MAX_COUNT, **values)
 
 
 def _at_most(section: str, maximum: float, **values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not value <= maximum:
             raise ConfigError(f"{section}.{name} must be {maximum} or less; got {value}")
+
+
+def _check_sizes(encoder_layers: int, decoder_layers: int, **dims: int) -> None:
+    layers = {"encoder_layers": encoder_layers, "decoder_layers": decoder_layers}
+    _at_least("model", 1, **layers, **dims)
+    _at_most("model", MAX_LAYERS, **layers)
+    _at_most("model", MAX_DIM, **dims)
 
 
 def _check_seed(section: str, seed: int) -> None:
@@ -64,13 +75,13 @@ class EmbeddedConfig:
     seed: int = 1
 
     def __post_init__(self):
-        _at_least(
-            "data.embedded",
-            1,
-            num_train=self.num_train,
-            num_validation=self.num_validation,
-            num_test=self.num_test,
-        )
+        sizes = {
+            "num_train": self.num_train,
+            "num_validation": self.num_validation,
+            "num_test": self.num_test,
+        }
+        _at_least("data.embedded", 1, **sizes)
+        _at_most("data.embedded", MAX_EMBEDDED, **sizes)
         _check_seed("data.embedded", self.seed)
         if not 3 <= self.min_words <= self.max_words <= 60:
             raise ConfigError(
@@ -189,13 +200,11 @@ class RecurrentConfig:
 
     def __post_init__(self):
         _fraction("model", dropout=self.dropout)
-        _at_least(
-            "model",
-            1,
+        _check_sizes(
+            self.encoder_layers,
+            self.decoder_layers,
             embedding_dim=self.embedding_dim,
-            encoder_layers=self.encoder_layers,
             encoder_dim=self.encoder_dim,
-            decoder_layers=self.decoder_layers,
             decoder_dim=self.decoder_dim,
             alignment_dim=self.alignment_dim,
             readout_dim=self.readout_dim,
@@ -234,14 +243,12 @@ class TransformerConfig:
 
     def __post_init__(self):
         _fraction("model", dropout=self.dropout, attention_dropout=self.attention_dropout)
-        _at_least(
-            "model",
-            1,
+        _check_sizes(
+            self.encoder_layers,
+            self.decoder_layers,
             model_dim=self.model_dim,
             feedforward_dim=self.feedforward_dim,
             num_heads=self.num_heads,
-            encoder_layers=self.encoder_layers,
-            decoder_layers=self.decoder_layers,
         )
         if self.model_dim % self.num_heads:
             raise ConfigError(
@@ -274,6 +281,8 @@ class TrainingConfig:
     max_minutes: float | None = None  # stop earlier, so long after the start; all told
     seed: int = 1  # of parameters, dropout and the order of sentences
     precision: Literal["float32", "bfloat16"] = "float32"  # of the operands of matmuls
+    model_devices: int = 1  # share one copy of the parameters; batches are dealt out over the rest
+    deterministic: bool = False  # on a GPU: the same bits every time, at some cost in speed
     optimizer: Literal["adam", "adamw", "adadelta"] = "adam"
     learning_rate: float = 1e-3  # at its peak
     schedule: Literal["constant", "inverse_sqrt", "cosine", "plateau"] = "constant"
@@ -308,6 +317,7 @@ class TrainingConfig:
             "training",
             1,
             num_steps=self.num_steps,
+            model_devices=self.model_devices,
             accumulation=self.accumulation,
             patience=self.patience,
             plateau_patience=self.plateau_patience,

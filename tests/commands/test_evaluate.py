@@ -1,8 +1,111 @@
-"""Which sentences get a picture of their alignment."""
+"""nmt evaluate: what is scored, kept, written and drawn."""
+
+import gzip
+import json
+from pathlib import Path
 
 import pytest
 
+from nmt.cli import main
 from nmt.commands.evaluate import varied_in_length
+
+pytest_plugins = ["tests.command_calls"]
+
+
+def test_evaluate_scores_and_keeps_what_was_scored(evaluate, tmp_path, run):
+    import sacrebleu
+
+    from nmt.config.reader import read_config
+    from nmt.data.corpus import load_split
+
+    output = tmp_path / "out.gz"
+    shown = evaluate(run, "--split", "test", "--output", output, "search.beam_size=1")
+    assert {"chrf", "ter", "bleu_tokenized_lowercase", "bleu_signature"} <= shown.keys()
+    split = load_split(read_config(run / "config.yaml").data, "test")
+    hypotheses = gzip.decompress(output.read_bytes()).decode().split("\n")[:-1]
+    expected = sacrebleu.corpus_bleu(hypotheses, [split.target], force=True).score
+    assert shown["bleu"] == pytest.approx(expected) and shown["sentences"] == len(split) == 12
+    assert (shown["split"], shown["checkpoint"]) == ("test", 7)
+    assert shown["fingerprint"] == split.fingerprint
+    assert shown["search"]["beam_size"] == 1 and shown["search"]["max_length_extra"] == 5
+
+    kept = json.loads(next((run / "evaluations").glob("test.7.*.json")).read_text())
+    assert kept == shown | {
+        "sources": split.source,
+        "hypotheses": hypotheses,
+        "references": split.target,
+    }
+
+
+def test_evaluate_takes_files_and_gives_the_same_score(evaluate, tmp_path, run):
+    from nmt.config.reader import read_config
+    from nmt.data.corpus import load_split
+
+    split = load_split(read_config(run / "config.yaml").data, "test")
+    for side in ("source", "target"):
+        text = "".join(f"{line}\n" for line in getattr(split, side))
+        (tmp_path / f"{side}.gz").write_bytes(gzip.compress(text.encode()))
+    files = ["--source", tmp_path / "source.gz", "--reference", tmp_path / "target.gz"]
+    of_files = evaluate(run, *files)
+    of_split = evaluate(run, "--split", "test")
+    assert of_files.pop("split") == "source.gz" and of_split.pop("split") == "test"
+    assert of_files.pop("fingerprint") != of_split.pop("fingerprint")  # the split has word links
+    assert of_files == of_split
+    assert list((run / "evaluations").glob("source.gz.7.*.json"))
+
+
+def test_evaluate_takes_all_test_splits_into_a_table_or_an_object(call, evaluate, run):
+    several = evaluate(run)["splits"]
+    assert {name: scores["sentences"] for name, scores in several.items()} == {
+        "test": 12,
+        "validation": 3,
+    }
+    table = call("evaluate", run).splitlines()
+    assert table[0].split()[:5] == ["split", "sentences", "BLEU", "chrF", "TER"]
+    for row, (name, scores) in zip(table[1:3], several.items(), strict=True):
+        values = ("bleu", "chrf", "ter", "bleu_tokenized_lowercase")
+        numbers = [f"{scores[value]:.2f}" for value in values]
+        assert row.split() == [name, str(scores["sentences"]), *numbers]
+    assert f"BLEU: {several['test']['bleu_signature']}" in table
+
+
+def test_evaluate_draws_alignments(call, evaluate, run):
+    drawn = evaluate(run, "--split", "test", "--alignments", "3")["alignments"]
+    assert len(drawn) == 3
+    for path in map(Path, drawn):
+        assert path.parent == run / "alignments"
+        assert path.read_bytes().startswith(b"\x89PNG")
+    table = call("evaluate", run, "--split", "test", "--alignments", "3")
+    assert [line.removeprefix("alignment: ") for line in table.splitlines()[-3:]] == drawn
+
+
+def test_the_pictures_are_of_the_translations_that_were_scored(evaluate, monkeypatch, run):
+    """Sampled ones differ from draw to draw."""
+    from nmt.analysis.links import Alignment
+
+    drawn = {}
+    monkeypatch.setattr(
+        Alignment, "plot", lambda self, path: drawn.update({path.stem: self.target_words})
+    )
+    evaluate(run, "--split", "test", "--alignments", "4", "search.method=sample")
+    kept = json.loads(next((run / "evaluations").iterdir()).read_text())
+    assert len(drawn) == 4
+    for name, words in drawn.items():
+        line = int(name.removeprefix("test-"))
+        assert words == kept["hypotheses"][line - 1].split()
+
+
+def test_alignments_need_attention(mistake, trained_without_attention):
+    message = mistake("evaluate", trained_without_attention, "--split", "test", "--alignments", "2")
+    assert "--alignments: the model has no attention" in message
+
+
+def test_a_run_that_cannot_be_written_is_evaluated_with_a_warning(capfd, run):
+    (run / "evaluations").write_text("a file in the way")
+    assert main(["evaluate", str(run), "--split", "test"]) == 0
+    out, err = capfd.readouterr()
+    assert "BLEU" in out
+    assert err.startswith("warning: the scores of test are not kept: ") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 30])

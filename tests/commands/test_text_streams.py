@@ -49,3 +49,13 @@ def test_standard_input_is_read_as_files_are(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     (tmp_path / "file").write_bytes(content)
     assert read_text(None) == read_text(str(tmp_path / "file"))
+
+
+def test_what_is_removed_from_standard_input_is_said_once(monkeypatch, caplog):
+    content = "\ufeffa\r\nb\r\nc\n".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with caplog.at_level("INFO", logger="nmt"):
+        assert read_text(None) == ["a", "b", "c"]
+    assert caplog.messages == [
+        "standard input: removed a byte order mark and the carriage return at the end of 2 lines"
+    ]

@@ -87,6 +87,12 @@ def test_an_override_wins_over_the_file_and_the_last_over_the_first(read):
     assert read(text, "search.beam_size=3", "search.beam_size=4").search.beam_size == 4
 
 
+def test_a_file_that_is_not_there_is_told_with_its_nearest_sibling(read, tmp_path):
+    read(EMBEDDED)
+    with pytest.raises(ConfigError, match='does not exist; did you mean "experiment.yaml"?'):
+        read_config(tmp_path / "expermient.yaml")
+
+
 def test_an_override_can_give_what_the_file_lacks(read):
     assert read("data:\n", "data.path=embedded") == read(EMBEDDED)
 
@@ -111,7 +117,7 @@ CASES = [
     (EMBEDDED + "---\nx: 1\n", "line 2 is not YAML"),
     ("data: !!python/object/apply:os.getcwd []", "python/object/apply:os.getcwd"),
     ("data: {path: a\0b}", "is not YAML"),
-    (b"data: {path: \xff}", "is not UTF-8: byte 13"),
+    (b"data:\n  path: \xff", "line 2 is not UTF-8: byte 0xFF"),
     ("[" * 5000, "nested too deeply"),
     ("data: {pth: x}", 'unknown key data.pth; did you mean "path"?'),
     ("date: {path: x}", 'unknown key date; did you mean "data"?'),
@@ -127,6 +133,9 @@ CASES = [
     ("data: {seed: '1'}", "data.seed must be a whole number; got '1'"),
     ("data: {seed: 1" + "0" * 30 + "}", "data.seed must fit into 64 bits"),
     ("data: {seed: 1" + "0" * 5000 + "}", "data.seed must be a whole number"),
+    ('data: {path: "a\\0"}', "data.path must be UTF-8 text without NUL"),
+    ('data: {path: x, test: ["\\ud800"]}', "data.test must be UTF-8 text without NUL"),
+    ("#" * (1 << 20) + "\n", "must have 1048576 bytes at most; got more"),
     ("data: {tokenized: no}", "data.tokenized must be true or false; got 'no'"),
     ("data: {tokenized: 1}", "data.tokenized must be true or false; got 1"),
     ("data: {max_pieces: many}", "data.max_pieces must be a whole number or null; got 'many'"),

@@ -1,0 +1,67 @@
+"""The model of a run, for the commands that translate with it; jax is not imported before."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from nmt.decoding.translator import Translator
+
+
+def find_step(run: RunDirectory, checkpoint: str) -> int | str:
+    """The step of a checkpoint; "average" for that of `nmt average`, which is of several steps.
+
+    Args:
+      run: that has it.
+      checkpoint: "best", "last", "average" or the number of a step.
+    Raises:
+      RunError: where there is no such checkpoint.
+    """
+    use_compilation_cache()
+    with signals_put_off():
+        from nmt.runs.checkpoints import Checkpoints
+    step, _ = Checkpoints(run.checkpoints).resolve(checkpoint)
+    return step
+
+
+def load_translator(run: RunDirectory, checkpoint: str) -> "Translator":
+    """Opens a run to translate with it.
+
+    Args:
+      run: with a vocabulary and a checkpoint.
+      checkpoint: as in `find_step`.
+    Raises:
+      NmtError: one of them is missing or damaged, or the checkpoint is of another model.
+    """
+    use_compilation_cache()
+    with signals_put_off():
+        from nmt.decoding.translator import load
+    return load(run.path, checkpoint)
+
+
+@contextlib.contextmanager
+def signals_put_off() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM wait for the end of a block of imports, which take seconds.
+
+    An exception in the midst of an import may be swallowed by what is imported, or come out as
+    another one, with a traceback. Does nothing outside the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        signal.raise_signal(received[0])

@@ -1,0 +1,53 @@
+"""Shows what `nmt` says to wrong and to odd input: a row for each case, "case | status | message".
+
+    python scripts/show_input_cases.py [pytest options, such as -k vocabulary]
+
+The rows are those of tests/test_input.py and tests/test_odd_input.py, which are run for it; a case
+that fails its test is marked. Ends with the number of cases and, if any failed, with status 1.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = ("tests/test_input.py", "tests/test_odd_input.py")
+
+
+class Rows:
+    """A plugin of pytest that prints what the tests have recorded."""
+
+    def __init__(self):
+        self.cases = self.failed = self.tracebacks = 0
+
+    def pytest_runtest_logreport(self, report):
+        """Called by pytest after each phase of each test."""
+        recorded = dict(report.user_properties)
+        failed = report.failed
+        if not failed and (report.when != "call" or "status" not in recorded):
+            return
+        self.cases += 1
+        self.failed += failed
+        test, _, row = report.nodeid.partition("::")[2].rstrip("]").partition("[")
+        test = test.removeprefix("test_").replace("_", " ")
+        name = row if test == "wrong input is refused" else ": ".join(filter(None, (test, row)))
+        message = recorded.get("message", "")
+        self.tracebacks += "Traceback" in message
+        mark = "FAILED | " if failed else ""
+        print(f"{mark}{name} | {recorded.get('status', '-')} | {message}")
+
+
+def main() -> int:
+    """Runs the tests."""
+    sys.path.insert(0, str(ROOT))
+    rows = Rows()
+    print("case | status | message")
+    silent = ["-p", "no:terminal", "--rootdir", str(ROOT), *sys.argv[1:]]
+    status = pytest.main([*(str(ROOT / file) for file in FILES), *silent], plugins=[rows])
+    print(f"{rows.cases} cases, {rows.failed} failed, {rows.tracebacks} with a traceback")
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

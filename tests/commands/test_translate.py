@@ -1,0 +1,136 @@
+"""nmt translate: a filter from lines to translations."""
+
+import gzip
+import io
+import lzma
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny_runs import LINES
+
+pytest_plugins = ["tests.command_calls"]
+
+
+def test_translate_is_a_filter(call, mistake, tmp_path, run, texts, typed):
+    assert texts[1] == texts[3] == "" and all(texts[i] for i in (0, 2, 4))
+    typed("\n".join(LINES).encode())  # without a last line end
+    assert call("translate", run) == "".join(f"{text}\n" for text in texts)
+    typed(b"\xef\xbb\xbf" + "\r\n".join(LINES).encode() + b"\r\n")
+    assert call("translate", run, "-").splitlines() == texts
+    typed(b"")
+    assert call("translate", run) == ""
+    typed(b"one\ntw\xff\n")
+    assert "standard input, line 2: wanted UTF-8; got byte 0xFF" in mistake("translate", run)
+
+
+def test_a_line_ends_at_a_line_feed_only(call, run, typed):
+    typed("the cat\u2028sleeps .\x0c\na\x85dog\v.\n".encode())
+    assert call("translate", run).count("\n") == 2
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".zst"])
+def test_files_are_packed_as_their_names_say(call, tmp_path, run, texts, suffix):
+    zstandard = pytest.importorskip("zstandard")
+    pack = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
+    unpack = {
+        "": bytes,
+        ".gz": gzip.decompress,
+        ".xz": lzma.decompress,
+        ".zst": lambda data: zstandard.ZstdDecompressor().stream_reader(data).read(),
+    }
+    source, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    source.write_bytes(pack[suffix]("".join(f"{line}\n" for line in LINES).encode()))
+    output.write_bytes(b"old")
+    assert call("translate", run, "--output", output, source) == ""
+    written = output.read_bytes()
+    assert unpack[suffix](written).decode() == "".join(f"{text}\n" for text in texts)
+    call("translate", run, "--output", output, source)
+    assert output.read_bytes() == written
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, output.name])
+
+
+def test_a_link_and_a_device_stay_what_they_are(call, tmp_path, run, texts, typed):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    for output in (tmp_path / "link", Path("/dev/null")):
+        typed(LINES[0].encode())
+        call("translate", run, "--output", output)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == f"{texts[0]}\n"
+    assert Path("/dev/null").is_char_device()
+
+
+def test_an_output_is_left_alone_when_translating_fails(mistake, tmp_path, run, typed):
+    (tmp_path / "out").write_text("old")
+    typed(LINES[0].encode())
+    mistake("translate", run, "--output", tmp_path / "out", "--checkpoint", "8")
+    assert (tmp_path / "out").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_n_best_lists(call, run, texts, typed):
+    import nmt
+
+    typed("\n".join(LINES).encode())
+    rows = [line.split(" ||| ") for line in call("translate", run, "--n-best", 2).splitlines()]
+    expected = nmt.load(run).translate(LINES, num_hypotheses=2)
+    assert [int(index) for index, _, _ in rows] == [0, 0, 1, 2, 2, 3, 4, 4]
+    flat = [hypothesis for translation in expected for hypothesis in translation.hypotheses]
+    assert [text for _, text, _ in rows] == [hypothesis.text for hypothesis in flat]
+    scores = [float(score) for _, _, score in rows]
+    np.testing.assert_allclose(scores, [hypothesis.score for hypothesis in flat], atol=1e-5)
+    typed(LINES[0].encode())
+    one = call("translate", run, "--n-best", 1)
+    assert one.startswith(f"0 ||| {texts[0]} ||| -") and one.count("\n") == 1
+
+
+def test_overrides_and_options_come_in_any_order(call, mistake, tmp_path, run, typed):
+    import nmt
+    from nmt.config.schema import SearchConfig
+
+    search = SearchConfig(beam_size=3, max_length_factor=0.5, max_length_extra=2)
+    expected = nmt.load(run, "9").translate(LINES, search=search)
+    file = tmp_path / "a=b.txt"  # no override: there is such a file
+    file.write_text("\n".join(LINES))
+    overrides = ["search.beam_size=3", "search.max_length_extra=2"]
+    for arguments in (
+        [run, file, *overrides, "--checkpoint", "last"],
+        ["--checkpoint=9", overrides[1], run, overrides[0], file],
+        [overrides[0], "--checkpoint", "9", overrides[1], "--", run, file],
+    ):
+        out = call("translate", *arguments)
+        assert out.splitlines() == [translation.text for translation in expected]
+    (tmp_path / "search.beam_size=3").write_text("the cat .\n")
+    assert "no such file" in mistake("translate", run, "--", "search.beam_size=4")
+
+
+def test_sampling_depends_on_the_seed_alone(call, run, typed):
+    def sample(*overrides):
+        typed("\n".join(LINES).encode())
+        return call("translate", run, "search.method=sample", *overrides)
+
+    assert sample() == sample("search.seed=1") != sample("search.seed=2")
+
+
+def test_a_typed_line_is_answered_before_the_next(capfd, call, monkeypatch, run, texts):
+    shown = []
+
+    class Terminal(io.BytesIO):
+        def isatty(self):
+            return True
+
+        def readline(self, size=-1):
+            shown.append(capfd.readouterr().out)
+            return super().readline(size)
+
+        __next__ = None
+
+        def __iter__(self):
+            return iter(self.readline, b"")
+
+    keyboard = Terminal("\n".join(LINES[:3]).encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(keyboard))
+    call("translate", run)
+    assert shown == ["", *(f"{text}\n" for text in texts[:3])]

@@ -1,0 +1,172 @@
+"""Runs that cannot be used as they are, and calls that fit no run."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.input_cases import Case
+
+VOCABULARY = "runs/good/vocabulary/joint.model"
+TRANSLATE = "translate runs/good text.txt"
+
+
+def broken(name, files, says, line=TRANSLATE, *, logged=False):
+    """A case in which the run's files are others."""
+    return Case(name, line, says, {f"runs/good/{k}": v for k, v in files.items()}, logged)
+
+
+def other_size(path: Path) -> None:
+    """A vocabulary that is whole, and of another model."""
+    from nmt.config.schema import VocabularyConfig
+    from nmt.data.vocabulary import SentencePieceVocabulary
+
+    SentencePieceVocabulary.train(["one two three", "four five"], VocabularyConfig(size=24), path)
+
+
+def escaping_manifest(path: Path) -> None:
+    """A manifest, with its own digest, that names a file outside the checkpoint."""
+    from nmt.runs import manifest
+
+    shutil.copytree(path.with_name("9"), path)
+    body = json.loads((path / manifest.NAME).read_text())
+    body.pop("sha256")
+    body |= {"step": 7, "files": {"../../../../text.txt": {"size": 23, "sha256": "0" * 64}}}
+    body["sha256"] = manifest._digest(body)
+    (path / manifest.NAME).write_text(manifest._text(body))
+
+
+def pickled(path: Path) -> None:
+    """A checkpoint of one pickle, which would make a file if it were loaded."""
+    path.mkdir()
+    (path / "params").write_bytes(b"cos\nsystem\n(S'touch EXECUTED'\ntR.")
+
+
+RUNS = [
+    Case("no RUN", "translate", "RUN is missing; see nmt translate --help"),
+    Case(
+        "a RUN that is not there", "translate runs/god text.txt", 'not exist; did you mean "good"'
+    ),
+    Case("a RUN that is a folder", "translate corpus text.txt", "corpus is no run: it has no conf"),
+    Case("a RUN that is a file", "translate text.txt text.txt", "text.txt is no run"),
+    Case("a RUN below a file", "translate text.txt/x text.txt", "run text.txt/x does not exist"),
+    Case("a RUN without a name", "evaluate ''", "RUN must name a run directory; got ''"),
+    Case("a RUN with a line end", "translate 'runs/a\nb'", "run runs/a b does not exist"),
+    Case(
+        "a RUN with controls", "translate 'runs/\x1b[2J\r'", "run runs/\\x1b[2J\\r does not exist"
+    ),
+    Case(
+        "a run whose name is no UTF-8",
+        "translate runs/\udcff text.txt",
+        "a run directory's name must be UTF-8; got 'runs/\\udcff'",
+        {"runs/\udcff": lambda path: path.symlink_to("good")},
+    ),
+    Case(
+        "a new run whose name is no UTF-8",
+        "train c.yaml --run runs/\udcff",
+        "a run directory's name must be UTF-8; got 'runs/\\udcff'",
+    ),
+    broken("no checkpoint", {"checkpoints": None}, "runs/good has no finished checkpoint"),
+    broken(
+        "damaged checkpoints alone",
+        {"checkpoints/7/manifest.json": "{", "checkpoints/9/manifest.json": None},
+        "runs/good has no finished checkpoint",
+        logged=True,
+    ),
+    broken(
+        "the checkpoint that is asked for is damaged",
+        {"checkpoints/7/manifest.json": "{}"},
+        "checkpoint 7 of run | runs/good is damaged: manifest.json",
+        f"{TRANSLATE} --checkpoint 7",
+        logged=True,
+    ),
+    broken(
+        "a manifest that leads out of the run",
+        {"checkpoints/7": escaping_manifest},
+        "checkpoint 7 of run | runs/good is damaged",
+        f"{TRANSLATE} --checkpoint 7",
+        logged=True,
+    ),
+    broken(
+        "a pickle for a checkpoint",
+        {"checkpoints/7": pickled},
+        "checkpoint 7 of run | runs/good is damaged: it has no manifest.json",
+        f"{TRANSLATE} --checkpoint 7",
+        logged=True,
+    ),
+    Case(
+        "no such step", f"{TRANSLATE} --checkpoint 8", "has no checkpoint 8 | best, last, average"
+    ),
+    Case("no such name of a step", f"{TRANSLATE} --checkpoint bset", 'did you mean "best"?'),
+    Case(
+        "no average",
+        f"{TRANSLATE} --checkpoint average",
+        "has no average of checkpoints; nmt average",
+    ),
+    broken(
+        "no vocabulary", {"vocabulary": None}, "no vocabulary in runs/good/vocabulary: wanted jo"
+    ),
+    broken(
+        "a vocabulary of nothing", {"vocabulary/joint.model": b""}, f"{VOCABULARY} is no Sentence"
+    ),
+    broken(
+        "a damaged vocabulary", {"vocabulary/joint.model": b"\xff\0x"}, f"{VOCABULARY} is no Sent"
+    ),
+    broken(
+        "a vocabulary of another model",
+        {"vocabulary/joint.model": other_size},
+        "runs/good is of another model: | float32",
+    ),
+    broken("a damaged config", {"config.yaml": "data: ["}, "good/config.yaml line 1 is not YAML"),
+    broken("an empty config", {"config.yaml": ""}, "config file runs/good/config.yaml is empty"),
+    broken(
+        "binary for a config", {"config.yaml": b"\x93NUMPY\xff"}, "good/config.yaml line 1 is not U"
+    ),
+    broken(
+        "a config that would run",
+        {"config.yaml": "data: !!python/object/apply:os.system ['touch EXECUTED']"},
+        "good/config.yaml line 1 is not YAML | python/object",
+    ),
+]
+TRAINING = [
+    Case(
+        "a run of another config",
+        "train good.yaml --run runs/good model.encoder_dim=9",
+        "run runs/good has another config: model.encoder_dim is 8 there and 9 here",
+    ),
+    Case(
+        "a corpus that has changed",
+        "train good.yaml --run runs/good",
+        "the corpus of run runs/good has changed (train",
+        {
+            "runs/good/environment.json": '{"corpus": {"train": "0", "validation": "0"}}',
+        },
+        logged=True,
+    ),
+    Case(
+        "a damaged environment.json",
+        "train good.yaml --run runs/good",
+        "runs/good/environment.json is damaged",
+        {"runs/good/environment.json": "{"},
+        logged=True,
+    ),
+    Case("a folder of other things", "train c.yaml --run corpus", "corpus is no run and not empty"),
+    Case(
+        "a run below a file", "train c.yaml --run text.txt/x", "cannot make the run directory text"
+    ),
+    Case(
+        "a run that is a file", "train c.yaml --run text.txt", "make the run directory text.txt: F"
+    ),
+    Case(
+        "a run in /proc", "train c.yaml --run /proc/nmt/x", "cannot make the run directory /proc/nm"
+    ),
+    Case(
+        "a run that is a device", "train c.yaml --run /dev/null", "cannot make the run directory /d"
+    ),
+    Case("no CONFIG", "train", "CONFIG is missing; see nmt train --help"),
+    Case(
+        "two configs", "train c.yaml good.yaml", "nothing more is wanted after CONFIG; got 'good.ya"
+    ),
+    Case("--run without a value", "train c.yaml --run", "--run: expected one argument"),
+    Case("a name too long", f"train c.yaml --run {'x' * 300}", "File name too long"),
+]
+CASES = [*RUNS, *TRAINING]
