@@ -48,6 +48,8 @@ example:
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: it ends the command as Ctrl-C does, so that nothing is left half-written."""
 
+    signal_number = signal.SIGTERM
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         return 128 + signal.SIGPIPE
     except Terminated:
-        return _end("terminated", 128 + signal.SIGTERM)
+        return _end("terminated", 128 + Terminated.signal_number)
     except KeyboardInterrupt:
         return _end("interrupted", 128 + signal.SIGINT)
     except OSError as error:

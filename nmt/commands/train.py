@@ -55,11 +55,12 @@ def run(arguments: Arguments) -> int:
     with signals_put_off():
         from nmt.training.loop import Interrupted, train
 
-    with ending_together():
-        try:
+    speaks = is_first()  # of several processes, one
+    try:
+        with ending_together():
             train(config, run_directory)
-        except Interrupted as interrupted:
-            if is_first():
-                print(f"nmt: {interrupted}", file=sys.stderr)
-            return 128 + interrupted.signal_number
+    except Interrupted as interrupted:
+        if speaks:
+            print(f"nmt: {interrupted}", file=sys.stderr)
+        return 128 + interrupted.signal_number
     return 0

@@ -7,11 +7,12 @@ first process, jax aborts all others on the spot, before they can say why.
     member -> coordinator    ["enter", id, count]      it is there, and asks to begin
                              ["alive"]                 now and then
                              ["word", ...]             of the first, passed on to all others
+                             ["here"]                  it waits for all others
                              ["stopped", reason]       it ends with an error
                              ["done"]                  it ends as it should
     coordinator -> member    ["refused", reason]
                              ["begin", port]           all are there; the port of jax's service
-                             ["word", ...]
+                             ["word", ...], ["all here"]
                              ["lost", id], ["stopped", id, reason], ["silent", id, seconds]
 """
 
@@ -41,6 +42,7 @@ class Coordinator:
         self.start_seconds = start_seconds
         self.members: dict[int, Wire] = {}
         self.heard: dict[int, float] = {}  # when each was last heard of; not those that say no more
+        self.here: set[int] = set()
         self.ended: set[int] = set()  # with a word of their own
         self._selector = selectors.DefaultSelector()
 
@@ -127,6 +129,11 @@ class Coordinator:
         self.heard[member] = time.monotonic()
         if kind == "word":
             self._tell(kind, *values, but=member)
+        elif kind == "here":
+            self.here.add(member)
+            if len(self.here) == self.count:
+                self.here.clear()
+                self._tell("all here")
         elif kind == "stopped":
             self.ended.add(member)
             self._tell(kind, member, *values, but=member)

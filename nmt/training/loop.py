@@ -99,7 +99,7 @@ def _train(
     if progress.validated == first_step and time_limit.over_before(first_step):
         logger.info("run %s has used up training.max_minutes: %d steps", run.path, first_step)
         return
-    signals.check()
+    signals.check_alone()
     logger.info("%s parameters on %s", f"{count_parameters(state.params):,}", describe(mesh))
     compiled = CompiledSteps(
         trainer,
@@ -108,7 +108,7 @@ def _train(
         mesh,
         accumulation=training.accumulation,
         seed=training.seed,
-        check=signals.check,
+        check=signals.check_alone,
     )
     validator = Validator(config, trainer.graph, state.params, prepared, mesh)
     reporter = Reporter(run, first_step, training.num_steps) if is_first() else Silence()

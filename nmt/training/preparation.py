@@ -1,15 +1,34 @@
-"""Makes what training needs and a run lacks: the corpus read and cleaned, vocabularies, pieces."""
+"""Makes what training needs and a run lacks: the corpus cleaned, vocabularies, pieces.
 
+There are three stages. Each is in its place whole or not at all, and says what it was made from:
+
+    data/cleaned/    the cleaned training text    settings, files and fingerprints of the corpus
+    vocabulary/      the trained vocabularies     the cleaned text and the config's vocabulary
+    data/train/      the text in pieces           the cleaned text and the vocabularies
+
+So a start after a kill makes what is missing, and one that finds everything writes nothing. No
+stage holds the training text in memory.
+"""
+
+import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from nmt.config.schema import Config
 from nmt.data.batching import Batches, EvaluationBatches, choose_shapes
 from nmt.data.corpus import Corpus, Split, load_corpus
-from nmt.data.encoding import EncodedPairs, encode_pairs, saved_fingerprint, within
+from nmt.data.encoding import (
+    EncodedPairs,
+    encode_pairs,
+    saved_fingerprint,
+    within,
+    write_encoded,
+)
+from nmt.data.progress import Check, no_check
 from nmt.data.sampling import SubwordSampler
 from nmt.data.vocabulary import (
     Vocabularies,
@@ -17,6 +36,8 @@ from nmt.data.vocabulary import (
     load_vocabularies,
     train_vocabularies,
 )
+from nmt.devices.processes import is_first
+from nmt.errors import DataError
 from nmt.runs.directory import RunDirectory, write_atomically
 
 logger = logging.getLogger(__name__)
@@ -39,23 +60,29 @@ class Prepared:
     validation_batches: EvaluationBatches
 
 
-def prepare(config: Config, run: RunDirectory) -> Prepared:
-    """Reads the corpus and finds in the run, or makes there, all that is derived from it.
+def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepared:
+    """Finds in the run, or makes there, all that is derived from the corpus.
 
+    The result is the same each time. Where everything is there nothing is written, but by the
+    first process: it says in environment.json what the run goes on with.
+
+    Args:
+      config: the whole config.
+      run: is held by this process, or has been prepared by the first one, which holds it.
+      check: called several times a second in every stage; what it raises ends the preparation,
+        and the next one goes on with the stage that was not finished.
     Raises:
       DataError: the corpus cannot be read.
-      RunError: the corpus is not the one that the run began with.
+      RunError: the corpus is not the one that the run began with, or the run cannot be written.
     """
-    corpus = load_corpus(config.data)
-    fingerprints = corpus.fingerprints()
-    run.check_same_corpus(fingerprints)
-    run.write_environment(fingerprints)
-    logger.info("%s", corpus.report)
-    run.data.mkdir(exist_ok=True)
-    report = json.dumps(corpus.report.to_dict(), indent=2, ensure_ascii=False)
-    write_atomically(run.data / "cleaning.json", report + "\n")
-    vocabularies = _vocabularies(config, run, corpus)
-    pairs = _encoded(run, corpus, vocabularies)
+    corpus = load_corpus(config.data, run.data, accept=run.check_same_corpus, check=check)
+    run.check_same_corpus(corpus.fingerprints)
+    if is_first():
+        run.write_environment(corpus.fingerprints)
+    report = json.dumps(corpus.report, indent=2, ensure_ascii=False)
+    _write_if_other(run.data / "cleaning.json", report + "\n")
+    vocabularies = _vocabularies(config, run, corpus, check)
+    pairs = _encoded(run, corpus, vocabularies, check)
     validation = encode_pairs(corpus.validation.source, corpus.validation.target, vocabularies)
     return Prepared(
         vocabularies,
@@ -70,24 +97,57 @@ def prepare(config: Config, run: RunDirectory) -> Prepared:
     )
 
 
-def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus) -> Vocabularies:
-    if has_vocabularies(run.vocabulary):
+def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus, check: Check) -> Vocabularies:
+    """The vocabularies of the run; those of a run without a note of their text are its own."""
+    note = run.vocabulary / "made_from.txt"
+    made_from = f"{_cleaned_fingerprint(corpus)} {_digest(config)}\n"
+    if has_vocabularies(run.vocabulary) and _read(note) in (None, made_from):
         return load_vocabularies(run.vocabulary)
     train = corpus.train
-    vocabularies = train_vocabularies(train.source, train.target, config.vocabulary, run.vocabulary)
+    vocabularies = train_vocabularies(
+        train.source, train.target, config.vocabulary, run.vocabulary, check
+    )
+    write_atomically(note, made_from)
     sizes = [len(side) for side in dict.fromkeys(vocabularies)]
     logger.info("vocabulary: %s pieces", " and ".join(map(str, sizes)))
     return vocabularies
 
 
-def _encoded(run: RunDirectory, corpus: Corpus, vocabularies: Vocabularies) -> EncodedPairs:
+def _encoded(
+    run: RunDirectory, corpus: Corpus, vocabularies: Vocabularies, check: Check
+) -> EncodedPairs:
     """The training pairs in pieces, from the run where they are those of this corpus."""
     folder = run.data / "train"
-    fingerprint = f"{corpus.train.fingerprint} {vocabularies.fingerprint}"
-    if saved_fingerprint(folder) != fingerprint:
-        pairs = encode_pairs(corpus.train.source, corpus.train.target, vocabularies)
-        pairs.save(folder, fingerprint)
+    fingerprint = f"{_cleaned_fingerprint(corpus)} {vocabularies.fingerprint}"
+    if saved_fingerprint(folder) == fingerprint:
+        try:
+            return EncodedPairs.load(folder)
+        except DataError as error:
+            logger.warning("%s: the text is encoded again", error)
+    write_encoded(folder, corpus.train, vocabularies, fingerprint, check)
     return EncodedPairs.load(folder)
+
+
+def _cleaned_fingerprint(corpus: Corpus) -> str:
+    return corpus.fingerprints[f"{corpus.train.name} (cleaned)"]
+
+
+def _digest(config: Config) -> str:
+    """Tells apart what the training of a vocabulary depends on; sampling comes later."""
+    settings = asdict(config.vocabulary) | {"sampling": None}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _write_if_other(path: Path, content: str) -> None:
+    if _read(path) != content:
+        write_atomically(path, content)
 
 
 def _batches(
@@ -134,7 +194,7 @@ def _sampler(
 ) -> SubwordSampler | None:
     alpha = config.vocabulary.sampling
     if alpha is None:
-        return None  # and the text of the training pairs need not be kept
+        return None  # the text of the training pairs is not read again
     return SubwordSampler(
         pairs,
         train.source,

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from nmt.devices.processes import Agreement
+from nmt.devices.processes import Agreement, several
 
 
 class Interrupted(Exception):
@@ -28,6 +28,11 @@ class Signals:
         """Raises `Interrupted` where a signal has come."""
         if self.received is not None:
             raise Interrupted(self.received)
+
+    def check_alone(self) -> None:
+        """As `check`, where there is one process; of several, none may end without the others."""
+        if not several():
+            self.check()
 
     def check_on_all(self) -> None:
         """Raises `Interrupted` on all processes at the same call, soon after a signal to one.

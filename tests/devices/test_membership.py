@@ -1,0 +1,181 @@
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from nmt.devices import membership
+from nmt.devices.clusters import Place
+from nmt.devices.membership import AGAIN, Member, join
+from nmt.devices.wire import Wire
+from nmt.errors import ConfigError, RunError
+
+
+class Ended(BaseException):
+    """Stands in for the end of the process."""
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """The lines with which the process has ended, or that it has written before."""
+    lines = []
+
+    def end(status):
+        lines.append(status)
+        raise Ended
+
+    monkeypatch.setattr(membership, "_write_line", lines.append)
+    monkeypatch.setattr(os, "_exit", end)
+    return lines
+
+
+@pytest.fixture
+def member_and_coordinator():
+    """The third of four processes, and the other side of its connection."""
+    with socket.create_server(("localhost", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far = listener.accept()[0]
+    coordinator = Wire(far)
+    yield Member(Place("localhost", 5000, 4, 2), Wire(near)), coordinator
+    near.close()
+    far.close()
+
+
+def free_port():
+    with socket.create_server(("", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+# ---- what is heard
+
+
+def test_words_are_heard_in_order(member_and_coordinator, told):
+    member, coordinator = member_and_coordinator
+    for number, word in enumerate((7, None, "text")):
+        coordinator.send("word", number, word)
+    coordinator.close()
+    with pytest.raises(Ended):
+        member.listen()
+    assert [member.hear() for _ in range(3)] == [[7], [None], ["text"]]
+
+
+def test_the_first_says_its_words_in_order(member_and_coordinator):
+    member, coordinator = member_and_coordinator
+    member.say(7)
+    member.say("text")
+    assert [coordinator.receive(5) for _ in range(2)] == [["word", 0, 7], ["word", 1, "text"]]
+
+
+def test_it_waits_until_all_are_here(member_and_coordinator, told):
+    member, coordinator = member_and_coordinator
+    waiting = threading.Thread(target=member.wait_for_all)
+    waiting.start()
+    assert coordinator.receive(5) == ["here"]
+    assert waiting.is_alive()
+    coordinator.send("all here")
+    coordinator.close()
+    with pytest.raises(Ended):
+        member.listen()
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+def test_with_a_lost_process_it_ends_at_once(member_and_coordinator, told):
+    member, coordinator = member_and_coordinator
+    coordinator.send("lost", 3)
+    with pytest.raises(Ended):
+        member.listen()
+    assert told == [f"process 3 of 4 is lost; this one stops. {AGAIN}", 1]
+
+
+def test_the_end_of_the_coordinator_is_that_of_the_first_process(member_and_coordinator, told):
+    member, coordinator = member_and_coordinator
+    coordinator.close()
+    with pytest.raises(Ended):
+        member.listen()
+    assert told == [f"process 0 of 4 is lost; this one stops. {AGAIN}", 1]
+
+
+def test_it_follows_one_that_stopped_after_a_while(member_and_coordinator, told, monkeypatch):
+    monkeypatch.setattr(membership, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(os, "_exit", told.append)  # in a thread of its own
+    member, coordinator = member_and_coordinator
+    coordinator.send("stopped", 1, "no such file")
+    listening = threading.Thread(target=member.listen)
+    listening.start()
+    time.sleep(0.05)
+    assert told == []
+    deadline = time.monotonic() + 10
+    while len(told) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert told == ["process 1 of 4 has stopped: no such file; this one stops too", 1]
+    member.tell_done()
+    listening.join(10)
+    assert not listening.is_alive()
+
+
+def test_silence_is_told_and_remembered(member_and_coordinator, told):
+    member, coordinator = member_and_coordinator
+    coordinator.send("silent", 1, 25)
+    coordinator.send("lost", 3)
+    with pytest.raises(Ended):
+        member.listen()
+    assert told[0] == "process 1 of 4 has given no sign of life in 25 seconds"
+    assert member.silent == 1
+
+
+def test_signs_of_life(member_and_coordinator, monkeypatch):
+    monkeypatch.setattr(membership, "ALIVE_SECONDS", 0.02)
+    member, coordinator = member_and_coordinator
+    listening = threading.Thread(target=member.listen)
+    listening.start()
+    assert [coordinator.receive(5) for _ in range(3)] == [["alive"]] * 3
+    member.tell_done()
+    listening.join(10)
+    assert not listening.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("tell", "expected"),
+    [
+        (Member.tell_done, ["done"]),
+        (lambda member: member.tell_stopped("no such file"), ["stopped", "no such file"]),
+    ],
+)
+def test_its_own_end_is_told_and_no_loss(member_and_coordinator, told, tell, expected):
+    member, coordinator = member_and_coordinator
+    tell(member)
+    assert coordinator.receive(5) == expected
+    coordinator.close()
+    member.listen()
+    assert told == []
+
+
+# ---- joining
+
+
+def test_a_coordinator_that_cannot_be_reached():
+    place = Place("localhost", free_port(), 2, 1)
+    begin = time.monotonic()
+    with pytest.raises(RunError, match="process 1 of 2 cannot reach the coordinator at localhost:"):
+        join(place, 0.2)
+    assert time.monotonic() - begin < 10
+
+
+def test_a_port_in_use():
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(
+            ConfigError, match=f"cannot listen at port {port}: Address already in use"
+        ):
+            join(Place("localhost", port, 2, 0), 1)
+
+
+def test_processes_that_do_not_come():
+    place = Place("localhost", free_port(), 3, 0)
+    with pytest.raises(RunError, match=r"1 of 3 processes came in 0.3 seconds; missing: 1, 2"):
+        join(place, 0.3)
+    child = membership._children.pop()
+    child.stdin.close()
+    assert child.wait(30) == 0

@@ -1,0 +1,87 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "launch_slurm.sh"
+STUB = """#!/usr/bin/env bash
+printf '%s\\0' "$(basename "$0")" "$@" >>"$CALLS"
+printf '\\n' >>"$CALLS"
+[ "$(basename "$0")" != srun ] || exit "${SRUN_STATUS:-0}"
+"""
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Runs the script with stand-ins for Slurm; returns the ended script and the calls it made."""
+    for name in ("srun", "scontrol"):
+        (tmp_path / name).write_text(STUB)
+        (tmp_path / name).chmod(0o755)
+    calls = tmp_path / "calls"
+
+    def run(*arguments, **environment):
+        calls.write_text("")
+        environment = {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "CALLS": str(calls),
+            "SLURM_JOB_ID": "77",
+            "SLURM_CPUS_PER_TASK": "16",
+            **environment,
+        }
+        ended = subprocess.run(
+            ["bash", str(SCRIPT), *arguments], env=environment, capture_output=True, text=True
+        )
+        return ended, [line.split("\0")[:-1] for line in calls.read_text().splitlines()]
+
+    return run
+
+
+def test_the_script_is_bash_that_can_be_started():
+    assert subprocess.run(["bash", "-n", str(SCRIPT)]).returncode == 0
+    assert os.access(SCRIPT, os.X_OK)
+
+
+def test_arguments_reach_nmt_train_as_they_are(launch):
+    arguments = ["configs/a b.yaml", "--run", "runs/$HOME", "data.path=it's"]
+    ended, calls = launch(*arguments)
+    assert ended.returncode == 0
+    options = ["--kill-on-bad-exit=0", "--wait=120", "--cpus-per-task=16"]
+    assert calls == [["srun", *options, "nmt", "train", *arguments]]
+
+
+def test_another_program(launch):
+    _, (call,) = launch("config.yaml", NMT=".venv/bin/nmt")
+    assert call[-3:] == [".venv/bin/nmt", "train", "config.yaml"]
+
+
+def test_training_that_saved_and_stopped_is_queued_again(launch):
+    ended, calls = launch("config.yaml", SRUN_STATUS="143", SLURM_RESTART_COUNT="3")
+    assert ended.returncode == 143
+    assert calls[1:] == [["scontrol", "requeue", "77"]]
+
+
+@pytest.mark.parametrize("status", ["0", "1", "2"])
+def test_nothing_else_is_queued_again(launch, status):
+    ended, calls = launch("config.yaml", SRUN_STATUS=status)
+    assert ended.returncode == int(status)
+    assert len(calls) == 1
+
+
+def test_not_without_end(launch):
+    _, calls = launch("config.yaml", SRUN_STATUS="143", SLURM_RESTART_COUNT="5", MOST_RESTARTS="5")
+    assert len(calls) == 1
+
+
+def test_no_config(launch):
+    ended, calls = launch()
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("usage: sbatch")
+    assert not calls
+
+
+def test_training_is_told_before_slurm_ends_it():
+    options = [
+        line.split()[1] for line in SCRIPT.read_text().splitlines() if line.startswith("#SBATCH")
+    ]
+    assert {"--signal=TERM@120", "--requeue", "--ntasks-per-node=1"} <= set(options)
