@@ -388,7 +388,7 @@ class SearchConfig:
     top_k: int | None = None
     top_p: float | None = None
     seed: int = 1
-    batch_sentences: int = 64
+    batch_sentences: int = 64  # rows of a batch on each device, at most
 
     def __post_init__(self):
         _at_least(

@@ -29,7 +29,9 @@ def round_up(length: int) -> int:
     return three_quarters if length <= three_quarters and power > 16 else power
 
 
-def group_by_length(lengths: Sequence[tuple[int, ...]], batch_sentences: int) -> list[Group]:
+def group_by_length(
+    lengths: Sequence[tuple[int, ...]], batch_sentences: int, num_devices: int
+) -> list[Group]:
     """Cuts the sequences, sorted by length, into batches of equally many rows.
 
     A small input gets fewer rows, so that one sentence is fast; of a large one the batch of the
@@ -37,9 +39,11 @@ def group_by_length(lengths: Sequence[tuple[int, ...]], batch_sentences: int) ->
 
     Args:
       lengths: for each sequence its lengths (of source, or of source and target).
-      batch_sentences: rows of a batch at most.
+      batch_sentences: rows of a batch at most, on each device.
+      num_devices: that a batch is dealt out over; each gets equally many rows.
     """
-    rows = min(_rows_for(len(lengths)), batch_sentences)
+    of_device = -(-len(lengths) // num_devices)
+    rows = num_devices * min(_rows_for(of_device), batch_sentences)
     order = sorted(range(len(lengths)), key=lambda i: (round_up(lengths[i][0]), lengths[i][::-1]))
     first = len(order) % rows or rows
     cuts = [0, *range(first, len(order) + 1, rows)]

@@ -1,26 +1,36 @@
 """What decoding compiles: functions of (graph, params), so that equal models share compiled code.
 
-jax keeps one compiled program for each graph, shape and static option; other parameters of the same
-model, such as those of the next step of training, run the same program.
+jax keeps one compiled program for each graph, mesh, shape and static option; other parameters of
+the same model, such as those of the next step of training, run the same program.
+
+Each device of the mesh has the whole model and its own rows of the batch, and never hears of the
+others: it stops when its own sentences are done. Parameters come from `nmt.devices.mesh.on_all`;
+rows are numpy, the same on every process, and jax gives each device its part of them. The number of
+devices divides B. Every process of the mesh can read all of a result.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.sharding import Mesh, PartitionSpec
 
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import sampling, search
+from nmt.devices.mesh import DATA, MODEL, replicated
 from nmt.models.build import Params, merge_model
-from nmt.models.seq2seq import logits_from_features
+from nmt.models.seq2seq import Seq2Seq, logits_from_features
 
 Array = jax.Array
+ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both axes deal out rows
 
 
 @partial(
     jax.jit,
-    static_argnames=("graph", "special", "beam_size", "max_length", "num_hypotheses"),
+    static_argnames=("graph", "mesh", "special", "beam_size", "max_length", "num_hypotheses"),
 )
 def beam_search(
     graph: nnx.GraphDef,
@@ -30,28 +40,34 @@ def beam_search(
     max_lengths: Array,
     length_norm: Array,
     *,
+    mesh: Mesh,
     special: SpecialPieces,
     beam_size: int,
     max_length: int,
     num_hypotheses: int,
 ) -> search.Hypotheses:
     """See `nmt.decoding.search.beam_search`."""
-    return search.beam_search(
-        merge_model(graph, params),
-        source,
-        source_mask,
-        **special._asdict(),
-        beam_size=beam_size,
-        length_norm=length_norm,
-        max_lengths=max_lengths,
-        max_length=max_length,
-        num_hypotheses=num_hypotheses,
-    )
+
+    def find(model, source, source_mask, max_lengths, length_norm):
+        return search.beam_search(
+            model,
+            source,
+            source_mask,
+            **special._asdict(),
+            beam_size=beam_size,
+            length_norm=length_norm,
+            max_lengths=max_lengths,
+            max_length=max_length,
+            num_hypotheses=num_hypotheses,
+        )
+
+    rows = source, source_mask, max_lengths
+    return _on_each_device(find, graph, params, mesh, rows, length_norm)
 
 
 @partial(
     jax.jit,
-    static_argnames=("graph", "special", "top_k", "top_p", "max_length", "num_hypotheses"),
+    static_argnames=("graph", "mesh", "special", "top_k", "top_p", "max_length", "num_hypotheses"),
 )
 def sample(
     graph: nnx.GraphDef,
@@ -59,11 +75,12 @@ def sample(
     source: Array,
     source_mask: Array,
     max_lengths: Array,
+    indices: Array,
     length_norm: Array,
     seed: Array,
-    indices: Array,
     temperature: Array,
     *,
+    mesh: Mesh,
     special: SpecialPieces,
     top_k: int | None,
     top_p: float | None,
@@ -74,24 +91,29 @@ def sample(
 
     The key of a sentence is made from `seed` () and the sentence's own number in `indices` (B,).
     """
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), indices)
-    return sampling.sample(
-        merge_model(graph, params),
-        source,
-        source_mask,
-        keys,
-        **special._asdict(),
-        num_hypotheses=num_hypotheses,
-        length_norm=length_norm,
-        max_lengths=max_lengths,
-        max_length=max_length,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-    )
+
+    def draw(model, source, source_mask, max_lengths, indices, length_norm, seed, temperature):
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), indices)
+        return sampling.sample(
+            model,
+            source,
+            source_mask,
+            keys,
+            **special._asdict(),
+            num_hypotheses=num_hypotheses,
+            length_norm=length_norm,
+            max_lengths=max_lengths,
+            max_length=max_length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
+
+    rows = source, source_mask, max_lengths, indices
+    return _on_each_device(draw, graph, params, mesh, rows, length_norm, seed, temperature)
 
 
-@partial(jax.jit, static_argnames="graph")
+@partial(jax.jit, static_argnames=("graph", "mesh"))
 def forced_log_probs(
     graph: nnx.GraphDef,
     params: Params,
@@ -100,32 +122,84 @@ def forced_log_probs(
     target_in: Array,
     target_out: Array,
     target_mask: Array,
+    *,
+    mesh: Mesh,
 ) -> Array:
     """Log-probabilities of given pieces.
 
     Args:
-      source: (B, S); source_mask: (B, S).
+      graph, params: the model.
+      source, source_mask: (B, S).
       target_in, target_out, target_mask: (B, T).
+      mesh: the devices.
     Returns:
       (B, T), zero on padding. Logits are made position by position, never all at once.
     """
-    model = merge_model(graph, params)
-    features = model(source, source_mask, target_in).features  # B T E
-    projection = model.projection()
 
-    def at_position(now):
-        features, pieces = now  # (B, E), (B,)
-        logits = logits_from_features(features, projection)  # B V
-        chosen = jnp.take_along_axis(logits, pieces[:, None], axis=1)[:, 0]
-        return chosen - jax.nn.logsumexp(logits, axis=1)
+    def score(model, source, source_mask, target_in, target_out, target_mask):
+        features = model(source, source_mask, target_in).features  # B T E
+        projection = model.projection()
 
-    log_probs = jax.lax.map(at_position, (features.swapaxes(0, 1), target_out.T)).T
-    return jnp.where(target_mask, log_probs, 0.0)
+        def at_position(now):
+            features, pieces = now  # (B, E), (B,)
+            logits = logits_from_features(features, projection)  # B V
+            chosen = jnp.take_along_axis(logits, pieces[:, None], axis=1)[:, 0]
+            return chosen - jax.nn.logsumexp(logits, axis=1)
+
+        log_probs = jax.lax.map(at_position, (features.swapaxes(0, 1), target_out.T)).T
+        return jnp.where(target_mask, log_probs, 0.0)
+
+    rows = source, source_mask, target_in, target_out, target_mask
+    return _on_each_device(score, graph, params, mesh, rows)
 
 
-@partial(jax.jit, static_argnames="graph")
+@partial(jax.jit, static_argnames=("graph", "mesh"))
 def forced_alignment(
-    graph: nnx.GraphDef, params: Params, source: Array, source_mask: Array, target_in: Array
+    graph: nnx.GraphDef,
+    params: Params,
+    source: Array,
+    source_mask: Array,
+    target_in: Array,
+    *,
+    mesh: Mesh,
 ) -> Array | None:
     """Alignments of given pieces, (B, T, S); None for a model without attention."""
-    return merge_model(graph, params)(source, source_mask, target_in).alignment
+
+    def align(model, source, source_mask, target_in):
+        return model(source, source_mask, target_in).alignment
+
+    return _on_each_device(align, graph, params, mesh, (source, source_mask, target_in))
+
+
+def _on_each_device(
+    program: Callable[..., Any],
+    graph: nnx.GraphDef,
+    params: Params,
+    mesh: Mesh,
+    rows: tuple[Array, ...],
+    *numbers: Array,
+) -> Any:
+    """Runs program(model, *rows, *numbers) on each device, for the device's own rows.
+
+    Args:
+      program: gives a pytree of arrays (B, ...).
+      graph, params, mesh: the model and its devices.
+      rows: (B, ...), dealt out over the devices in their order.
+      numbers: (), the same for all rows.
+    """
+
+    def on_one(params: Params, rows: tuple[Array, ...], numbers: tuple[Array, ...]) -> Any:
+        model: Seq2Seq = merge_model(graph, params)
+        return program(model, *rows, *numbers)
+
+    # Checked, every carry of a loop would have to be marked as differing by device, in models too,
+    # which know of no mesh. What the check is for, collectives and their gradients, is not here.
+    whole = PartitionSpec()
+    by_device = jax.shard_map(
+        on_one, mesh=mesh, in_specs=(whole, ROWS, whole), out_specs=ROWS, check_vma=False
+    )
+    found = by_device(params, rows, numbers)
+    if not mesh.is_multi_process:
+        return found
+    # After the search, and not in it: so each process can read the rows of the others.
+    return jax.lax.with_sharding_constraint(found, replicated(mesh))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
@@ -52,19 +53,22 @@ def score_ids(
     targets: Sequence[Ids],
     special: SpecialPieces,
     *,
+    mesh: Mesh,
     batch_sentences: int = 64,
 ) -> list[PairScore]:
     """Scores translations, pair by pair.
 
     Args:
-      graph, params: the model.
+      graph, params: the model, whole on every device of the mesh.
       sources, targets: ids with EOS at the end.
       special: the special pieces.
-      batch_sentences: rows of a batch at most.
+      mesh: the devices that share the work.
+      batch_sentences: rows of a batch at most, on each device.
     """
     scores: list[PairScore | None] = [None] * len(sources)
-    for batch in forced_batches(sources, targets, special, batch_sentences):
-        log_probs = np.asarray(programs.forced_log_probs(graph, params, *batch[1:]))  # B T
+    for batch in forced_batches(sources, targets, special, batch_sentences, mesh.size):
+        log_probs = programs.forced_log_probs(graph, params, *batch[1:], mesh=mesh)
+        log_probs = np.asarray(log_probs)  # B T
         for row, i in enumerate(batch.indices):
             scores[i] = PairScore(float(log_probs[row].sum(dtype=np.float64)), len(targets[i]))
     return scores
@@ -77,24 +81,26 @@ def align_ids(
     targets: Sequence[Ids],
     special: SpecialPieces,
     *,
+    mesh: Mesh,
     batch_sentences: int = 64,
 ) -> list[np.ndarray]:
     """Alignments of given translations, pair by pair.
 
     Args:
-      graph, params: the model.
+      graph, params: the model, whole on every device of the mesh.
       sources, targets: ids with EOS at the end.
       special: the special pieces.
-      batch_sentences: rows of a batch at most.
+      mesh: the devices that share the work.
+      batch_sentences: rows of a batch at most, on each device.
     Returns:
       for each pair (T, S), rows and columns of EOS included, without padding.
     Raises:
       NmtError: the model has no attention.
     """
     matrices: list[np.ndarray | None] = [None] * len(sources)
-    for batch in forced_batches(sources, targets, special, batch_sentences):
+    for batch in forced_batches(sources, targets, special, batch_sentences, mesh.size):
         aligned = programs.forced_alignment(
-            graph, params, batch.source, batch.source_mask, batch.target_in
+            graph, params, batch.source, batch.source_mask, batch.target_in, mesh=mesh
         )
         if aligned is None:
             raise NmtError("the model has no attention, and so no alignment")
@@ -105,13 +111,17 @@ def align_ids(
 
 
 def forced_batches(
-    sources: Sequence[Ids], targets: Sequence[Ids], special: SpecialPieces, batch_sentences: int
+    sources: Sequence[Ids],
+    targets: Sequence[Ids],
+    special: SpecialPieces,
+    batch_sentences: int,
+    num_devices: int,
 ) -> Iterator[ForcedBatch]:
     """Every pair once, in batches of few shapes. A filler row is a lone EOS, nothing to score."""
     assert len(sources) == len(targets), "a target to each source"
     lengths = [(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
     filler = [special.eos_id]
-    for indices, rows in group_by_length(lengths, batch_sentences):
+    for indices, rows in group_by_length(lengths, batch_sentences, num_devices):
         length = round_up(max(lengths[i][0] for i in indices))
         source, source_mask = pad(
             [sources[i] for i in indices], rows, length, filler, special.pad_id

@@ -1,25 +1,31 @@
 """Cutting lines that are longer than a model can be trusted with, where a reader would pause."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from nmt.data.vocabulary import Vocabulary
 
+MAX_SOURCE_PIECES = 256  # EOS counted; what a model is trusted with where nothing else is known
+
 # Where a part may end, best first: after a sentence, after a clause, at a space. A full stop or a
 # comma ends something only before white space, as numbers have them too; full-width ones always do.
+# A run of full stops is looked at once: from its first one, and nothing of it is given back.
 ENDS = (
-    re.compile(r"[.!?…]+[\"'’”»)\]]*(?=\s)|[。！？]+[」』”’）]*"),
+    re.compile(r"(?<![.!?…])[.!?…]++[\"'’”»)\]]*+(?=\s)|[。！？]+[」』”’）]*"),
     re.compile(r"[,;:–—](?=\s)|[、，；：]"),
     re.compile(r"(?=\s)"),
 )
+JOINER = "\u200d"  # zero-width: what stands on both sides of it is one character to a reader
 
 
 def split_line(text: str, vocabulary: Vocabulary, max_pieces: int) -> list[str]:
     """Cuts a line into parts of about `max_pieces` pieces at most.
 
     Each part is as long as it may be and ends after a sentence; where no sentence ends, after a
-    clause; else at a space; and where there is none, between two characters. Joined with spaces
-    the parts are the line, but for such a last resort.
+    clause; else at a space; and where there is none, between two characters, a letter with its
+    accents being one. Joined with spaces the parts are the line, but for such a last resort. The
+    time grows with the length of the line, whatever it holds.
 
     Args:
       text: one line.
@@ -46,12 +52,22 @@ def split_line(text: str, vocabulary: Vocabulary, max_pieces: int) -> list[str]:
 
 def _last_end(text: str, start: int, stop: int) -> int:
     """The best place to cut text[start:stop]."""
+    window = text[start : stop + 1]  # a match may look at what follows it
     for end in ENDS:
-        matches = end.finditer(text, start, stop + 1)  # a match may look at what follows it
-        cuts = [match.end() for match in matches if start < match.end() <= stop]
+        cuts = [match.end() for match in end.finditer(window)]
+        cuts = [cut for cut in cuts if 0 < cut <= stop - start]
         if cuts:
-            return cuts[-1]
-    return stop
+            return start + cuts[-1]
+    whole = (cut for cut in range(stop, start, -1) if not _parts_character(text, cut))
+    return next(whole, stop)
+
+
+def _parts_character(text: str, cut: int) -> bool:
+    """Whether a cut would part a mark from its letter, or two characters that are joined."""
+    if cut == len(text):
+        return False
+    is_mark = unicodedata.category(text[cut]).startswith("M")
+    return is_mark or JOINER in text[cut - 1 : cut + 1]
 
 
 def _first_from(spans: Sequence[tuple[int, int]], first: int, cut: int) -> int:

@@ -6,46 +6,30 @@ translator.translate(["one line .", "another ."], num_hypotheses=3)
 """
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 
 from nmt.analysis.links import Alignment, word_alignment
 from nmt.config.schema import CleaningConfig, SearchConfig
 from nmt.data.cleaning import to_nfc, to_single_spaces
 from nmt.data.vocabulary import Vocabularies, Vocabulary, load_vocabularies
-from nmt.decoding import programs, scoring
-from nmt.decoding.lattice import Group, group_by_length, pad, round_up
+from nmt.decoding import scoring
+from nmt.decoding.finding import Found, find
 from nmt.decoding.scoring import Ids
-from nmt.decoding.search import Hypotheses, length_penalty
-from nmt.decoding.splitting import split_line
+from nmt.decoding.search import length_penalty
+from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
 from nmt.decoding.translation import Hypothesis, Translation, join_alignments
+from nmt.devices import mesh as meshes
 from nmt.errors import ConfigError, NmtError
-from nmt.models.build import Params, build_model, split_model
+from nmt.models.build import Params, build_model, merge_model, split_model
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
-
-MAX_SOURCE_PIECES = 256  # EOS counted
-
-
-class Found(NamedTuple):
-    """A hypothesis in pieces.
-
-    Attributes:
-      ids: (length,), EOS at the end.
-      log_prob, score: before and after length normalisation.
-    """
-
-    ids: Ids
-    log_prob: float
-    score: float
 
 
 class Translator:
@@ -59,7 +43,8 @@ class Translator:
         search: SearchConfig | None = None,
         *,
         cleaning: CleaningConfig | None = None,
-        max_source_pieces: int = MAX_SOURCE_PIECES,
+        max_source_pieces: int | None = None,
+        mesh: Mesh | None = None,
     ):
         """Holds a model and its vocabularies.
 
@@ -68,28 +53,32 @@ class Translator:
           vocabularies: of both sides.
           search: how translations are found where a call does not say.
           cleaning: of the training text; lines are rewritten as it was (Unicode form, spaces).
-          max_source_pieces: a longer line is translated in parts, EOS counted.
+          max_source_pieces: a longer line is translated in parts, EOS counted; what
+            training allowed, or MAX_SOURCE_PIECES when it had no limit (None).
+          mesh: the devices that share the work; all of this process when None. Processes that
+            share one call each method together, with equal arguments, and get equal results.
         """
-        self.graph, self.params, self.vocabularies = graph, params, vocabularies
+        self.mesh = mesh or meshes.make_mesh(devices=_local_devices())
+        self.graph, self.params = graph, meshes.on_all(self.mesh, params)
+        self.vocabularies = vocabularies
         self.search = search or SearchConfig()
         self.cleaning = cleaning or CleaningConfig()
-        self.max_source_pieces = max_source_pieces
+        self.max_source_pieces = max_source_pieces or MAX_SOURCE_PIECES
 
     def with_params(self, params: Params) -> "Translator":
         """The same translator with other parameters; nothing is compiled again."""
         other = copy.copy(self)
-        other.params = params
+        other.params = meshes.on_all(self.mesh, params)
         return other
 
     @cached_property
     def has_attention(self) -> bool:
         """Whether the model gives alignments."""
         ids = np.zeros((1, 1), np.int32)
-        aligned = jax.eval_shape(
-            lambda params: programs.forced_alignment(self.graph, params, ids, ids > -1, ids),
-            self.params,
+        decoded = jax.eval_shape(
+            lambda params: merge_model(self.graph, params)(ids, ids > -1, ids), self.params
         )
-        return aligned is not None
+        return decoded.alignment is not None
 
     def translate(
         self,
@@ -114,7 +103,7 @@ class Translator:
           progress: called after each batch with the number of lines that it has dealt with; they
             add up to all lines.
         Raises:
-          ConfigError: more hypotheses are wanted than the beam holds.
+          ConfigError: the beam is larger than the vocabulary, or too small for the hypotheses.
           NmtError: `align` is True and the model has no attention.
         """
         lines = [text] if isinstance(text, str) else list(text)
@@ -156,25 +145,20 @@ class Translator:
           search, num_hypotheses: as in `translate`.
           on_batch: called after each batch with the indices of its sentences.
         Returns:
-          for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam
-          found no more (as under a tiny vocabulary or length), but at least one.
+          for each sentence its hypotheses, best first; see `nmt.decoding.finding.find`.
         """
         search = search or self.search
-        if num_hypotheses < 1:
-            raise ConfigError(f"the number of hypotheses must be 1 or more; got {num_hypotheses}")
-        if search.method == "beam" and num_hypotheses > search.beam_size:
-            raise ConfigError(
-                f"the number of hypotheses must not exceed search.beam_size ({search.beam_size}); "
-                f"got {num_hypotheses}"
-            )
-        results: list[list[Found]] = [[] for _ in sources]
-        for group in group_by_length([(len(ids),) for ids in sources], search.batch_sentences):
-            hypotheses = self._search(sources, group, search, num_hypotheses)
-            for row, i in enumerate(group.indices):
-                results[i] = _found(hypotheses, row)
-            if on_batch:
-                on_batch(group.indices)
-        return results
+        _check(search, num_hypotheses, len(self.vocabularies.target))
+        return find(
+            self.graph,
+            self.params,
+            sources,
+            self.vocabularies.target.special,
+            search,
+            mesh=self.mesh,
+            num_hypotheses=num_hypotheses,
+            on_batch=on_batch,
+        )
 
     def align(self, source: str, target: str) -> Alignment:
         """The alignment of a line with a given translation, in its canonical pieces.
@@ -204,6 +188,7 @@ class Translator:
             self._encode(self.vocabularies.source, sources),
             self._encode(self.vocabularies.target, targets),
             self.vocabularies.target.special,
+            mesh=self.mesh,
             batch_sentences=self.search.batch_sentences,
         )
         return [score.log_prob for score in scores]
@@ -232,48 +217,6 @@ class Translator:
         eos = np.array([vocabulary.eos_id], np.int32)
         return [np.concatenate([ids, eos]) for ids in vocabulary.encode_batch(texts)]
 
-    def _search(
-        self, sources: Sequence[Ids], group: Group, search: SearchConfig, num_hypotheses: int
-    ) -> Hypotheses:
-        """Searches for translations of the group's sentences; filler rows end at once."""
-        special = self.vocabularies.target.special
-        lengths = [len(sources[i]) for i in group.indices]
-        source_length = round_up(max(lengths))
-        source, source_mask = pad(
-            [sources[i] for i in group.indices],
-            group.rows,
-            source_length,
-            [special.eos_id],
-            special.pad_id,
-        )
-        max_lengths = np.ones(group.rows, np.int32)
-        max_lengths[: len(lengths)] = [max_target_pieces(length, search) for length in lengths]
-        arrays = source, source_mask, max_lengths, np.float32(search.length_norm)
-        static = dict(
-            special=special,
-            max_length=max_target_pieces(source_length, search),
-            num_hypotheses=num_hypotheses,
-        )
-        if search.method == "beam":
-            found = programs.beam_search(
-                self.graph, self.params, *arrays, beam_size=search.beam_size, **static
-            )
-        else:
-            indices = np.zeros(group.rows, np.int32)
-            indices[: len(group.indices)] = group.indices
-            found = programs.sample(
-                self.graph,
-                self.params,
-                *arrays,
-                np.uint32(search.seed),
-                indices,
-                np.float32(search.temperature),
-                top_k=search.top_k,
-                top_p=search.top_p,
-                **static,
-            )
-        return jax.tree.map(np.asarray, found)
-
     def _align_found(self, texts: Sequence[str], found: Sequence[Found]) -> list[Alignment]:
         """The alignments of translations in the pieces that search chose."""
         matrices = self._matrices(texts, [hypothesis.ids for hypothesis in found])
@@ -291,6 +234,7 @@ class Translator:
             self._encode(self.vocabularies.source, sources),
             targets,
             self.vocabularies.target.special,
+            mesh=self.mesh,
             batch_sentences=self.search.batch_sentences,
         )
 
@@ -322,9 +266,28 @@ class Translator:
         return Translation(line, best.text, best.score, best.log_prob, hypotheses, alignment)
 
 
-def max_target_pieces(source_pieces: int, search: SearchConfig) -> int:
-    """How many pieces a translation may have; EOS is counted on both sides."""
-    return math.ceil(search.max_length_factor * source_pieces) + search.max_length_extra
+def _local_devices() -> list[jax.Device]:
+    """The devices that are this process's own."""
+    process = jax.process_index()
+    return [device for device in meshes.visible_devices() if device.process_index == process]
+
+
+def _check(search: SearchConfig, num_hypotheses: int, num_pieces: int) -> None:
+    """ConfigError where a search cannot give what is wanted; num_pieces: of the vocabulary."""
+    if num_hypotheses < 1:
+        raise ConfigError(f"the number of hypotheses must be 1 or more; got {num_hypotheses}")
+    if search.method != "beam":
+        return
+    if search.beam_size > num_pieces:
+        raise ConfigError(
+            f"search.beam_size must not exceed the vocabulary of {num_pieces} pieces; "
+            f"got {search.beam_size}"
+        )
+    if num_hypotheses > search.beam_size:
+        raise ConfigError(
+            f"the number of hypotheses must not exceed search.beam_size ({search.beam_size}); "
+            f"got {num_hypotheses}"
+        )
 
 
 def _count_lines(
@@ -334,15 +297,6 @@ def _count_lines(
     is_first = [part == 0 for of_line in parts for part in range(len(of_line))]
     progress(sum(not of_line for of_line in parts))
     return lambda indices: progress(sum(is_first[i] for i in indices))
-
-
-def _found(hypotheses: Hypotheses, row: int) -> list[Found]:
-    """The hypotheses of one sentence, without empty places."""
-    return [
-        Found(ids[:length], float(log_prob), float(score))
-        for ids, length, log_prob, score in zip(*(leaf[row] for leaf in hypotheses), strict=True)
-        if length
-    ]
 
 
 def load(path: str | Path, checkpoint: str = "best") -> Translator:
@@ -369,12 +323,11 @@ def load(path: str | Path, checkpoint: str = "best") -> Translator:
     graph, shapes = split_model(model)
     checkpoints = Checkpoints(run.checkpoints)
     step, item = checkpoints.resolve(checkpoint)
-    params = jax.tree.map(jnp.asarray, checkpoints.restore(step, {item: shapes})[item])
     return Translator(
         graph,
-        params,
+        checkpoints.restore(step, {item: shapes})[item],
         vocabularies,
         config.search,
         cleaning=config.data.cleaning,
-        max_source_pieces=config.data.max_pieces or MAX_SOURCE_PIECES,
+        max_source_pieces=config.data.max_pieces,
     )

@@ -17,7 +17,7 @@ from nmt.devices.mesh import by_rows, check_rows, describe, make_mesh, to_device
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import build_model, count_parameters, split_model
 from nmt.models.partition import spread
-from nmt.runs.checkpoints import AVERAGE, PARAMS, Checkpoints
+from nmt.runs.checkpoints import MOVING_AVERAGE, PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training.clock import Clock, TimeLimit, duration
 from nmt.training.compilation import CompiledSteps
@@ -110,7 +110,7 @@ def _train(
         seed=training.seed,
         check=signals.check_alone,
     )
-    validator = Validator(config, trainer.graph, state.params, prepared, mesh)
+    validator = Validator(config, trainer.graph, prepared, mesh)
     reporter = Reporter(run, first_step, training.num_steps) if is_first() else Silence()
     indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
     rows = by_rows(mesh)
@@ -196,7 +196,7 @@ def _items(state: TrainState, progress: Progress) -> dict[str, Any]:
         "lr_scale": state.lr_scale,
         "progress": progress,
     }
-    average = {} if state.average is None else {AVERAGE: state.average}
+    average = {} if state.average is None else {MOVING_AVERAGE: state.average}
     return {PARAMS: state.params, **average, "training": rest}
 
 
@@ -211,7 +211,7 @@ def _resumed(
     rest = items["training"]
     logger.info("resuming at step %d", step)
     progress = rest.pop("progress")
-    return TrainState(items[PARAMS], items.get(AVERAGE), **rest), progress, step
+    return TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest), progress, step
 
 
 def _latest(checkpoints: Checkpoints) -> int:

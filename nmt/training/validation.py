@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
-from nmt.decoding.translator import MAX_SOURCE_PIECES, Translator
+from nmt.decoding.translator import Translator
 from nmt.devices.mesh import by_rows, replicated, to_devices
 from nmt.devices.processes import is_first
 from nmt.models.build import Params, merge_model
@@ -42,26 +42,23 @@ class Validation(NamedTuple):
 class Validator:
     """Measures parameters of one model; what it compiles serves all of them."""
 
-    def __init__(
-        self,
-        config: Config,
-        graph: nnx.GraphDef,
-        params: Params,
-        prepared: Prepared,
-        mesh: Mesh,
-    ):
-        self.config, self.prepared, self.mesh = config, prepared, mesh
+    def __init__(self, config: Config, graph: nnx.GraphDef, prepared: Prepared, mesh: Mesh):
+        self.config, self.graph, self.prepared, self.mesh = config, graph, prepared, mesh
+        self._sums = jax.jit(partial(_loss_sums, graph), out_shardings=replicated(mesh))
+
+    def translator(self, params: Params) -> Translator:
+        """A translator with these parameters, whole on every device for as long as it lives."""
+        config = self.config
         search = replace(config.search, method="beam", beam_size=config.validation.beam_size)
-        self.translator = Translator(
-            graph,
+        return Translator(
+            self.graph,
             params,
-            prepared.vocabularies,
+            self.prepared.vocabularies,
             search,
             cleaning=config.data.cleaning,
-            max_source_pieces=config.data.max_pieces or MAX_SOURCE_PIECES,
-            mesh=mesh,
+            max_source_pieces=config.data.max_pieces,
+            mesh=self.mesh,
         )
-        self._sums = jax.jit(partial(_loss_sums, graph), out_shardings=replicated(mesh))
 
     def validate(self, params: Params, translations: Path, check: Callable[[], None]) -> Validation:
         """Measures, on all devices of the mesh; every process gets the same result.
@@ -83,9 +80,7 @@ class Validator:
 
     def _bleu(self, params: Params, translations: Path, check: Callable[[], None]) -> float:
         split, most = self.prepared.validation, self.config.validation.max_sentences
-        found = self.translator.with_params(params).translate(
-            split.source[:most], progress=lambda _: check()
-        )
+        found = self.translator(params).translate(split.source[:most], progress=lambda _: check())
         texts = [translation.text for translation in found]
         if is_first():
             translations.parent.mkdir(exist_ok=True)

@@ -15,29 +15,40 @@ def test_lengths_are_rounded_up_by_at_most_a_half():
 
 
 @pytest.mark.parametrize("num_sequences", [0, 1, 2, 5, 64, 65, 300])
-@pytest.mark.parametrize("sides", [1, 2])
-def test_every_sequence_is_in_one_group_and_shapes_are_few(num_sequences, sides):
+@pytest.mark.parametrize(("sides", "num_devices"), [(1, 1), (2, 1), (1, 3), (2, 8)])
+def test_every_sequence_is_in_one_group_and_shapes_are_few(num_sequences, sides, num_devices):
     rng = np.random.default_rng(num_sequences)
     lengths = [tuple(map(int, rng.integers(1, 60, sides))) for _ in range(num_sequences)]
-    groups = group_by_length(lengths, 64)
+    groups = group_by_length(lengths, 64, num_devices)
     assert sorted(i for group in groups for i in group.indices) == list(range(num_sequences))
     assert len({group.rows for group in groups}) <= 1
     for group in groups:
-        assert 0 < len(group.indices) <= group.rows <= 64
-    assert sum(group.rows for group in groups) <= max(4 * num_sequences, num_sequences + 63)
+        assert 0 < len(group.indices) <= group.rows <= 64 * num_devices
+        assert group.rows % num_devices == 0
+    filler = sum(group.rows for group in groups) - num_sequences
+    assert filler < max(3 * num_sequences + num_devices, 64 * num_devices)
     assert all(len(group.indices) == group.rows for group in groups[1:])
 
 
 def test_sequences_of_like_length_go_together():
     lengths = [(int(n),) for n in np.random.default_rng(0).permutation(np.arange(1, 257))]
-    for group in group_by_length(lengths, 64):
+    for group in group_by_length(lengths, 64, 1):
         of_group = [lengths[i][0] for i in group.indices]
         assert max(of_group) - min(of_group) == 63
 
 
 def test_rows_never_exceed_what_is_asked():
-    assert {group.rows for group in group_by_length([(3,)] * 10, 6)} == {6}
-    assert {group.rows for group in group_by_length([(3,)] * 10, 1)} == {1}
+    assert {group.rows for group in group_by_length([(3,)] * 10, 6, 1)} == {6}
+    assert {group.rows for group in group_by_length([(3,)] * 10, 1, 1)} == {1}
+    assert {group.rows for group in group_by_length([(3,)] * 30, 6, 4)} == {24}
+
+
+def test_one_sequence_is_one_row_on_each_device():
+    assert [group_by_length([(3,)], 64, n) for n in (1, 2, 8)] == [
+        [([0], 1)],
+        [([0], 2)],
+        [([0], 8)],
+    ]
 
 
 def test_pad_stacks_rows_and_fills():

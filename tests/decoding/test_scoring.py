@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 
 from nmt.decoding.scoring import PairScore, align_ids, forced_batches, score_ids
+from nmt.devices.mesh import make_mesh, on_all
 from nmt.errors import NmtError
 from nmt.models.build import merge_model
 from nmt.models.seq2seq import log_probs_from_features
 
 NAMES = ["recurrent", "without attention", "transformer"]
 LENGTHS = [(5, 9), (17, 3), (5, 9), (1, 1), (17, 3), (5, 9)]  # EOS counted
+
+
+@pytest.fixture
+def mesh():
+    return make_mesh()
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +42,17 @@ def alone(model, source, target, special):
     return picked.sum(), None if decoded.alignment is None else decoded.alignment[0]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_scores_and_alignments_are_those_of_each_pair_alone(models, vocabularies, pairs, name):
+@pytest.mark.parametrize(
+    ("name", "shape"), [*((name, (1, 1)) for name in NAMES), ("recurrent", (2, 2))]
+)
+def test_scores_and_alignments_are_those_of_each_pair_alone(
+    models, vocabularies, pairs, name, shape
+):
+    mesh = make_mesh(shape[1], jax.devices()[: shape[0] * shape[1]])
+    graph, params = models[name]
+    model = graph, on_all(mesh, params)
     special = vocabularies.target.special
-    scores = score_ids(*models[name], *pairs, special, batch_sentences=4)
+    scores = score_ids(*model, *pairs, special, mesh=mesh, batch_sentences=2)
     of_pair = jax.jit(partial(alone, merge_model(*models[name]), special=special))
     expected = [of_pair(*pair) for pair in zip(*pairs, strict=True)]
     for score, target, (log_prob, _) in zip(scores, pairs[1], expected, strict=True):
@@ -47,26 +60,26 @@ def test_scores_and_alignments_are_those_of_each_pair_alone(models, vocabularies
         assert score.num_pieces == len(target)
     if name == "without attention":
         return
-    matrices = align_ids(*models[name], *pairs, special, batch_sentences=4)
+    matrices = align_ids(*model, *pairs, special, mesh=mesh, batch_sentences=2)
     for matrix, lengths, (_, aligned) in zip(matrices, LENGTHS, expected, strict=True):
         assert matrix.shape == lengths[::-1]
         np.testing.assert_allclose(matrix, aligned, atol=1e-5)
         np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_a_model_without_attention_has_no_alignment(models, vocabularies, pairs):
+def test_a_model_without_attention_has_no_alignment(models, vocabularies, pairs, mesh):
     with pytest.raises(NmtError, match="no attention"):
-        align_ids(*models["without attention"], *pairs, vocabularies.target.special)
+        align_ids(*models["without attention"], *pairs, vocabularies.target.special, mesh=mesh)
 
 
-def test_nothing_is_scored_where_nothing_is_given(models, vocabularies):
-    assert score_ids(*models["recurrent"], [], [], vocabularies.target.special) == []
+def test_nothing_is_scored_where_nothing_is_given(models, vocabularies, mesh):
+    assert score_ids(*models["recurrent"], [], [], vocabularies.target.special, mesh=mesh) == []
 
 
-def test_an_empty_translation_has_the_probability_of_its_end(models, vocabularies):
+def test_an_empty_translation_has_the_probability_of_its_end(models, vocabularies, mesh):
     special = vocabularies.target.special
     source, target = np.array([7, 8, special.eos_id]), np.array([special.eos_id])
-    (score,) = score_ids(*models["recurrent"], [source], [target], special)
+    (score,) = score_ids(*models["recurrent"], [source], [target], special, mesh=mesh)
     expected, _ = alone(merge_model(*models["recurrent"]), source, target, special)
     assert score == PairScore(pytest.approx(float(expected), rel=1e-4), 1)
 
@@ -74,7 +87,7 @@ def test_an_empty_translation_has_the_probability_of_its_end(models, vocabularie
 def test_batches_shift_targets_and_mask_filler(vocabularies, pairs):
     special = vocabularies.target.special
     seen = []
-    for batch in forced_batches(*pairs, special, 4):
+    for batch in forced_batches(*pairs, special, 2, 2):
         assert len({array.shape[0] for array in jax.tree.leaves(batch[1:])}) == 1
         assert batch.source_mask.any(axis=1).all()
         for row, i in enumerate(batch.indices):

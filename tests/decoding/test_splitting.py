@@ -1,5 +1,8 @@
 """Cutting long lines."""
 
+import time
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -72,3 +75,45 @@ def test_any_text_survives(vocabularies):
         if len(parts) != 1:
             assert "".join("".join(parts).split()) == "".join(text.split()) or not parts
         assert all(parts)
+
+
+LONG = 100_000
+LONG_LINES = {
+    "words": "the small cat sees a tree . " * LONG,
+    "no spaces": "thesmallcatseesatree." * LONG,
+    "one letter": "a" * LONG,
+    "spaces": "the" + " " * (LONG - 6) + "cat",
+    "full stops": "." * LONG,
+    "unknown full stops": "\u2026" * (LONG // 2) + " the cat" * LONG,
+    "full stops and quotes": '.".' * LONG,
+    "early ends": ("a . " + "the" * 400) * LONG,
+    "zero-width": "the\u200bcat\u200d" * LONG,
+    "accents": "e\u0301\u0323" * LONG,
+    "accents alone": "\u0301" * LONG,
+}
+
+
+@pytest.mark.parametrize("name", LONG_LINES)
+def test_a_long_line_is_cut_in_time_that_grows_with_it(vocabularies, name):
+    text = LONG_LINES[name][:LONG]
+    start = time.perf_counter()
+    parts = split_line(text, vocabularies.source, 255)
+    assert time.perf_counter() - start < 5  # 0.2 s; were it quadratic, half a minute and more
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("size", [4, 5, 6, 7])
+def test_a_mark_stays_with_its_letter(tmp_path, size):
+    text = "e\u0301\u0323a\u0308n\u200dn" * 40  # accents, and letters that are joined
+    vocabulary = train_vocabularies([text], [text], VocabularyConfig(size=12), tmp_path).source
+    assert len(vocabulary.encode(text)) > 200
+    parts = split_line(text, vocabulary, size)
+    assert "".join(parts) == text and len(parts) > 20
+    for part in parts:
+        assert not unicodedata.category(part[0]).startswith("M")
+        assert part[0] != "\u200d" and part[-1] != "\u200d"
+
+
+def test_marks_are_cut_apart_where_there_is_nothing_else(vocabularies):
+    parts = split_line("e" + "\u0301" * 50, vocabularies.source, 9)
+    assert "".join(parts) == "e" + "\u0301" * 50

@@ -13,7 +13,9 @@ from nmt.config.schema import CleaningConfig, Config, DataConfig, RecurrentConfi
 from nmt.decoding import programs
 from nmt.decoding.scoring import score_ids
 from nmt.decoding.search import length_penalty
-from nmt.decoding.translator import Translator, max_target_pieces
+from nmt.decoding.splitting import MAX_SOURCE_PIECES
+from nmt.decoding.translator import Translator
+from nmt.devices import mesh as meshes
 from nmt.errors import ConfigError, NmtError, RunError
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
@@ -52,6 +54,7 @@ def test_log_prob_is_that_of_forced_decoding(translators, vocabularies, made_up,
         [source for source in sources for _ in range(num_hypotheses)],
         [hypothesis.ids for hypotheses in found for hypothesis in hypotheses],
         vocabularies.target.special,
+        mesh=translator.mesh,
     )
     flat = [hypothesis for hypotheses in found for hypothesis in hypotheses]
     for hypothesis, score in zip(flat, scores, strict=True):
@@ -169,6 +172,79 @@ def test_other_parameters_share_compiled_code(translator):
     assert programs.beam_search._cache_size() == compiled
 
 
+@pytest.fixture(scope="module")
+def on_several(models, vocabularies):
+    """The recurrent model on eight devices."""
+    mesh = meshes.make_mesh(2, jax.devices())
+    return Translator(*models["recurrent"], vocabularies, BEAM, max_source_pieces=32, mesh=mesh)
+
+
+def test_several_devices_give_the_same_translations(translator, on_several, made_up):
+    lines = [*made_up(9, seed=4), "", " ".join(made_up(12, seed=5))]
+    expected = translator.translate(lines, align=True)
+    found = on_several.translate(lines, align=True)
+    for one, other in zip(found, expected, strict=True):
+        assert one.text == other.text
+        assert one.score == pytest.approx(other.score, rel=1e-5)
+        if other.alignment is not None:
+            np.testing.assert_allclose(one.alignment.matrix, other.alignment.matrix, atol=1e-5)
+    texts = [translation.text for translation in expected]
+    np.testing.assert_allclose(
+        on_several.log_probs(lines, texts), translator.log_probs(lines, texts), rtol=1e-5
+    )
+
+
+def test_parameters_are_placed_once_wherever_they_come_from(on_several):
+    line = ["the cat sees a tree ."]
+    expected = on_several.translate(line)
+    compiled = programs.beam_search._cache_size()
+    params = jax.tree.map(np.asarray, on_several.params)
+    by_rows = meshes.by_rows(on_several.mesh)
+    for given in (
+        params,
+        jax.device_put(params, jax.devices()[3]),
+        jax.tree.map(
+            lambda leaf: jax.device_put(leaf, by_rows) if len(leaf) % 4 == 0 else leaf, params
+        ),
+    ):
+        other = on_several.with_params(given)
+        whole = meshes.replicated(on_several.mesh)
+        assert all(leaf.sharding == whole for leaf in jax.tree.leaves(other.params))
+        assert other.translate(line) == expected
+    assert programs.beam_search._cache_size() == compiled
+
+
+def test_all_devices_are_used_unless_a_mesh_is_given(models, vocabularies, monkeypatch):
+    monkeypatch.setattr(meshes, "visible_devices", lambda: jax.devices()[:3])
+    assert Translator(*models["recurrent"], vocabularies).mesh.shape == {"data": 3, "model": 1}
+
+
+def test_a_beam_larger_than_the_vocabulary_is_refused(translator):
+    size = len(translator.vocabularies.target)
+    wanted = rf"beam_size must not exceed the vocabulary of {size} pieces; got {size + 1}$"
+    with pytest.raises(ConfigError, match=wanted):
+        translator.translate("the cat .", search=SearchConfig(beam_size=size + 1))
+    translator.translate([], search=SearchConfig(beam_size=size))
+    translator.translate([], search=SearchConfig(method="sample", beam_size=size + 1))
+
+
+def test_a_limit_of_pieces_is_as_in_training_or_the_usual_one(models, vocabularies):
+    model = models["recurrent"]
+    assert Translator(*model, vocabularies, max_source_pieces=9).max_source_pieces == 9
+    assert Translator(*model, vocabularies).max_source_pieces == MAX_SOURCE_PIECES
+
+
+@pytest.mark.parametrize("space", [" ", ""])
+def test_a_line_of_100_000_characters_is_translated(models, vocabularies, made_up, space):
+    text = space.join(" ".join(made_up(3500, seed=8)).split())[:100_000]
+    text += "a" * (100_000 - len(text))
+    search = SearchConfig(beam_size=1, max_length_factor=0, max_length_extra=3)
+    translator = Translator(*models["recurrent"], vocabularies, search)
+    (translation,) = translator.translate([text])
+    assert len(translator._parts(text)) > 100
+    assert len(translation.text.split()) > 100 and translation.log_prob < 0
+
+
 def test_align_and_score_take_given_translations(translators, vocabularies):
     source, target = "the old cat .", "a small dog sees the man ."
     for name in ("recurrent", "transformer"):
@@ -188,6 +264,7 @@ def test_align_and_score_take_given_translations(translators, vocabularies):
         [encode(source)],
         [encode(target)],
         vocabularies.target.special,
+        mesh=translator.mesh,
     )
     assert translator.log_probs([source], [target]) == [pytest.approx(expected.log_prob)]
     with pytest.raises(NmtError, match="got 2 and 1"):
@@ -217,7 +294,6 @@ def test_translations_are_never_longer_than_the_search_allows(translator, made_u
     sources = [np.array(translator.vocabularies.source.encode(line) + eos) for line in made_up(4)]
     for (found,) in translator.translate_ids(sources, search=search):
         assert len(found.ids) <= 2
-    assert max_target_pieces(7, SearchConfig(max_length_factor=1.5, max_length_extra=10)) == 21
 
 
 @pytest.fixture(scope="module")

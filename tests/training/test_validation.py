@@ -54,19 +54,19 @@ def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
     prepared, model, tmp_path
 ):
     graph, params = model
-    validator = Validator(CONFIG, graph, params, prepared, make_mesh())
+    validator = Validator(CONFIG, graph, prepared, make_mesh())
     path = tmp_path / "translations" / "7.txt"
     measured = validator.validate(params, path, lambda: None)
 
     split = prepared.validation
-    log_probs = validator.translator.log_probs(split.source, split.target)
+    log_probs = validator.translator(params).log_probs(split.source, split.target)
     num_pieces = sum(len(prepared.vocabularies.target.encode(t)) + 1 for t in split.target)
     assert measured.loss == pytest.approx(-np.sum(log_probs) / num_pieces, rel=1e-5)
     assert measured.perplexity == pytest.approx(math.exp(measured.loss))
 
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     greedy = replace(CONFIG.search, beam_size=1)
-    translations = validator.translator.translate(split.source[:5], search=greedy)
+    translations = validator.translator(params).translate(split.source[:5], search=greedy)
     assert lines == [translation.text for translation in translations]
     expected = sacrebleu.corpus_bleu(lines, [split.target[:5]], force=True).score
     assert measured.bleu == measured.score == pytest.approx(expected)
@@ -74,7 +74,7 @@ def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
 
 def test_the_score_may_be_the_negative_loss(prepared, model, tmp_path):
     config = replace(CONFIG, validation=replace(CONFIG.validation, score="loss"))
-    measured = Validator(config, *model, prepared, make_mesh()).validate(
+    measured = Validator(config, model[0], prepared, make_mesh()).validate(
         model[1], tmp_path / "t" / "1.txt", lambda: None
     )
     assert measured.score == -measured.loss
@@ -83,7 +83,7 @@ def test_the_score_may_be_the_negative_loss(prepared, model, tmp_path):
 def test_more_devices_measure_the_same(prepared, model, tmp_path):
     graph, params = model
     one, four = (
-        Validator(CONFIG, graph, params, prepared, mesh).validate(
+        Validator(CONFIG, graph, prepared, mesh).validate(
             spread(params, mesh), tmp_path / str(mesh.size) / "1.txt", lambda: None
         )
         for mesh in (make_mesh(), make_mesh(2, jax.devices()[:4]))
@@ -105,7 +105,7 @@ def test_a_check_that_raises_abandons_it_and_writes_nothing(prepared, model, tmp
             raise Stop
 
     with pytest.raises(Stop):
-        Validator(CONFIG, *model, prepared, make_mesh()).validate(
+        Validator(CONFIG, model[0], prepared, make_mesh()).validate(
             model[1], tmp_path / "t" / "1.txt", check
         )
     assert not (tmp_path / "t").exists()

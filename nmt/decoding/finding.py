@@ -1,0 +1,152 @@
+"""Search in batches: the translations of encoded sentences, in the order that these came in."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+from jax.sharding import Mesh
+
+from nmt.config.schema import SearchConfig
+from nmt.data.vocabulary import SpecialPieces
+from nmt.decoding import programs
+from nmt.decoding.lattice import Group, group_by_length, pad, round_up
+from nmt.decoding.scoring import Ids
+from nmt.decoding.search import Hypotheses
+from nmt.models.build import Params
+
+
+class Found(NamedTuple):
+    """A hypothesis in pieces.
+
+    Attributes:
+      ids: (length,), EOS at the end.
+      log_prob, score: before and after length normalisation.
+    """
+
+    ids: Ids
+    log_prob: float
+    score: float
+
+
+def find(
+    graph: nnx.GraphDef,
+    params: Params,
+    sources: Sequence[Ids],
+    special: SpecialPieces,
+    search: SearchConfig,
+    *,
+    mesh: Mesh,
+    num_hypotheses: int = 1,
+    on_batch: Callable[[list[int]], object] | None = None,
+) -> list[list[Found]]:
+    """Searches for the translations of sentences; batch mates and devices change none of them.
+
+    Args:
+      graph, params: the model, whole on every device of the mesh.
+      sources: ids with EOS at the end.
+      special: the special pieces.
+      search: how to search.
+      mesh: the devices that share the work.
+      num_hypotheses: wanted of each sentence; of a beam no more than it has.
+      on_batch: called after each batch with the indices of its sentences.
+    Returns:
+      for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
+      no more (as under a tiny vocabulary or length), but at least one.
+    """
+    results: list[list[Found]] = [[] for _ in sources]
+    lengths = [(len(ids),) for ids in sources]
+    for group in group_by_length(lengths, search.batch_sentences, mesh.size):
+        rows = _rows(sources, group, special, search)
+        found = _search(graph, params, rows, special, search, num_hypotheses, mesh)
+        for row, i in enumerate(group.indices):
+            results[i] = _of_row(found, row)
+        if on_batch:
+            on_batch(group.indices)
+    return results
+
+
+def max_target_pieces(source_pieces: int, search: SearchConfig) -> int:
+    """How many pieces a translation may have; EOS is counted on both sides."""
+    return math.ceil(search.max_length_factor * source_pieces) + search.max_length_extra
+
+
+class _Rows(NamedTuple):
+    """A batch to search, in a lattice shape; filler rows end with their first piece.
+
+    Attributes:
+      source, source_mask: (B, S).
+      max_lengths: (B,), pieces that the translation may have.
+      indices: (B,), the number of the sentence, which its draws depend on.
+    """
+
+    source: np.ndarray
+    source_mask: np.ndarray
+    max_lengths: np.ndarray
+    indices: np.ndarray
+
+
+def _rows(
+    sources: Sequence[Ids], group: Group, special: SpecialPieces, search: SearchConfig
+) -> _Rows:
+    of_group = [sources[i] for i in group.indices]
+    length = round_up(max(map(len, of_group)))
+    source, source_mask = pad(of_group, group.rows, length, [special.eos_id], special.pad_id)
+    max_lengths, indices = np.ones(group.rows, np.int32), np.zeros(group.rows, np.int32)
+    max_lengths[: len(of_group)] = [max_target_pieces(len(ids), search) for ids in of_group]
+    indices[: len(of_group)] = group.indices
+    return _Rows(source, source_mask, max_lengths, indices)
+
+
+def _search(
+    graph: nnx.GraphDef,
+    params: Params,
+    rows: _Rows,
+    special: SpecialPieces,
+    search: SearchConfig,
+    num_hypotheses: int,
+    mesh: Mesh,
+) -> Hypotheses:
+    """Runs the program that the config names; the result is numpy."""
+    static = dict(
+        mesh=mesh,
+        special=special,
+        max_length=max_target_pieces(rows.source.shape[1], search),
+        num_hypotheses=num_hypotheses,
+    )
+    length_norm = np.float32(search.length_norm)
+    if search.method == "beam":
+        found = programs.beam_search(
+            graph,
+            params,
+            rows.source,
+            rows.source_mask,
+            rows.max_lengths,
+            length_norm,
+            beam_size=search.beam_size,
+            **static,
+        )
+    else:
+        found = programs.sample(
+            graph,
+            params,
+            *rows,
+            length_norm,
+            np.uint32(search.seed),
+            np.float32(search.temperature),
+            top_k=search.top_k,
+            top_p=search.top_p,
+            **static,
+        )
+    return jax.tree.map(np.asarray, found)
+
+
+def _of_row(hypotheses: Hypotheses, row: int) -> list[Found]:
+    """The hypotheses of one sentence, without empty places."""
+    return [
+        Found(ids[:length], float(log_prob), float(score))
+        for ids, length, log_prob, score in zip(*(leaf[row] for leaf in hypotheses), strict=True)
+        if length
+    ]

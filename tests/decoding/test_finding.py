@@ -1,0 +1,108 @@
+"""Search in batches: devices and batch mates change nothing of what is found."""
+
+import jax
+import numpy as np
+import pytest
+
+from nmt.config.schema import SearchConfig
+from nmt.decoding import programs
+from nmt.decoding.finding import find, max_target_pieces
+from nmt.devices.mesh import make_mesh, on_all
+
+SHORT = dict(max_length_factor=0.5, max_length_extra=6, batch_sentences=4)
+SEARCHES = {  # and how many hypotheses are wanted
+    "greedy": (SearchConfig(beam_size=1, **SHORT), 1),
+    "beam": (SearchConfig(beam_size=4, **SHORT), 3),
+    "sample": (SearchConfig(method="sample", temperature=1.5, top_p=0.9, **SHORT), 2),
+}
+NAMES = ["recurrent", "without attention", "transformer"]
+QUICK = [("recurrent", "beam"), ("without attention", "greedy"), ("transformer", "sample")]
+
+
+@pytest.fixture(scope="module")
+def sources(vocabularies):
+    """Encoded sentences of many lengths, EOS at the end; several batches on few devices."""
+    rng = np.random.default_rng(0)
+    eos_id = vocabularies.source.eos_id
+    lengths = rng.integers(0, 8, 21)
+    return [np.array([*rng.integers(4, 50, length), eos_id], np.int32) for length in lengths]
+
+
+@pytest.fixture(scope="module")
+def find_on(models, vocabularies, sources):
+    """find_on(name of a model, name of a search, shape of the mesh) -> what `find` gives."""
+
+    def find_on(name, search, shape):
+        (graph, params), (config, num_hypotheses) = models[name], SEARCHES[search]
+        mesh = make_mesh(shape[1], jax.devices()[: shape[0] * shape[1]])
+        return find(
+            graph,
+            on_all(mesh, params),
+            sources,
+            vocabularies.target.special,
+            config,
+            mesh=mesh,
+            num_hypotheses=num_hypotheses,
+        )
+
+    return find_on
+
+
+def assert_same(found, expected):
+    for of_sentence, wanted in zip(found, expected, strict=True):
+        assert [one.ids.tolist() for one in of_sentence] == [one.ids.tolist() for one in wanted]
+        np.testing.assert_allclose(  # the last bits may depend on the rows that a device has
+            [one[1:] for one in of_sentence], [one[1:] for one in wanted], rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(("name", "search"), QUICK)
+def test_devices_change_nothing(find_on, name, search):
+    expected = find_on(name, search, (1, 1))
+    assert [len(hypotheses) for hypotheses in expected] == [SEARCHES[search][1]] * 21
+    assert len({hypotheses[0].ids.tobytes() for hypotheses in expected}) > 5
+    assert_same(find_on(name, search, (4, 2)), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(2, 1), (4, 2), (8, 1)])
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_shape_of_the_mesh_changes_anything(find_on, name, search, shape):
+    assert_same(find_on(name, search, shape), find_on(name, search, (1, 1)))
+
+
+@pytest.mark.parametrize("search", ["greedy", "sample"])
+def test_devices_do_not_speak_with_each_other(models, vocabularies, search):
+    graph, params = models["recurrent"]
+    mesh = make_mesh(2, jax.devices()[:4])
+    source = np.full((4, 8), vocabularies.source.eos_id, np.int32)
+    rows, number = (source, source > 0, np.ones(4, np.int32)), np.float32(1)
+    static = dict(
+        mesh=mesh, special=vocabularies.target.special, max_length=2, num_hypotheses=1
+    )  # fmt: skip
+    if search == "greedy":
+        program, arguments = programs.beam_search, (*rows, number)
+        static["beam_size"] = 1
+    else:
+        program, arguments = programs.sample, (*rows, rows[-1], number, np.uint32(1), number)
+        static |= dict(top_k=None, top_p=None)
+    text = program.lower(graph, on_all(mesh, params), *arguments, **static).compile().as_text()
+    assert "while" in text and "num_partitions=4" in text
+    for collective in ("all-reduce", "all-gather", "all-to-all", "collective", "reduce-scatter"):
+        assert collective not in text
+
+
+def test_batches_are_told_of_when_they_are_done(models, vocabularies, sources):
+    done = []
+    graph, params = models["recurrent"]
+    mesh = make_mesh(devices=jax.devices()[:1])
+    config, _ = SEARCHES["beam"]
+    special = vocabularies.target.special
+    find(graph, params, sources, special, config, mesh=mesh, on_batch=done.append)
+    assert sorted(i for batch in done for i in batch) == list(range(21)) and len(done) == 6
+
+
+def test_a_translation_has_as_many_pieces_as_the_config_allows():
+    config = SearchConfig(max_length_factor=1.5, max_length_extra=10)
+    assert [max_target_pieces(length, config) for length in (1, 7, 8)] == [12, 21, 22]
