@@ -92,6 +92,7 @@ def start(place: Place, run: Path, overrides: Sequence[str]) -> list[subprocess.
 
 def train(place: Place, run: Path, overrides: Sequence[str]) -> list[float]:
     """Trains to the end; returns the loss of every step."""
+    print(f"training {run.name}", file=sys.stderr, flush=True)
     processes = start(place, run, overrides)
     ends = [(process.communicate()[1], process.returncode) for process in processes]
     for errors, status in ends:

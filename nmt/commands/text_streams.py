@@ -1,6 +1,5 @@
 """Lines in and lines out: files that appear whole or not at all, standard input and output."""
 
-import codecs
 import contextlib
 import gzip
 import io
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from nmt.data.text_files import check_no_nul, read_lines
+from nmt.data.text_files import decoded_lines, read_lines
 from nmt.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -34,33 +33,7 @@ def iter_standard_input() -> Iterator[str]:
     """The lines of standard input, each as soon as it is there; strict as `read_lines` is."""
     if sys.stdin is None:
         raise DataError("standard input is closed")
-    has_mark, num_returns = False, 0
-    try:
-        for number, line in enumerate(sys.stdin.buffer, 1):
-            if number == 1 and line.startswith(codecs.BOM_UTF8):
-                has_mark, line = True, line.removeprefix(codecs.BOM_UTF8)
-            line = line.removesuffix(b"\n")
-            if line.endswith(b"\r"):
-                num_returns, line = num_returns + 1, line[:-1]
-            yield _decoded(line, f"standard input, line {number}")
-    finally:
-        removed = ["a byte order mark"] if has_mark else []
-        if num_returns:
-            removed.append(f"the carriage return at the end of {num_returns} lines")
-        if removed:
-            logger.info("standard input: removed %s", " and ".join(removed))
-
-
-def _decoded(line: bytes, place: str) -> str:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{place}: wanted UTF-8; "
-            f"got byte 0x{line[error.start]:02X} at byte {error.start + 1} of the line"
-        ) from None
-    check_no_nul(text, place)
-    return text
+    yield from decoded_lines(sys.stdin.buffer, "standard input")
 
 
 def is_terminal(name: str | None) -> bool:

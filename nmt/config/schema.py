@@ -53,7 +53,7 @@ class CleaningConfig:
     nfc: bool = True  # Unicode normalisation form C
     whitespace: bool = True  # runs of white space become one space, ends are stripped
     empty: bool = True  # drop pairs with an empty side
-    max_words: int | None = 100  # drop pairs with a longer side (characters, without spaces)
+    max_words: int | None = 100  # drop pairs with a longer side, or a word over 1000 characters
     max_length_ratio: float | None = 9.0  # drop pairs whose sides differ more in words
     duplicates: bool = True  # keep the first of equal pairs
     test_overlap: bool = True  # drop pairs whose source or target is in validation or test

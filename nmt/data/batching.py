@@ -24,7 +24,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from nmt.data.encoding import EncodedPairs, Ragged
+from nmt.data.encoding import EncodedPairs, within
+from nmt.data.ragged import Ragged
 from nmt.data.sampling import SubwordSampler
 from nmt.data.shapes import Shape, assign_shapes, choose_shapes, extend_shapes
 from nmt.data.vocabulary import SpecialPieces
@@ -88,7 +89,7 @@ class Batches:
         Raises:
           DataError: there is no pair.
         """
-        kept = np.arange(len(pairs)) if kept is None else kept
+        kept = within(pairs, None) if kept is None else kept
         if not len(kept):
             raise DataError("no training pairs are left: the corpus is empty or all were dropped")
         self.pairs, self.shapes, self.special = pairs, list(shapes), special

@@ -3,90 +3,44 @@
     nfc               Unicode normalisation form C, both sides
     whitespace        every run of Unicode white space becomes one space; ends are stripped
     empty             drops a pair with an empty side
-    max_words         drops a pair with a side of more words
+    max_words         drops a pair with a side of more words, or with a word of over 1000 characters
     max_length_ratio  drops a pair whose longer side has more than so many times the words
     duplicates        drops a pair whose source and target have come before
     test_overlap      drops a pair whose source or target is a validation or test sentence
 
 Each rule sees what the rules before it made. Both rules that rewrite leave the words of a sentence
 where they are, so word links hold as they were; a dropped pair takes its links with it. In
-languages written without spaces a word is a character.
+languages written without spaces a word is a character. Characters that join, combine or have no
+width (U+200B, U+00AD, a byte order mark within a line) are no white space: they stay.
+
+The pairs may come in parts of any size. Of those gone by, only a 64-bit hash is remembered.
 """
 
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
+from itertools import compress
+
+import numpy as np
 
 from nmt.config.schema import CleaningConfig
+from nmt.data.cleaning_report import CleaningReport, RuleReport
+from nmt.data.hash_table import HashTable
 from nmt.data.splits import Split, framed
+from nmt.data.streams import Pair
 
-NUM_EXAMPLES = 3  # kept of each rule
 UNSPACED_LANGUAGES = frozenset(  # Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan
     ("zh", "zho", "cmn", "yue", "ja", "jpn", "th", "tha", "lo", "lao", "km", "khm", "my", "mya")
     + ("bo", "bod")
 )
 
+LONGEST_WORD = 1000  # characters; what is longer is no word, and one unknown piece may hide it all
+MOST_MARKS = 500  # combining marks on one letter; Unicode's stream-safe format has at most 30
+_LONG_RUN_OF_MARKS = "1" * MOST_MARKS
+
 Rewrite = Callable[[str], str]
-Drops = Callable[[str, str], bool]
-
-
-@dataclass(frozen=True)
-class Example:
-    """A pair that a rule removed or changed, as it was before the rule, shortened."""
-
-    line: int  # of the raw split, from 1
-    source: str
-    target: str
-
-
-@dataclass
-class RuleReport:
-    """What one rule did."""
-
-    name: str
-    removes: bool  # it drops pairs; otherwise it rewrites them
-    num_pairs: int = 0  # dropped or changed
-    examples: list[Example] = field(default_factory=list)
-
-    def add(self, line: int, source: str, target: str) -> None:
-        """Counts a pair, and keeps it while there are few."""
-        self.num_pairs += 1
-        if len(self.examples) < NUM_EXAMPLES:
-            self.examples.append(Example(line, _excerpt(source), _excerpt(target)))
-
-
-def _excerpt(text: str, width: int = 60) -> str:
-    """Both ends of a long text: white space at an end may be why it is shown."""
-    half = (width - 1) // 2
-    return text if len(text) <= width else f"{text[:half]}…{text[-half:]}"
-
-
-@dataclass
-class CleaningReport:
-    """How many pairs came in and went out, and what every rule that was on did, in order."""
-
-    pairs_in: int
-    pairs_out: int
-    rules: list[RuleReport]
-
-    def to_dict(self) -> dict:
-        """The report as JSON can hold it: every field, by name."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        """A table, with the first example of each rule that did something."""
-        lines = [f"{'cleaning':<17} {'pairs':>10} {'share':>7}", f"{'in':<17} {self.pairs_in:>10}"]
-        for rule in self.rules:
-            share = rule.num_pairs / max(self.pairs_in, 1)
-            verb = "removed" if rule.removes else "changed"
-            line = f"{rule.name:<17} {rule.num_pairs:>10} {share:>7.2%} {verb}"
-            if rule.examples:
-                first = rule.examples[0]
-                line += f", as line {first.line}: {first.source!r} ||| {first.target!r}"
-            lines.append(line)
-        return "\n".join([*lines, f"{'out':<17} {self.pairs_out:>10}"])
+Drops = Callable[[list[Pair]], Iterable[bool]]  # of some pairs, which are to go
 
 
 def clean(
@@ -97,47 +51,73 @@ def clean(
     target_language: str,
     held_out: Iterable[Split] = (),
 ) -> tuple[Split, CleaningReport]:
-    """Applies the rules that are on to training pairs.
+    """Cleans a split that is in memory; see `Cleaner`."""
+    cleaner = Cleaner(
+        config,
+        source_language=source_language,
+        target_language=target_language,
+        held_out=held_out,
+    )
+    return cleaner.clean(split), cleaner.report
 
-    Args:
-      split: the raw training pairs; left as they are.
-      config: which rules are on, and their limits.
-      source_language: a code such as "en" or "zh-CN"; it decides what counts as a word.
-      target_language: likewise.
-      held_out: validation and test splits, for `test_overlap`; left as they are.
-    Returns:
-      The split that is left, with the links of its pairs, and the report.
+
+class Cleaner:
+    """Applies the rules that are on to training pairs, part after part.
+
+    Attributes:
+      report: of the parts so far; its line numbers are those of the raw split.
     """
-    count = _PairCounter(source_language, target_language)
-    rewriters, filters = _rewriters(config), _filters(config, count, held_out)
-    reports = [report for report, _ in (*rewriters, *filters)]
-    source, target, kept = [], [], []
-    for index, pair in enumerate(zip(split.source, split.target, strict=True)):
-        pair = _apply(pair, index + 1, rewriters, filters)
-        if pair is not None:
-            source.append(pair[0])
-            target.append(pair[1])
-            kept.append(index)
-    links = None if split.links is None else [split.links[index] for index in kept]
-    return Split(split.name, source, target, links), CleaningReport(len(split), len(kept), reports)
 
+    def __init__(
+        self,
+        config: CleaningConfig,
+        *,
+        source_language: str,
+        target_language: str,
+        held_out: Iterable[Split] = (),
+    ):
+        """Reads the held-out splits.
 
-def _apply(
-    pair: tuple[str, str],
-    line: int,
-    rewriters: list[tuple[RuleReport, Rewrite]],
-    filters: list[tuple[RuleReport, Drops]],
-) -> tuple[str, str] | None:
-    for report, rewrite in rewriters:
-        rewritten = rewrite(pair[0]), rewrite(pair[1])
-        if rewritten != pair:
-            report.add(line, *pair)
-        pair = rewritten
-    for report, drops in filters:
-        if drops(*pair):
-            report.add(line, *pair)
-            return None
-    return pair
+        Args:
+          config: which rules are on, and their limits.
+          source_language: a code such as "en" or "zh-CN"; it decides what counts as a word.
+          target_language: likewise.
+          held_out: validation and test splits, for `test_overlap`; left as they are.
+        """
+        self._rewriters = _rewriters(config)
+        count = _PairCounter(source_language, target_language)
+        self._filters = _filters(config, count, held_out)
+        reports = [report for report, _ in (*self._rewriters, *self._filters)]
+        self.report = CleaningReport(0, 0, reports)
+
+    def clean(self, part: Split) -> Split:
+        """Cleans the next part, which is left as it is.
+
+        Returns:
+          what is left of it, with the links of its pairs.
+        """
+        pairs = list(zip(part.source, part.target, strict=True))
+        places = range(len(pairs))  # of these pairs, in the part
+        first_line = self.report.pairs_in + 1
+        for report, rewrite in self._rewriters:
+            rewritten = [(rewrite(source), rewrite(target)) for source, target in pairs]
+            if rewritten != pairs:
+                for place, before, after in zip(places, pairs, rewritten, strict=True):
+                    if before != after:
+                        report.add(first_line + place, *before)
+            pairs = rewritten
+        for report, drops in self._filters:
+            dropped = list(drops(pairs))
+            if any(dropped):
+                for place, pair in compress(zip(places, pairs, strict=True), dropped):
+                    report.add(first_line + place, *pair)
+                stays = [not is_dropped for is_dropped in dropped]
+                places, pairs = list(compress(places, stays)), list(compress(pairs, stays))
+        self.report.pairs_in += len(part)
+        self.report.pairs_out += len(pairs)
+        links = None if part.links is None else [part.links[place] for place in places]
+        sides = [list(side) for side in zip(*pairs, strict=True)] or [[], []]
+        return Split(part.name, *sides, links)
 
 
 def _rewriters(config: CleaningConfig) -> list[tuple[RuleReport, Rewrite]]:
@@ -150,8 +130,19 @@ def _rewriters(config: CleaningConfig) -> list[tuple[RuleReport, Rewrite]]:
 
 
 def to_nfc(text: str) -> str:
-    """Unicode normalisation form C: a letter and its accent are one code point where possible."""
+    """Unicode normalisation form C: a letter and its accent are one code point where possible.
+
+    A text with hundreds of combining marks on one letter, which no language has, stays as it is:
+    they would be put in order in a time that is the square of their number.
+    """
+    if len(text) > MOST_MARKS and _LONG_RUN_OF_MARKS in _marks(text):
+        return text
     return unicodedata.normalize("NFC", text)
+
+
+def _marks(text: str) -> str:
+    """A character for each of the text: "1" for a combining mark, "0" for any other."""
+    return "".join("1" if unicodedata.combining(character) else "0" for character in text)
 
 
 def to_single_spaces(text: str) -> str:
@@ -159,7 +150,8 @@ def to_single_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
-class _PairCounter(NamedTuple):
+@dataclass(frozen=True)
+class _PairCounter:
     """Counts the words of both sides of a pair."""
 
     source_language: str
@@ -184,9 +176,9 @@ def _filters(
 ) -> list[tuple[RuleReport, Drops]]:
     rules: list[tuple[str, Drops]] = []
     if config.empty:
-        rules.append(("empty", lambda *pair: not all(map(str.strip, pair))))
+        rules.append(("empty", _empty))
     if config.max_words is not None:
-        rules.append(("max_words", lambda *pair: max(count(*pair)) > config.max_words))
+        rules.append(("max_words", _too_long(count, config.max_words)))
     if config.max_length_ratio is not None:
         rules.append(("max_length_ratio", _unbalanced(count, config.max_length_ratio)))
     if config.duplicates:
@@ -197,22 +189,36 @@ def _filters(
     return [(RuleReport(name, removes=True), drops) for name, drops in rules]
 
 
+def _empty(pairs: list[Pair]) -> Iterable[bool]:
+    return [not (source.strip() and target.strip()) for source, target in pairs]
+
+
+def _too_long(count: _PairCounter, max_words: int) -> Drops:
+    return lambda pairs: [
+        max(count(*pair)) > max_words or any(map(_has_long_word, pair)) for pair in pairs
+    ]
+
+
+def _has_long_word(text: str) -> bool:
+    return len(text) > LONGEST_WORD and max(map(len, text.split()), default=0) > LONGEST_WORD
+
+
 def _unbalanced(count: _PairCounter, max_ratio: float) -> Drops:
-    def drops(source: str, target: str) -> bool:
+    def is_unbalanced(source: str, target: str) -> bool:
         fewer, more = sorted(count(source, target))
         return more > max_ratio * fewer
 
-    return drops
+    return lambda pairs: [is_unbalanced(*pair) for pair in pairs]
 
 
 def _seen_before() -> Drops:
-    hashes: set[int] = set()
+    # 64 bits in place of the text: among 40 million pairs two that differ have the same hash with
+    # a probability of 4e-5, among a billion with one of 3 %.
+    table = HashTable()
 
-    def drops(source: str, target: str) -> bool:
-        value = _hash(source, target)
-        seen = value in hashes
-        hashes.add(value)
-        return seen
+    def drops(pairs: list[Pair]) -> Iterable[bool]:
+        digests = b"".join(blake2b(framed(*pair), digest_size=8).digest() for pair in pairs)
+        return (~table.add(np.frombuffer(digests, "<u8"))).tolist()
 
     return drops
 
@@ -220,26 +226,16 @@ def _seen_before() -> Drops:
 def _held_out(splits: Iterable[Split], rewrites: list[Rewrite]) -> Drops:
     """Compares with the held-out sentences as the rules would have rewritten them."""
     splits = list(splits)
-    sources = _hashes((text for split in splits for text in split.source), rewrites)
-    targets = _hashes((text for split in splits for text in split.target), rewrites)
-
-    def drops(source: str, target: str) -> bool:
-        return _hash(source) in sources or _hash(target) in targets
-
-    return drops
+    sources = _rewritten((text for split in splits for text in split.source), rewrites)
+    targets = _rewritten((text for split in splits for text in split.target), rewrites)
+    return lambda pairs: [source in sources or target in targets for source, target in pairs]
 
 
-def _hashes(texts: Iterable[str], rewrites: list[Rewrite]) -> set[int]:
-    hashes = set()
+def _rewritten(texts: Iterable[str], rewrites: list[Rewrite]) -> set[str]:
+    """Without empty ones: an empty line held out says nothing about an empty line in training."""
+    sentences = set()
     for text in texts:
         for rewrite in rewrites:
             text = rewrite(text)
-        if text:  # an empty line held out says nothing about an empty line in training
-            hashes.add(_hash(text))
-    return hashes
-
-
-def _hash(*texts: str) -> int:
-    # 64 bits in place of the text: about 60 bytes a pair in a set, and among 40 million pairs
-    # two that differ collide with a probability of 4e-5.
-    return int.from_bytes(blake2b(framed(*texts), digest_size=8).digest(), "little")
+        sentences.add(text)
+    return sentences - {""}

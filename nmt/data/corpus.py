@@ -1,71 +1,129 @@
-"""The corpus that a config names: cleaned training pairs, raw validation and test pairs."""
+"""The corpus that a config names: cleaned training text on disk, raw validation and test pairs.
 
-from dataclasses import dataclass
+The cleaned text is kept in a folder of the run, with a note of what it was made from:
+
+    cleaned/source_values.npy ...   the text (see kept_text.py)
+    cleaned/made_from.json          the settings, the state of the files that were read, the
+                                    fingerprints of every split, and the report of the cleaning
+
+A later start takes it as it is where the same settings would read the same text. Whether the
+training text is the same is told by the size and the time of change of its files, or by the commit
+of a Hub dataset, and where these differ, or there are none, by reading it once more for its
+fingerprint. So what changes a file and keeps both its size and its time is not seen. Validation
+and test splits are read at every start.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from nmt.config.schema import DataConfig
-from nmt.data.cleaning import CleaningReport, clean
-from nmt.data.readers import read_split
-from nmt.data.splits import Split
+from nmt.data.cleaning import Cleaner
+from nmt.data.cleaning_report import CleaningReport
+from nmt.data.kept_text import SplitWriter, load_kept
+from nmt.data.progress import Check, counting, no_check
+from nmt.data.readers import open_split, read_split
+from nmt.data.splits import Fingerprint, Split
+from nmt.data.stages import stage
+from nmt.data.streams import SplitStream, State
 from nmt.errors import DataError
 
 __all__ = ["Corpus", "Split", "load_corpus", "load_split"]
 
+logger = logging.getLogger(__name__)
+MADE_FROM_FILE = "made_from.json"
+# What of the config decides which text is read, and what is left of it. Where it is read is not
+# among it: a corpus that moved is the same.
+_SETTINGS = ("source_language", "target_language", "train", "validation", "test", "max_examples")
+
+Fingerprints = dict[str, str]  # by split
+Accept = Callable[[Mapping[str, str]], None]  # raises where these are not what they should be
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """Every split of a corpus.
+    """What training reads of a corpus.
 
     Attributes:
-      train: cleaned.
+      train: cleaned, on disk.
       validation: as it was read.
-      tests: by name, as they were read.
-      report: what cleaning did to the training pairs.
-      raw_train_fingerprint: of the training pairs as they were read.
+      fingerprints: of every split as it was read, and of the cleaned training pairs.
+      report: what cleaning did to the training pairs: `CleaningReport.to_dict()`.
     """
 
     train: Split
     validation: Split
-    tests: dict[str, Split]
-    report: CleaningReport
-    raw_train_fingerprint: str
+    fingerprints: Fingerprints
+    report: dict[str, Any]
 
-    def fingerprints(self) -> dict[str, str]:
-        """The fingerprint of every split as it was read, and of the cleaned training pairs."""
-        held_out = {
-            split.name: split.fingerprint for split in (self.validation, *self.tests.values())
-        }
-        return {
-            self.train.name: self.raw_train_fingerprint,
-            f"{self.train.name} (cleaned)": self.train.fingerprint,
-            **held_out,
-        }
+    @property
+    def cleaned_fingerprint(self) -> str:
+        """Of the cleaned training pairs."""
+        return self.fingerprints[_cleaned(self.train.name)]
 
 
-def load_corpus(config: DataConfig) -> Corpus:
-    """Reads the training, validation and test splits, and cleans the first.
+@dataclass(frozen=True)
+class _MadeFrom:
+    """What a cleaned text was made from, and what came out; it is kept beside it as JSON."""
+
+    settings: dict[str, Any]
+    state: State | None  # of the training split, see `SplitStream`
+    fingerprints: Fingerprints
+    report: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> "_MadeFrom | None":
+        """The note in a folder; None where there is none that can be read."""
+        try:
+            note = cls(**json.loads((folder / MADE_FROM_FILE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        is_whole = isinstance(note.fingerprints, dict) and isinstance(note.report, dict)
+        return note if is_whole else None
+
+    def write(self, folder: Path) -> None:
+        """Writes the note, whole or not at all."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        beside = folder / f".{MADE_FROM_FILE}.tmp"
+        beside.write_text(text + "\n", encoding="utf-8")
+        os.replace(beside, folder / MADE_FROM_FILE)
+
+
+def load_corpus(
+    config: DataConfig,
+    folder: Path,
+    *,
+    accept: Accept = lambda fingerprints: None,
+    check: Check = no_check,
+) -> Corpus:
+    """Opens the cleaned training text in a folder, or reads the corpus and cleans it into there.
 
     Validation and test pairs are never filtered and their text is never changed.
 
+    Args:
+      config: says where the corpus is and how it is cleaned.
+      folder: the text is kept in its folder `cleaned`.
+      accept: called with the fingerprints of what was read, before a text takes the place of
+        another; what it raises leaves all as it was.
+      check: called after each part of the training split; what it raises ends the work.
     Raises:
       DataError: a split cannot be read, or cleaning leaves no training pair.
     """
-    validation = load_split(config, config.validation)
-    tests = {name: load_split(config, name) for name in config.test}
-    raw = load_split(config, config.train)
-    train, report = clean(
-        raw,
-        config.cleaning,
-        source_language=config.source_language,
-        target_language=config.target_language,
-        held_out=(validation, *tests.values()),
-    )
-    if not len(train):
-        worst = max(report.rules, key=lambda rule: rule.num_pairs * rule.removes)
-        raise DataError(
-            f"cleaning removed all {len(raw)} pairs of split {config.train!r}, "
-            f"{worst.num_pairs} of them by data.cleaning.{worst.name}; wanted one or more left"
-        )
-    return Corpus(train, validation, tests, report, raw.fingerprint)
+    held_out = [
+        load_split(config, name) for name in dict.fromkeys((config.validation, *config.test))
+    ]
+    train = open_split(config, config.train, config.max_examples)
+    kept = folder / "cleaned"
+    made_from = _unchanged(config, kept, train, held_out, accept, check)
+    split = _opened(kept, config.train) if made_from is not None else None
+    if made_from is None or split is None:
+        made_from = _clean(config, kept, train, held_out, accept, check)
+        split = load_kept(kept, config.train)
+    return Corpus(split, held_out[0], made_from.fingerprints, made_from.report)
 
 
 def load_split(config: DataConfig, name: str) -> Split:
@@ -77,3 +135,104 @@ def load_split(config: DataConfig, name: str) -> Split:
       DataError: it cannot be read.
     """
     return read_split(config, name, config.max_examples if name == config.train else None)
+
+
+def _unchanged(
+    config: DataConfig,
+    kept: Path,
+    train: SplitStream,
+    held_out: list[Split],
+    accept: Accept,
+    check: Check,
+) -> _MadeFrom | None:
+    """What the kept text was made from, if that is what the config names now."""
+    made_from = _MadeFrom.read(kept)
+    if made_from is None or made_from.settings != _settings(config):
+        return None
+    if not {train.name, _cleaned(train.name)} <= made_from.fingerprints.keys():
+        return None
+    fingerprints = {split.name: split.fingerprint for split in held_out}
+    if train.state is None or made_from.state != train.state:
+        fingerprints |= {train.name: _fingerprint(train, check)}
+    if not fingerprints.items() <= made_from.fingerprints.items():
+        accept(fingerprints)
+        return None
+    if made_from.state != train.state:  # the next start need not read the text
+        replace(made_from, state=train.state).write(kept)
+    return made_from
+
+
+def _fingerprint(stream: SplitStream, check: Check) -> str:
+    fingerprint = Fingerprint()
+    with counting("checking that the training text is the same", check) as advance:
+        for part in stream:
+            fingerprint.update(part)
+            advance(len(part))
+    return fingerprint.hexdigest()
+
+
+def _opened(kept: Path, name: str) -> Split | None:
+    """The kept text; None where it is damaged."""
+    try:
+        return load_kept(kept, name)
+    except DataError as error:
+        logger.warning("%s: the text is cleaned again", error)
+        return None
+
+
+def _clean(
+    config: DataConfig,
+    kept: Path,
+    train: SplitStream,
+    held_out: list[Split],
+    accept: Accept,
+    check: Check,
+) -> _MadeFrom:
+    """Cleans the training split into a folder, in one pass."""
+    cleaner = Cleaner(
+        config.cleaning,
+        source_language=config.source_language,
+        target_language=config.target_language,
+        held_out=held_out,
+    )
+    raw, cleaned = Fingerprint(), Fingerprint()
+    with stage(kept) as beside:
+        with SplitWriter(beside) as writer, counting("cleaning", check) as advance:
+            for part in train:
+                raw.update(part)
+                left = cleaner.clean(part)
+                cleaned.update(left)
+                writer.append(left)
+                advance(len(part))
+        _check_some_left(config, cleaner.report)
+        logger.info("%s", cleaner.report)
+        fingerprints = {
+            train.name: raw.hexdigest(),
+            _cleaned(train.name): cleaned.hexdigest(),
+            **{split.name: split.fingerprint for split in held_out},
+        }
+        accept(fingerprints)
+        report = cleaner.report.to_dict()
+        made_from = _MadeFrom(_settings(config), train.state, fingerprints, report)
+        made_from.write(beside)
+    return made_from
+
+
+def _check_some_left(config: DataConfig, report: CleaningReport) -> None:
+    if not report.pairs_out:
+        worst = max(report.rules, key=lambda rule: rule.num_pairs * rule.removes)
+        raise DataError(
+            f"cleaning removed all {report.pairs_in} pairs of split {config.train!r}, "
+            f"{worst.num_pairs} of them by data.cleaning.{worst.name}; wanted one or more left"
+        )
+
+
+def _cleaned(name: str) -> str:
+    """What the fingerprint of a cleaned split is called."""
+    return f"{name} (cleaned)"
+
+
+def _settings(config: DataConfig) -> dict[str, Any]:
+    settings = {name: getattr(config, name) for name in _SETTINGS}
+    settings |= {"test": list(config.test), "cleaning": asdict(config.cleaning)}
+    return settings

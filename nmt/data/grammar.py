@@ -16,14 +16,14 @@ share no sentence on either side, whatever their sizes, lengths and seeds.
 import argparse
 import random
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from nmt.config.schema import EmbeddedConfig
 from nmt.data.embedded.phrases import Pair
 from nmt.data.embedded.sentences import Sampler
 from nmt.errors import DataError, nearest
 
-__all__ = ["Pair", "make_split", "sure_share"]
+__all__ = ["Pair", "iter_split", "make_split", "sure_share"]
 
 SPLITS = ("train", "validation", "test")
 _SHARES = 8  # of the checksums one is validation, one is test, and the others are training
@@ -31,7 +31,12 @@ _MAX_STALLED = 5_000  # draws without a new sentence: the grammar has no more
 
 
 def make_split(name: str, config: EmbeddedConfig) -> list[Pair]:
-    """Makes one split of the embedded corpus.
+    """Makes one split of the embedded corpus: `iter_split` in a list."""
+    return list(iter_split(name, config))
+
+
+def iter_split(name: str, config: EmbeddedConfig) -> Iterator[Pair]:
+    """Makes one split of the embedded corpus, pair by pair.
 
     A smaller split is the beginning of a larger one of the same seed and lengths.
 
@@ -49,23 +54,23 @@ def make_split(name: str, config: EmbeddedConfig) -> list[Pair]:
     if name not in sizes:
         raise DataError(f"the embedded corpus has no split {name!r}{nearest(name, SPLITS)}")
     sampler = Sampler(random.Random(f"embedded corpus, seed {config.seed}, {name}").random)
-    pairs: dict[str, Pair] = {}
+    made: set[str] = set()
     stalled = 0
-    while len(pairs) < sizes[name]:
+    while len(made) < sizes[name]:
         pair = sampler.sentence(config.min_words, config.max_words)
         stalled += 1
-        if pair is None or _split_of(pair) != name or pair.source in pairs:
+        if pair is None or _split_of(pair) != name or pair.source in made:
             if stalled > _MAX_STALLED:
                 raise DataError(
                     f"the embedded corpus has too few sentences of {config.min_words} to "
                     f"{config.max_words} words for a {name} split of {sizes[name]}; found "
-                    f"{len(pairs)}: lower data.embedded.num_{name} or raise "
+                    f"{len(made)}: lower data.embedded.num_{name} or raise "
                     "data.embedded.max_words"
                 )
             continue
-        pairs[pair.source] = pair
+        made.add(pair.source)
+        yield pair
         stalled = 0
-    return list(pairs.values())
 
 
 def sure_share(pairs: Iterable[Pair]) -> float:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from nmt.config.schema import DataConfig
 from nmt.data.splits import Split
-from nmt.data.text_files import TRANSLATION, check_language
+from nmt.data.streams import SplitStream, State, limited
+from nmt.data.text_files import TRANSLATION, check_language, check_no_nul
 from nmt.errors import DataError, NmtError, nearest
 
 if TYPE_CHECKING:
@@ -29,27 +30,33 @@ def place_of(config: DataConfig) -> str:
     return f"data.hub {config.hub}" if config.hub else f"data.path {config.path}"
 
 
-def read_dataset(config: DataConfig, name: str, limit: int | None = None) -> Split:
-    """Reads one split of the dataset `data.hub`, or of the folder `data.path`.
+def open_dataset(config: DataConfig, name: str, limit: int | None = None) -> SplitStream:
+    """Opens one split of the dataset `data.hub`, or of the folder `data.path`.
 
     A split may be a part of one in the notation of `datasets`, such as "train[:1%]" (not when
     streaming).
 
     Raises:
-      DataError: the dataset, configuration, split or language is not there, or it cannot be read.
+      DataError: the dataset or configuration is not there; when its parts are read, the split or
+        language is not there, or it cannot be read.
     """
     place = place_of(config)
+    languages = (config.source_language, config.target_language)
     with _one_line_errors(place):
-        rows = _open_split(config, name, place)
-        languages = (config.source_language, config.target_language)
-        tables = rows.with_format("arrow").iter(batch_size=_ROWS)
-        return _collect(name, tables, languages, limit, f"{place}, split {name}")
+        builder = _open_builder(config, place)
+        state = _state(builder, name)
+
+    def parts() -> Iterator[Split]:
+        with _one_line_errors(place):
+            rows = _open_split(builder, config, name, place)  # may download it
+            tables = rows.with_format("arrow").iter(batch_size=_ROWS)
+            yield from limited(_parts(name, tables, languages, f"{place}, split {name}"), limit)
+
+    return SplitStream(name, parts, state)
 
 
-def read_parquet(
-    name: str, path: Path, languages: tuple[str, str], limit: int | None = None
-) -> Split:
-    """Reads a split from one parquet file, in either layout.
+def iter_parquet(name: str, path: Path, languages: tuple[str, str]) -> Iterator[Split]:
+    """The parts of a split that is one parquet file, in either layout.
 
     Raises:
       DataError: the file is no parquet file, or lacks a language.
@@ -63,7 +70,7 @@ def read_parquet(
             lambda batch: pa.Table.from_batches([batch]),
             file.iter_batches(batch_size=_ROWS, columns=columns),
         )
-        return _collect(name, tables, languages, limit, str(path))
+        yield from _parts(name, tables, languages, str(path))
 
 
 @contextmanager
@@ -81,9 +88,8 @@ def _one_line_errors(place: str) -> Iterator[None]:
 
 
 def _open_split(
-    config: DataConfig, name: str, place: str
+    builder: "datasets.DatasetBuilder", config: DataConfig, name: str, place: str
 ) -> "datasets.Dataset | datasets.IterableDataset":
-    builder = _open_builder(config, place)
     match = _SLICE.fullmatch(name)
     base, part = match.groups() if match else (name, None)
     present = [str(split) for split in builder.config.data_files or builder.info.splits or ()]
@@ -129,22 +135,24 @@ def _needed_columns(present: list[str], languages: tuple[str, str]) -> list[str]
     return [TRANSLATION] if TRANSLATION in present else list(present)
 
 
-def _collect(
-    name: str,
-    tables: Iterable["pyarrow.Table"],
-    languages: tuple[str, str],
-    limit: int | None,
-    place: str,
-) -> Split:
-    source, target = [], []
+def _state(builder: "datasets.DatasetBuilder", name: str) -> State | None:
+    """What `datasets` knows of the files: a Hub commit, or the times of change of local ones."""
+    base = _SLICE.fullmatch(name)
+    files = (builder.config.data_files or {}).get(base[1] if base else name)
+    if not files or not all(files.origin_metadata):
+        return None
+    origins = [list(map(str, origin)) for origin in files.origin_metadata]
+    return [builder.config_id, builder.hash, list(map(str, files)), origins]
+
+
+def _parts(
+    name: str, tables: Iterable["pyarrow.Table"], languages: tuple[str, str], place: str
+) -> Iterator[Split]:
+    num_rows = 0
     for table in tables:
-        first_row = len(source) + 1
-        table = table if limit is None else table[: limit - len(source)]
-        for language, texts in zip(languages, (source, target), strict=True):
-            texts += _texts(table, language, languages, first_row, place)
-        if len(source) == limit:
-            break
-    return Split(name, source, target)
+        sides = [_texts(table, lang, languages, num_rows + 1, place) for lang in languages]
+        num_rows += len(table)
+        yield Split(name, *sides)
 
 
 def _texts(
@@ -170,4 +178,8 @@ def _texts(
     if column.null_count:
         row = first_row + column.is_null().to_pylist().index(True)
         raise DataError(f"{place}, row {row}: column {language!r} must hold text; got null")
-    return column.to_pylist()
+    texts = column.to_pylist()
+    for row, text in enumerate(texts, first_row):
+        if "\0" in text:
+            check_no_nul(text, f"{place}, row {row}")
+    return texts

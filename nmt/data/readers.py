@@ -18,16 +18,19 @@
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from nmt.config.schema import EMBEDDED, DataConfig
-from nmt.data.hub import place_of, read_dataset, read_parquet
+from nmt.data.hub import iter_parquet, open_dataset, place_of
 from nmt.data.splits import Split
-from nmt.data.text_files import COMPRESSIONS, read_jsonl, read_parallel, read_tsv
+from nmt.data.streams import PART_PAIRS, SplitStream, State, in_parts, limited
+from nmt.data.text_files import COMPRESSIONS, iter_jsonl, iter_parallel, iter_tsv
 from nmt.errors import DataError, nearest
 
-_TABLES = {"tsv": read_tsv, "jsonl": read_jsonl, "parquet": read_parquet}
+_TABLES = ("tsv", "jsonl", "parquet")
 _DATASET_FILES = {".parquet", ".jsonl", ".json", ".csv", ".arrow"}
 _NOT_A_LANGUAGE = {"json", "csv", "arrow", "txt", "md", "zip", "tar"}
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
@@ -36,7 +39,7 @@ _EMBEDDED_SPLITS = ("train", "validation", "test")
 
 
 def read_split(config: DataConfig, name: str, limit: int | None = None) -> Split:
-    """Reads the raw pairs of one split.
+    """Reads the raw pairs of one split, all into memory.
 
     Args:
       config: says where the corpus is and which languages to take.
@@ -45,19 +48,36 @@ def read_split(config: DataConfig, name: str, limit: int | None = None) -> Split
     Raises:
       DataError: the split cannot be read as meant, or has no pairs.
     """
+    return open_split(config, name, limit).read()
+
+
+def open_split(config: DataConfig, name: str, limit: int | None = None) -> SplitStream:
+    """Finds one split; its raw pairs are read, part by part, when they are asked for.
+
+    Raises:
+      DataError: the split cannot be read as meant, now or when its parts are read; after the
+        last part where it has no pairs.
+    """
     if config.hub is not None:
-        split = read_dataset(config, name, limit)
+        stream = open_dataset(config, name, limit)
     elif config.path == EMBEDDED:
-        split = _read_embedded(config, name, limit)
+        stream = _open_embedded(config, name, limit)
     else:
-        split = _read_local(config, name, limit)
-    if not len(split):
-        raise DataError(f"{place_of(config)}: split {name!r} is empty; wanted one pair or more")
-    return split
+        stream = _open_local(config, name, limit)
+
+    def parts() -> Iterator[Split]:
+        is_empty = True
+        for part in stream:
+            is_empty = is_empty and not len(part)
+            yield part
+        if is_empty:
+            raise DataError(f"{place_of(config)}: split {name!r} is empty; wanted one pair or more")
+
+    return SplitStream(name, parts, stream.state)
 
 
-def _read_embedded(config: DataConfig, name: str, limit: int | None) -> Split:
-    from nmt.data.grammar import make_split
+def _open_embedded(config: DataConfig, name: str, limit: int | None) -> SplitStream:
+    from nmt.data.grammar import iter_split
 
     languages = (config.source_language, config.target_language)
     if sorted(languages) != sorted(_EMBEDDED_LANGUAGES):
@@ -67,15 +87,22 @@ def _read_embedded(config: DataConfig, name: str, limit: int | None) -> Split:
         )
     if name not in _EMBEDDED_SPLITS:
         raise DataError(f"data.path {EMBEDDED}: no split {name!r}{nearest(name, _EMBEDDED_SPLITS)}")
-    pairs = make_split(name, config.embedded)[:limit]
-    english, french = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    if languages == _EMBEDDED_LANGUAGES:
-        return Split(name, english, french, [list(pair.sure) for pair in pairs])
-    links = [sorted((j, i) for i, j in pair.sure) for pair in pairs]
-    return Split(name, french, english, links)
+    forwards = languages == _EMBEDDED_LANGUAGES
+
+    def parts() -> Iterator[Split]:
+        pairs = islice(iter_split(name, config.embedded), limit)
+        for part in iter(lambda: list(islice(pairs, PART_PAIRS)), []):
+            english, french = [pair.source for pair in part], [pair.target for pair in part]
+            if forwards:
+                yield Split(name, english, french, [list(pair.sure) for pair in part])
+            else:
+                links = [sorted((j, i) for i, j in pair.sure) for pair in part]
+                yield Split(name, french, english, links)
+
+    return SplitStream(name, parts)
 
 
-def _read_local(config: DataConfig, name: str, limit: int | None) -> Split:
+def _open_local(config: DataConfig, name: str, limit: int | None) -> SplitStream:
     root = Path(config.path).expanduser()
     if root.is_file():
         raise DataError(
@@ -84,7 +111,7 @@ def _read_local(config: DataConfig, name: str, limit: int | None) -> Split:
             f"data.train={root.name.split('.')[0]}"
         )
     if root.is_dir() and _has_dataset_card(root):
-        return read_dataset(config, name, limit)
+        return open_dataset(config, name, limit)
     for option, value in (("configuration", config.configuration), ("revision", config.revision)):
         if value is not None:
             raise DataError(
@@ -94,11 +121,32 @@ def _read_local(config: DataConfig, name: str, limit: int | None) -> Split:
     files = _list_files(root)
     languages = (config.source_language, config.target_language)
     if not _splits_of(files, languages) and root.is_dir() and _has_dataset_files(root):
-        return read_dataset(config, name, limit)
+        return open_dataset(config, name, limit)
     chosen = _choose(files, name, languages, place_of(config))
-    if len(chosen) == 1:
-        return _TABLES[chosen[0].kind](name, chosen[0].path, languages, limit)
-    return read_parallel(name, chosen[0].path, chosen[1].path, limit)
+    paths = [file.path for file in chosen]
+
+    def parts() -> Iterable[Split]:
+        match chosen[0].kind:
+            case "parquet":
+                return limited(iter_parquet(name, *paths, languages), limit)
+            case "tsv":
+                pairs = iter_tsv(*paths, languages)
+            case "jsonl":
+                pairs = iter_jsonl(*paths, languages)
+            case _:
+                pairs = iter_parallel(*paths)
+        return in_parts(name, islice(pairs, limit))
+
+    return SplitStream(name, parts, _state_of(paths))
+
+
+def _state_of(paths: list[Path]) -> State | None:
+    """Size and time of change of each file: a change of content that keeps both is not seen."""
+    try:
+        states = [(path.resolve(), path.stat()) for path in paths]
+    except OSError:
+        return None  # reading says why
+    return [[str(path), state.st_size, state.st_mtime_ns] for path, state in states]
 
 
 def _has_dataset_card(folder: Path) -> bool:
@@ -147,7 +195,7 @@ def _splits_of(files: list[_File], languages: tuple[str, str]) -> list[str]:
     kinds: dict[str, set[str]] = {}
     for file in files:
         kinds.setdefault(file.split, set()).add(file.kind)
-    return [split for split, has in kinds.items() if has & _TABLES.keys() or has >= set(languages)]
+    return [split for split, has in kinds.items() if has & set(_TABLES) or has >= set(languages)]
 
 
 def _choose(files: list[_File], name: str, languages: tuple[str, str], place: str) -> list[_File]:

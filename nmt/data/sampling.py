@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmt.data.encoding import EncodedPairs, Ragged
+from nmt.data.encoding import EncodedPairs
+from nmt.data.ragged import Ragged
 from nmt.data.sentencepiece_training import sample
 from nmt.data.shapes import Shape
 from nmt.data.vocabulary import Vocabularies, Vocabulary
@@ -27,7 +28,7 @@ class SubwordSampler:
     """Draws the pieces of training pairs from their text; a draw leaves no trace.
 
     Attributes:
-      lengths: of source and target, (N,) int64 each: what to plan the shapes of batches with.
+      lengths: of source and target, (N,) int32 each: what to plan the shapes of batches with.
         They have room for most draws, EOS counted, and always for the canonical pieces.
     """
 
@@ -96,11 +97,12 @@ class SubwordSampler:
     def _stretched(
         self, canonical: Ragged, texts: Sequence[str], vocabulary: Vocabulary
     ) -> np.ndarray:
-        measured = sample(range(len(texts)), _MEASURED)
+        fitting = canonical.lengths <= (self.max_pieces or np.inf)  # others are not trained on
+        measured = list(sample(np.flatnonzero(fitting), _MEASURED))
         drawn = vocabulary.encode_sampled([texts[i] for i in measured], 0, self.alpha)
         ratios = [(len(d) + 1) / len(canonical[i]) for i, d in zip(measured, drawn, strict=True)]
         stretch = max(1.0, np.quantile(ratios, _ROOM)) if ratios else 1.0
-        lengths = np.ceil(canonical.lengths * stretch).astype(np.int64)
+        lengths = np.ceil(canonical.lengths * stretch).astype(np.int32)
         if self.max_pieces is None:
             return lengths
         return np.minimum(lengths, np.maximum(canonical.lengths, self.max_pieces))

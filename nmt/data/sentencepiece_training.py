@@ -7,17 +7,22 @@ before, in training and ever after, so that a piece is the same wherever its wor
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import sentencepiece
 
 from nmt.config.schema import VocabularyConfig
+from nmt.data.progress import Check, no_check
 from nmt.errors import ConfigError
 
 SPACE_MARK = "\u2581"  # ▁
 UNKNOWN = " \u2047 "  # ⁇, how the unknown piece reads
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")  # in the order of their ids
 _LONGEST_LINE = 1 << 16  # bytes; a longer line is left out of a vocabulary's training
+_LONGEST_WORD = 1000  # characters; longer ones are left out: unigram's time grows by the square
+_LOOK_EVERY = 0.1  # seconds between looks at what may end the training
+_LAST_MOMENT = 0.5  # seconds
 
 # What SentencePiece must not see as it is: white space but " ", the mark, half of a surrogate pair
 _ODD = re.compile(rf"[^\S ]|{SPACE_MARK}|[\ud800-\udfff]")
@@ -29,20 +34,22 @@ def plain(text: str) -> str:
     return _ODD.sub(lambda odd: REPLACEMENT if "\ud800" <= odd[0] <= "\udfff" else " ", text)
 
 
-def sample(lines: Sequence[str], size: int) -> Sequence[str]:
+def sample(lines: Sequence[str], size: int) -> Iterator[str]:
     """At most `size` of the lines, evenly spaced from the first on: the same ones every time."""
-    if len(lines) <= size:
-        return lines
-    return [lines[i * len(lines) // size] for i in range(size)]
+    size = min(size, len(lines))
+    return (lines[i * len(lines) // size] for i in range(size))
 
 
-def train_model(texts: Iterable[str], config: VocabularyConfig, side: str = "") -> bytes:
+def train_model(
+    texts: Iterable[str], config: VocabularyConfig, side: str = "", check: Check = no_check
+) -> bytes:
     """Trains a model.
 
     Args:
       texts: all of them are used; the same in the same order give the same model.
       config: kind, size, symbols and so on; `joint` and `max_sentences` are the caller's.
       side: named in error messages where there are two vocabularies.
+      check: called several times a second; what it raises ends the training.
     Returns:
       the content of the model file.
     Raises:
@@ -50,10 +57,10 @@ def train_model(texts: Iterable[str], config: VocabularyConfig, side: str = "") 
     """
     _check_symbols(config.symbols)
     model = io.BytesIO()
-    spaced = (plain(text) for text in texts)
-    try:
+
+    def train(lines: Iterator[str]) -> None:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(text for text in spaced if text.strip()),
+            sentence_iterator=lines,
             model_writer=model,
             model_type=config.kind,
             vocab_size=config.size,
@@ -74,9 +81,62 @@ def train_model(texts: Iterable[str], config: VocabularyConfig, side: str = "") 
             bos_id=SPECIAL_PIECES.index("<s>"),
             eos_id=SPECIAL_PIECES.index("</s>"),
         )
+
+    spaced = (_without_long_words(plain(text)) for text in texts)
+    try:
+        _train_in_thread(train, (text for text in spaced if text.strip()), check)
     except RuntimeError as error:
         raise _training_error(str(error), config, side) from error
     return model.getvalue()
+
+
+def _without_long_words(text: str) -> str:
+    if len(text) <= _LONGEST_WORD:
+        return text
+    return " ".join(word for word in text.split() if len(word) <= _LONGEST_WORD)
+
+
+def _train_in_thread(
+    train: Callable[[Iterator[str]], None], lines: Iterator[str], check: Check
+) -> None:
+    """Trains, and meanwhile looks whether to go on: SentencePiece does not, and takes minutes.
+
+    Where `check` raises, the thread is left to itself and ends with the process. It must not want
+    the interpreter by then, which would abort the process: so it takes no more lines, and gets a
+    moment to be where it needs none, or done.
+    """
+    stopped, all_taken = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def until_stopped() -> Iterator[str]:
+        for line in lines:
+            if stopped.is_set():
+                all_taken.set()
+                threading.Event().wait()  # for ever
+            yield line
+        all_taken.set()
+
+    def work() -> None:
+        try:
+            train(until_stopped())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            all_taken.set()
+
+    thread = threading.Thread(target=work, name="vocabulary", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_LOOK_EVERY)
+            check()
+    except BaseException:
+        stopped.set()
+        all_taken.wait()
+        thread.join(_LAST_MOMENT)
+        raise
+    if errors:
+        raise errors[0]
 
 
 def _check_symbols(symbols: Sequence[str]) -> None:

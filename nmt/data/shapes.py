@@ -18,12 +18,14 @@ itself such a recurrence over source lengths, the least cost of all target lengt
     F(b, n) = min over a < b, k <= n of  F(a, n - k) + W(a, b, k)
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 TARGET_COST = 3  # of a target position in source positions: attention and the vocabulary matrix
 MAX_CANDIDATES = 64  # lengths of a side that are tried as bounds; beyond it they are thinned out
+_BLOCK = 1 << 20  # lengths that are counted at a time
 UNREACHABLE = np.int64(1) << 60  # a cost above all others; the sum of two still fits
 
 
@@ -94,8 +96,9 @@ def choose_shapes(
     sources, targets = _candidates(source_lengths), _candidates(target_lengths)
     # table[b, j]: pairs whose target is at most targets[b - 1] and source at most sources[j - 1]
     table = np.zeros((len(targets) + 1, len(sources) + 1), np.int64)
-    places = np.searchsorted(targets, target_lengths), np.searchsorted(sources, source_lengths)
-    np.add.at(table[1:, 1:], places, 1)
+    for source, target in zip(_blocks(source_lengths), _blocks(target_lengths), strict=True):
+        places = np.searchsorted(targets, target), np.searchsorted(sources, source)
+        np.add.at(table[1:, 1:], places, 1)
     table = table.cumsum(0).cumsum(1)
     shapes, end = [], len(targets)
     for start, num_sources in _cut_targets(table, sources, targets, num_shapes, rule):
@@ -153,13 +156,22 @@ def _candidates(lengths: np.ndarray) -> np.ndarray:
     Of more than MAX_CANDIDATES different ones, those are taken that cut into even parts both the
     positions (bounds where the text is) and the range of lengths (bounds in the long tail).
     """
-    values, counts = np.unique(lengths, return_counts=True)
+    counts = np.zeros(int(lengths.max()) + 1, np.int64)
+    for block in _blocks(lengths):
+        counts += np.bincount(block, minlength=len(counts))
+    values = np.flatnonzero(counts)
+    counts = counts[values]
     if len(values) <= MAX_CANDIDATES:
         return values
     positions = np.cumsum(values * counts)
     place = positions / positions[-1] + (values - values[0]) / (values[-1] - values[0])  # to 2
     cuts = np.linspace(0, place[-1], MAX_CANDIDATES + 1)[1:-1]
     return values[np.union1d(np.searchsorted(place, cuts), len(values) - 1)]
+
+
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """An array that may have a billion elements, in parts: temporary arrays stay small."""
+    return (array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK))
 
 
 def _segment_costs(counts: np.ndarray, sources: np.ndarray, target: int, rule: Rows) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A split: pairs of raw text with a fingerprint that does not depend on how they were stored."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -10,7 +11,9 @@ Link = tuple[int, int]  # (source word, target word), both from 0
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs of sentences, in the corpus's order; the lists are shared and never changed.
+    """Pairs of sentences, in the corpus's order: all of a split, or a part of one.
+
+    The sequences are shared and never changed; they are lists, or stand on disk (see kept_text.py).
 
     Attributes:
       name: what the config calls it, such as "train".
@@ -20,9 +23,9 @@ class Split:
     """
 
     name: str
-    source: list[str]
-    target: list[str]
-    links: list[list[Link]] | None = None
+    source: Sequence[str]
+    target: Sequence[str]
+    links: Sequence[list[Link]] | None = None
 
     def __post_init__(self):
         assert len(self.source) == len(self.target)
@@ -33,18 +36,45 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the pairs in order, the same whatever files they came from.
+        """See `Fingerprint`."""
+        return fingerprint_of([self])
 
-        Every text is preceded by its length, so no two lists of pairs give the same bytes.
-        """
-        digest = hashlib.sha256(b"pairs" if self.links is None else b"pairs with links")
-        all_links = repeat(None) if self.links is None else self.links
-        for source, target, links in zip(self.source, self.target, all_links, strict=False):
-            digest.update(framed(source, target))
+
+class Fingerprint:
+    """SHA-256 over pairs in order, the same whatever files they came from, and in what parts.
+
+    Every text is preceded by its length, so no two lists of pairs give the same bytes.
+    """
+
+    def __init__(self):
+        self._digest = None
+
+    def update(self, part: Split) -> None:
+        """Takes the next pairs; either all parts have links or none has."""
+        if self._digest is None:
+            self._digest = _begun(with_links=part.links is not None)
+        all_links = repeat(None) if part.links is None else part.links
+        for source, target, links in zip(part.source, part.target, all_links, strict=False):
+            self._digest.update(framed(source, target))
             if links is not None:
                 flat = [index for link in links for index in link]
-                digest.update(framed(*map(str, flat)))
-        return digest.hexdigest()
+                self._digest.update(framed(*map(str, flat)))
+
+    def hexdigest(self) -> str:
+        """The fingerprint of what was taken so far."""
+        return (self._digest or _begun(with_links=False)).hexdigest()
+
+
+def _begun(*, with_links: bool):
+    return hashlib.sha256(b"pairs with links" if with_links else b"pairs")
+
+
+def fingerprint_of(parts: Iterable[Split]) -> str:
+    """The fingerprint of a split that comes in parts."""
+    fingerprint = Fingerprint()
+    for part in parts:
+        fingerprint.update(part)
+    return fingerprint.hexdigest()
 
 
 def framed(*texts: str) -> bytes:

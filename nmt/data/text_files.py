@@ -1,20 +1,25 @@
 """Parallel text, .tsv and .jsonl, plain or as .gz, .xz or .zst: strict, fast, nothing heavy.
 
 A line ends at "\\n" and nowhere else: `str.splitlines` would also cut at a form feed or at U+2028
-inside a sentence, and shift every later line against its translation.
+inside a sentence, and shift every later line against its translation. What is removed of a file,
+a byte order mark or the "\\r" of "\\r\\n", is said in one line of the log.
 """
 
 import gzip
 import io
 import json
+import logging
 import lzma
 import zlib
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from nmt.data.splits import Split
+from nmt.data.streams import Pair, in_parts, joined
 from nmt.errors import DataError, nearest
+
+logger = logging.getLogger(__name__)
 
 COMPRESSIONS = (".gz", ".xz", ".zst")
 TRANSLATION = "translation"  # the column that holds a {language: text} dict in many datasets
@@ -36,17 +41,56 @@ def read_lines(path: Path, limit: int | None = None) -> list[str]:
 
 def iter_lines(path: Path) -> Iterator[str]:
     """`read_lines`, one at a time."""
-    for number, line in enumerate(_iter_raw_lines(path), 1):
-        if number == 1:
-            line = line.removeprefix(_BOM)
-        line = line.removesuffix(b"\n").removesuffix(b"\r")
-        try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path}, line {number}: wanted UTF-8; "
-                f"got byte 0x{line[error.start]:02X} at byte {error.start + 1} of the line"
-            ) from None
+    return decoded_lines(_iter_raw_lines(path), str(path))
+
+
+def decoded_lines(raw_lines: Iterable[bytes], name: str) -> Iterator[str]:
+    """Lines as text, without their ends and a BOM; what was removed is said once.
+
+    Args:
+      raw_lines: as a binary file gives them.
+      name: what messages call it.
+    Raises:
+      DataError: a line is not UTF-8, or has a NUL byte.
+    """
+    has_mark, num_returns = False, 0
+    try:
+        for number, line in enumerate(raw_lines, 1):
+            if number == 1 and line.startswith(_BOM):
+                has_mark, line = True, line.removeprefix(_BOM)
+            line = line.removesuffix(b"\n")
+            if line.endswith(b"\r"):
+                num_returns, line = num_returns + 1, line[:-1]
+            try:
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{name}, line {number}: wanted UTF-8; "
+                    f"got byte 0x{line[error.start]:02X} at byte {error.start + 1} of the line"
+                ) from None
+            if "\0" in text:
+                raise _nul_error(f"{name}, line {number}")
+            yield text
+    finally:
+        _say_what_was_removed(name, has_mark, num_returns)
+
+
+def _say_what_was_removed(name: str, has_mark: bool, num_returns: int) -> None:
+    removed = ["a byte order mark"] if has_mark else []
+    if num_returns:
+        removed.append(f"the carriage return at the end of {num_returns} lines")
+    if removed:
+        logger.info("%s: removed %s", name, " and ".join(removed))
+
+
+def check_no_nul(text: str, place: str) -> None:
+    """Raises DataError for a NUL character: it comes of damage, or of another encoding."""
+    if "\0" in text:
+        raise _nul_error(place)
+
+
+def _nul_error(place: str) -> DataError:
+    return DataError(f"{place}: a NUL character is not text; wanted a line without one")
 
 
 def _iter_raw_lines(path: Path) -> Iterator[bytes]:
@@ -124,18 +168,27 @@ def read_parallel(name: str, source: Path, target: Path, limit: int | None = Non
     Raises:
       DataError: the files differ in their number of lines.
     """
-    source_lines, target_lines = read_lines(source, limit), read_lines(target, limit)
-    if len(source_lines) != len(target_lines):
-        counts = [sum(1 for _ in _iter_raw_lines(path)) for path in (source, target)]
-        raise DataError(
-            f"{source} has {counts[0]} lines and {target} has {counts[1]}; "
-            "line i of both must be the same sentence"
-        )
-    return Split(name, source_lines, target_lines)
+    return joined(name, in_parts(name, islice(iter_parallel(source, target), limit)))
 
 
-def read_tsv(name: str, path: Path, languages: tuple[str, str], limit: int | None = None) -> Split:
-    """A split from a tab-separated file whose first line names the columns.
+def iter_parallel(source: Path, target: Path) -> Iterator[Pair]:
+    """The pairs of two files; that one of them ends early is an error when its end is reached.
+
+    Raises:
+      DataError: the files differ in their number of lines.
+    """
+    for pair in zip_longest(iter_lines(source), iter_lines(target)):
+        if None in pair:
+            counts = [sum(1 for _ in _iter_raw_lines(path)) for path in (source, target)]
+            raise DataError(
+                f"{source} has {counts[0]} lines and {target} has {counts[1]}; "
+                "line i of both must be the same sentence"
+            )
+        yield pair
+
+
+def iter_tsv(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
+    """The pairs of a tab-separated file whose first line names the columns.
 
     There is no quoting: a quotation mark is text, and a sentence holds no tab.
 
@@ -145,41 +198,30 @@ def read_tsv(name: str, path: Path, languages: tuple[str, str], limit: int | Non
     lines = iter_lines(path)
     header = next(lines, "").split("\t")
     places = [header.index(check_language(lang, header, f"{path}, line 1")) for lang in languages]
-    source, target = [], []
-    for number, line in enumerate(islice(lines, limit), 2):
+    for number, line in enumerate(lines, 2):
         fields = line.split("\t")
         if len(fields) != len(header):
             raise DataError(
                 f"{path}, line {number}: wanted {len(header)} columns separated by tabs, "
                 f"as in the first line; got {len(fields)} (no sentence can hold a tab)"
             )
-        source.append(fields[places[0]])
-        target.append(fields[places[1]])
-    return Split(name, source, target)
+        yield fields[places[0]], fields[places[1]]
 
 
-def read_jsonl(
-    name: str, path: Path, languages: tuple[str, str], limit: int | None = None
-) -> Split:
-    """A split from a file of JSON objects, one a line; lines of white space alone are skipped.
+def iter_jsonl(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
+    """The pairs of a file of JSON objects, one a line; lines of white space alone are skipped.
 
     The languages are keys of the object, or of the object that is its "translation".
 
     Raises:
       DataError: a line is no such object.
     """
-    source, target = [], []
     for number, line in enumerate(iter_lines(path), 1):
-        if len(source) == limit:
-            break
         if line and not line.isspace():
-            first, second = _parse_json_pair(line, languages, f"{path}, line {number}")
-            source.append(first)
-            target.append(second)
-    return Split(name, source, target)
+            yield _parse_json_pair(line, languages, f"{path}, line {number}")
 
 
-def _parse_json_pair(line: str, languages: tuple[str, str], place: str) -> list[str]:
+def _parse_json_pair(line: str, languages: tuple[str, str], place: str) -> Pair:
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -189,13 +231,14 @@ def _parse_json_pair(line: str, languages: tuple[str, str], place: str) -> list[
         raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}")
     if isinstance(row.get(TRANSLATION), dict) and not set(languages) <= row.keys():
         row = row[TRANSLATION]
-    texts = [row[check_language(language, row, place)] for language in languages]
+    source, target = texts = [row[check_language(lang, row, place)] for lang in languages]
     for language, text in zip(languages, texts, strict=True):
         if not isinstance(text, str):
             raise DataError(f"{place}: {language!r} must hold text; got {shorten(repr(text))}")
+        check_no_nul(text, place)
     if "\\ud" in line.lower() and not all(map(_is_encodable, texts)):
         raise DataError(f"{place}: half of a surrogate pair (\\ud8..-\\udf..) is not text")
-    return texts
+    return source, target
 
 
 def _is_encodable(text: str) -> bool:

@@ -27,6 +27,7 @@ import numpy as np
 import sentencepiece
 
 from nmt.config.schema import VocabularyConfig
+from nmt.data.progress import Check, no_check
 from nmt.data.sentencepiece_sampling import PieceSampler
 from nmt.data.sentencepiece_training import REPLACEMENT, UNKNOWN, plain, sample, train_model
 from nmt.errors import DataError
@@ -285,14 +286,15 @@ def train_vocabularies(
     target_lines: Sequence[str],
     config: VocabularyConfig,
     folder: Path,
+    check: Check = no_check,
 ) -> Vocabularies:
     """Trains the vocabularies of a run and writes them.
 
     Args:
-      source_lines, target_lines: the two sides of the training text.
+      source_lines, target_lines: the training text; `config.max_sentences` of it are taken.
       config: kind, size, and whether one vocabulary serves both sides.
-      folder: gets `joint.model`, or `source.model` and `target.model`; each file is written
-        beside its place and renamed into it once all are trained.
+      folder: gets `joint.model`, or `source.model` and `target.model`, once all are trained.
+      check: called several times a second; what it raises ends the training.
     Returns:
       the vocabularies.
     Raises:
@@ -301,11 +303,11 @@ def train_vocabularies(
     if config.joint:
         size = config.max_sentences // 2 or 1
         lines = itertools.chain(sample(source_lines, size), sample(target_lines, size))
-        models = {"joint": train_model(lines, config)}
+        models = {"joint": train_model(lines, config, check=check)}
     else:
         sides = {"source": source_lines, "target": target_lines}
         models = {
-            side: train_model(sample(lines, config.max_sentences), config, side)
+            side: train_model(sample(lines, config.max_sentences), config, side, check)
             for side, lines in sides.items()
         }
     for stale in ("joint", "source", "target"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nmt.config.schema import Config
 from nmt.devices.processes import first_alone, is_first
-from nmt.errors import NmtError
+from nmt.errors import ConfigError, DataError
 from nmt.runs.directory import RunDirectory
 from nmt.training.preparation import Prepared, prepare
 from nmt.training.reporting import logging_to
@@ -25,8 +25,10 @@ def opened(
       path: of the run directory, made where there is none.
       check: called now and then during preparation; what it raises ends it.
     Raises:
-      NmtError: the run is in use or of another config, or the corpus cannot be read as meant. What
+      ConfigError, DataError: the config does not fit the corpus, or it cannot be read as meant. What
         a run that never began had left is removed.
+      RunError: the run is in use or of another config, or cannot be written. What was prepared
+        stays, for the next start to go on from.
     """
     run = RunDirectory(path)
     with contextlib.ExitStack() as held:
@@ -37,7 +39,7 @@ def opened(
             if prepared is None:  # another process made it
                 prepared = prepare(config, run, check)
             yield run, prepared
-        except NmtError:
+        except (ConfigError, DataError):
             if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation
                 run.discard()
             raise

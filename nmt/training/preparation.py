@@ -100,7 +100,7 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
 def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus, check: Check) -> Vocabularies:
     """The vocabularies of the run; those of a run without a note of their text are its own."""
     note = run.vocabulary / "made_from.txt"
-    made_from = f"{_cleaned_fingerprint(corpus)} {_digest(config)}\n"
+    made_from = f"{corpus.cleaned_fingerprint} {_digest(config)}\n"
     if has_vocabularies(run.vocabulary) and _read(note) in (None, made_from):
         return load_vocabularies(run.vocabulary)
     train = corpus.train
@@ -118,7 +118,7 @@ def _encoded(
 ) -> EncodedPairs:
     """The training pairs in pieces, from the run where they are those of this corpus."""
     folder = run.data / "train"
-    fingerprint = f"{_cleaned_fingerprint(corpus)} {vocabularies.fingerprint}"
+    fingerprint = f"{corpus.cleaned_fingerprint} {vocabularies.fingerprint}"
     if saved_fingerprint(folder) == fingerprint:
         try:
             return EncodedPairs.load(folder)
@@ -126,10 +126,6 @@ def _encoded(
             logger.warning("%s: the text is encoded again", error)
     write_encoded(folder, corpus.train, vocabularies, fingerprint, check)
     return EncodedPairs.load(folder)
-
-
-def _cleaned_fingerprint(corpus: Corpus) -> str:
-    return corpus.fingerprints[f"{corpus.train.name} (cleaned)"]
 
 
 def _digest(config: Config) -> str:
@@ -155,6 +151,11 @@ def _batches(
 ) -> Batches:
     data = config.data
     kept = within(pairs, data.max_pieces)
+    if not len(kept):
+        raise DataError(
+            f"all {len(pairs)} training pairs have more than data.max_pieces "
+            f"({data.max_pieces}) pieces on a side; wanted one or more left"
+        )
     if len(kept) < len(pairs):
         logger.info(
             "%d pairs of more than %d pieces are left out", len(pairs) - len(kept), data.max_pieces

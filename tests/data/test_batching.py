@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nmt.data.batching import FILLER, Batches, EvaluationBatches, prefetch
-from nmt.data.encoding import EncodedPairs, Ragged
+from nmt.data.encoding import EncodedPairs
+from nmt.data.ragged import Ragged, RaggedWriter
 from nmt.data.shapes import Shape, choose_shapes
 from nmt.data.vocabulary import SpecialPieces
 from nmt.errors import DataError
@@ -133,7 +134,10 @@ def test_fill_is_the_share_of_real_positions():
 
 
 def test_a_batch_is_made_quickly(tmp_path):
-    random_pairs(5000, 20).save(tmp_path)
+    made = random_pairs(5000, 20)
+    for name, side in (("source", made.source), ("target", made.target)):
+        with RaggedWriter(tmp_path, name, np.int32) as writer:
+            writer.append(side)
     pairs = EncodedPairs.load(tmp_path)  # memory-mapped
     batches = Batches(pairs, [Shape(256, 20, 20)], SPECIAL, data_seed=0, model_seed=0)
     batches.batch(0)

@@ -1,12 +1,15 @@
 import json
 import random
+import time
 import unicodedata
 
 import pytest
 
 from nmt.config.schema import CleaningConfig
-from nmt.data.cleaning import NUM_EXAMPLES, clean, count_words, to_single_spaces
+from nmt.data.cleaning import Cleaner, clean, count_words, to_nfc, to_single_spaces
+from nmt.data.cleaning_report import NUM_EXAMPLES
 from nmt.data.splits import Split
+from nmt.data.streams import joined
 
 OFF = {
     "nfc": False,
@@ -56,6 +59,11 @@ def test_all_rules_off_change_nothing():
         ),
         ({"empty": True}, [("", "a"), ("a", ""), ("\xa0", "a"), ("a", "b")], [("a", "b")]),
         ({"max_words": 2}, [("a b", "c d"), ("a b c", "d"), ("a", "b  c d")], [("a b", "c d")]),
+        (
+            {"max_words": 2},
+            [("a" * 1000, "b"), ("b", "c " + "a" * 1001), (" " * 2000, "")],
+            [("a" * 1000, "b"), (" " * 2000, "")],
+        ),
         (
             {"max_length_ratio": 1.5},
             [("a b", "c d e"), ("a b c", "d e"), ("a", "b c"), ("a b c d", "e f"), ("", "a")],
@@ -171,6 +179,41 @@ def test_all_rules_agree_with_a_slow_reference_and_links_keep_step():
     # What is clean stays as it is.
     again, _, second = run(kept, [make_split(held_out)], **rules)
     assert again == kept and not any(counts(second).values())
+
+
+@pytest.mark.parametrize("part", [1, 7, 500, 2000])
+def test_parts_of_any_size_give_the_same_pairs_and_the_same_report(part):
+    pairs, held_out = random_pairs(2000), make_split(random_pairs(5))
+    links = [[(index, 0)] for index in range(len(pairs))]
+    rules = dict.fromkeys(NAMES, True) | {"max_words": 8, "max_length_ratio": 2.0}
+    _, expected, report = run(pairs, [held_out], links, **rules)
+    cleaner = Cleaner(
+        CleaningConfig(**rules), source_language="en", target_language="fr", held_out=[held_out]
+    )
+    parts = [
+        cleaner.clean(make_split(pairs[start : start + part], links[start : start + part]))
+        for start in range(0, 2000, part)
+    ]
+    assert joined("train", parts) == expected
+    assert cleaner.report == report
+
+
+def test_a_letter_with_hundreds_of_marks_is_left_as_it_is_and_soon_done():
+    marked = "a" + "\u0301\u0316" * 50_000
+    start = time.process_time()
+    assert to_nfc(marked) == marked
+    assert time.process_time() - start < 1  # in order, they would take many seconds
+    for text in ("e\u0301" * 1000, "a" * 600 + "e" + "\u0316\u0301" * 100):
+        assert to_nfc(text) == unicodedata.normalize("NFC", text) != text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\u200bb", "a\ufeffb", "a\u00adb", "👨\u200d👩\u200d👧", "\u0301", "\u200b", "e\u0308\u200d"],
+)
+def test_characters_without_width_stay_and_count_as_words_do(text):
+    kept, _, _ = run([(text, f" {text}")], nfc=True, whitespace=True, empty=True, max_words=1)
+    assert kept == [(unicodedata.normalize("NFC", text),) * 2]
 
 
 @pytest.mark.parametrize("name", NAMES)

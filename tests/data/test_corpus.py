@@ -1,3 +1,5 @@
+import json
+import os
 import random
 import runpy
 import subprocess
@@ -7,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from nmt.config.schema import CleaningConfig, DataConfig, EmbeddedConfig
+from nmt.data import readers, streams
+from nmt.data.cleaning import clean
 from nmt.data.corpus import load_corpus, load_split
 from nmt.data.splits import Split
-from nmt.errors import DataError
+from nmt.errors import DataError, RunError
 
 ROOT = Path(__file__).parents[2]
 MULTI30K = ROOT.parent / "shared" / "corpora" / "multi30k"
@@ -32,7 +36,14 @@ def make_pairs(count, seed=0, alphabet="abc éß日\u2028\x0c\"'"):
 
 
 @pytest.fixture
+def run(tmp_path):
+    return tmp_path / "run"
+
+
+@pytest.fixture
 def folder(tmp_path):
+    tmp_path = tmp_path / "corpus"
+    tmp_path.mkdir()
     train = [("a  b", "c d"), ("a b", "c d"), ("", "e"), ("held", "out"), ("f", "g")]
     write(tmp_path, "train", train)
     write(tmp_path, "dev", [(" x ", ""), (" x ", "")])
@@ -50,13 +61,12 @@ def sides(split):
     return list(zip(split.source, split.target, strict=True))
 
 
-def test_training_is_cleaned_and_the_rest_is_raw(folder):
-    corpus = load_corpus(config_for(folder))
+def test_training_is_cleaned_and_the_rest_is_raw(folder, run):
+    corpus = load_corpus(config_for(folder), run)
     assert sides(corpus.train) == [("a b", "c d"), ("f", "g")]
     assert sides(corpus.validation) == [(" x ", ""), (" x ", "")]
-    assert list(corpus.tests) == ["one", "two"]
-    assert sides(corpus.tests["one"]) == [("held", "y\xa0")]
-    assert (corpus.report.pairs_in, corpus.report.pairs_out) == (5, 2)
+    assert (corpus.report["pairs_in"], corpus.report["pairs_out"]) == (5, 2)
+    assert sides(load_split(config_for(folder), "one")) == [("held", "y\xa0")]
 
 
 def test_any_split_can_be_read_alone_and_is_raw(folder):
@@ -65,16 +75,16 @@ def test_any_split_can_be_read_alone_and_is_raw(folder):
     assert sides(load_split(config, "two")) == [("z", "z")]
 
 
-def test_max_examples_limits_training_before_cleaning_and_nothing_else(folder):
-    corpus = load_corpus(config_for(folder, max_examples=1))
-    assert sides(corpus.train) == [("a b", "c d")] and corpus.report.pairs_in == 1
+def test_max_examples_limits_training_before_cleaning_and_nothing_else(folder, run):
+    corpus = load_corpus(config_for(folder, max_examples=1), run)
+    assert sides(corpus.train) == [("a b", "c d")] and corpus.report["pairs_in"] == 1
     assert len(corpus.validation) == 2
     assert len(load_split(config_for(folder, max_examples=3), "train")) == 3
 
 
-def test_fingerprints_name_every_split_raw_and_the_cleaned_training(folder):
+def test_fingerprints_name_every_split_raw_and_the_cleaned_training(folder, run):
     config = config_for(folder)
-    fingerprints = load_corpus(config).fingerprints()
+    fingerprints = dict(load_corpus(config, run).fingerprints)
     for name in ("train", "dev", "one", "two"):
         assert fingerprints[name] == load_split(config, name).fingerprint
     cleaned = Split("any", ["a b", "f"], ["c d", "g"])
@@ -83,21 +93,158 @@ def test_fingerprints_name_every_split_raw_and_the_cleaned_training(folder):
     assert len(set(fingerprints.values())) == 4
 
 
-def test_cleaning_that_leaves_nothing_names_the_rule(folder):
+@pytest.mark.parametrize("part", [1, 7, 1000])
+def test_what_is_cleaned_in_parts_is_what_is_cleaned_at_once(tmp_path, run, monkeypatch, part):
+    monkeypatch.setattr(streams, "PART_PAIRS", part)
+    pairs = make_pairs(300, alphabet="ab \u3000\x0c")
+    write(tmp_path, "train", pairs)
+    write(tmp_path, "dev", pairs[:20])
+    config = config_for(tmp_path, test=("dev",))
+    raw, held_out = load_split(config, "train"), load_split(config, "dev")
+    languages = {"source_language": "en", "target_language": "de"}
+    expected, report = clean(raw, config.cleaning, held_out=[held_out], **languages)
+    corpus = load_corpus(config, run)
+    assert sides(corpus.train) == sides(expected) and 10 < len(expected) < 290
+    assert corpus.report == report.to_dict()
+    assert corpus.fingerprints["train"] == raw.fingerprint
+    assert corpus.fingerprints["train (cleaned)"] == expected.fingerprint
+
+
+def test_cleaning_that_leaves_nothing_names_the_rule(folder, run):
+    config = config_for(folder, train="dev", cleaning=CleaningConfig(whitespace=False))
     with pytest.raises(DataError) as caught:
-        load_corpus(config_for(folder, train="dev", cleaning=CleaningConfig(whitespace=False)))
+        load_corpus(config, run)
     assert str(caught.value) == (
         "cleaning removed all 2 pairs of split 'dev', 2 of them by data.cleaning.empty; "
         "wanted one or more left"
     )
+    assert files_in(run) == {}
 
 
-def test_embedded_corpus_keeps_its_links_through_cleaning():
+def test_embedded_corpus_keeps_its_links_through_cleaning(run):
     embedded = EmbeddedConfig(num_train=60, num_validation=10, num_test=10)
-    corpus = load_corpus(DataConfig(path="embedded", embedded=embedded))
-    raw = load_split(DataConfig(path="embedded", embedded=embedded), "train")
-    assert corpus.report.pairs_out == 60, str(corpus.report)
-    assert corpus.train.links == raw.links
+    config = DataConfig(path="embedded", embedded=embedded)
+    raw = load_split(config, "train")
+    for _ in range(2):  # made, and opened
+        corpus = load_corpus(config, run)
+        assert corpus.report["pairs_out"] == 60, corpus.report
+        assert list(corpus.train.links) == raw.links
+
+
+def files_in(folder):
+    """What is written where, with the time of its last change."""
+    if not folder.exists():
+        return {}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def forbid_reading(monkeypatch, name):
+    """Reading this split is an error from here on."""
+    real = readers.iter_parallel
+
+    def iter_parallel(source, target):
+        assert name not in source.name
+        return real(source, target)
+
+    monkeypatch.setattr(readers, "iter_parallel", iter_parallel)
+
+
+def test_kept_text_is_opened_without_reading_or_writing(folder, run, monkeypatch):
+    first = load_corpus(config_for(folder), run)
+    before = files_in(run)
+    forbid_reading(monkeypatch, "train")
+    again = load_corpus(config_for(folder), run)
+    assert sides(again.train) == sides(first.train) and again.report == first.report
+    assert list(again.fingerprints.items()) == list(first.fingerprints.items())
+    assert files_in(run) == before
+
+
+def test_files_that_were_touched_or_moved_are_read_once_more_and_then_known(
+    folder, run, tmp_path, monkeypatch
+):
+    first = load_corpus(config_for(folder), run)
+    os.utime(folder / "train.en", ns=(1, 1))
+    text = {path: content for path, content in files_in(run).items() if path.suffix == ".npy"}
+    assert load_corpus(config_for(folder), run).fingerprints == first.fingerprints
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for path in folder.glob("*.*"):
+        (elsewhere / path.name).write_bytes(path.read_bytes())
+    assert load_corpus(config_for(elsewhere), run).fingerprints == first.fingerprints
+    after = {path: content for path, content in files_in(run).items() if path.suffix == ".npy"}
+    assert text == after  # it was not cleaned again
+    forbid_reading(monkeypatch, "train")
+    load_corpus(config_for(elsewhere), run)
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "one"])
+def test_a_changed_corpus_must_be_accepted_before_anything_is_replaced(folder, run, split):
+    first = load_corpus(config_for(folder), run)
+    before = files_in(run)
+    write(folder, split, [("new", "neu"), ("other", "anders")])
+    asked = []
+
+    def refuse(fingerprints):
+        asked.append(dict(fingerprints))
+        raise RunError("changed")
+
+    with pytest.raises(RunError):
+        load_corpus(config_for(folder), run, accept=refuse)
+    assert len(asked) == 1 and asked[0][split] != first.fingerprints[split]
+    assert files_in(run) == before
+    changed = load_corpus(config_for(folder), run)
+    assert changed.fingerprints[split] == load_split(config_for(folder), split).fingerprint
+    if split == "train":
+        assert sides(changed.train) == [("new", "neu"), ("other", "anders")]
+
+
+def test_other_settings_clean_again(folder, run):
+    load_corpus(config_for(folder), run)
+    config = config_for(folder, cleaning=CleaningConfig(duplicates=False, test_overlap=False))
+    assert len(load_corpus(config, run).train) == 4
+
+
+@pytest.mark.parametrize("name", ["source_values.npy", "target_offsets.npy", "made_from.json"])
+def test_damaged_text_is_made_again(folder, run, name):
+    expected = sides(load_corpus(config_for(folder), run).train)
+    content = (run / "cleaned" / name).read_bytes()
+    (run / "cleaned" / name).write_bytes(content[:-10])
+    assert sides(load_corpus(config_for(folder), run).train) == expected
+    assert (run / "cleaned" / name).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "change", [{"fingerprints": []}, {"fingerprints": {}}, {"report": 1}, {"state": 3}, {"new": 1}]
+)
+def test_a_note_that_is_no_such_note_is_made_again(folder, run, change):
+    first = load_corpus(config_for(folder), run)
+    path = run / "cleaned" / "made_from.json"
+    content = path.read_text()
+    path.write_text(json.dumps(json.loads(content) | change))
+    assert load_corpus(config_for(folder), run).fingerprints == first.fingerprints
+    assert path.read_text() == content
+
+
+def test_a_check_that_raises_leaves_nothing(folder, run, monkeypatch):
+    monkeypatch.setattr(streams, "PART_PAIRS", 1)
+    calls = []
+
+    def check():
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_corpus(config_for(folder), run, check=check)
+    assert files_in(run) == {} and list(run.rglob("*")) == []
+
+
+def test_misaligned_files_are_named_with_both_counts_and_nothing_is_kept(folder, run):
+    (folder / "train.de").write_text("a\nb\n")
+    with pytest.raises(DataError, match=r"train.en has 5 lines and .*train.de has 2; line i"):
+        load_corpus(config_for(folder), run)
+    assert list(run.rglob("*")) == []
 
 
 def test_five_forms_have_one_fingerprint_and_changes_another(tmp_path, capsys):
@@ -145,11 +292,11 @@ def test_five_forms_of_multi30k_have_one_fingerprint():
 
 
 @pytest.mark.skipif(not MULTI30K.is_dir(), reason="the corpus is not beside the repository")
-def test_multi30k_loses_little_to_cleaning():
+def test_multi30k_loses_little_to_cleaning(tmp_path):
     config = config_for(MULTI30K, validation="val", test=("test_2016_flickr",))
-    corpus = load_corpus(config)
-    assert (corpus.report.pairs_in, len(corpus.validation)) == (29_000, 1014)
-    assert len(corpus.tests["test_2016_flickr"]) == 1000
-    assert corpus.report.pairs_out > 28_900
+    corpus = load_corpus(config, tmp_path)
+    assert (corpus.report["pairs_in"], len(corpus.validation)) == (29_000, 1014)
+    assert len(load_split(config, "test_2016_flickr")) == 1000
+    assert corpus.report["pairs_out"] > 28_900
     raw = load_split(config, "train")
     assert len(set(sides(corpus.train)) - set(sides(raw))) < 200  # few are changed

@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 
 from nmt.config.schema import VocabularyConfig
-from nmt.data import encoding
-from nmt.data.encoding import EncodedPairs, Ragged, encode_pairs, saved_fingerprint, within
+from nmt.data import streams
+from nmt.data.encoding import (
+    EncodedPairs,
+    encode_pairs,
+    saved_fingerprint,
+    within,
+    write_encoded,
+)
+from nmt.data.ragged import Ragged
+from nmt.data.splits import Split
 from nmt.data.vocabulary import train_vocabularies
 from nmt.errors import DataError
 
@@ -17,9 +25,11 @@ def vocabularies(tmp_path_factory):
     return train_vocabularies(SOURCE, TARGET, config, tmp_path_factory.mktemp("vocabulary"))
 
 
-@pytest.mark.parametrize("chunk", [1, 5, 100])
-def test_pairs_are_the_encoded_lines_with_eos(vocabularies, chunk, monkeypatch):
-    monkeypatch.setattr(encoding, "CHUNK", chunk)
+def write(folder, vocabularies, source=SOURCE, target=TARGET, **options):
+    write_encoded(folder, Split("x", source, target), vocabularies, **options)
+
+
+def test_pairs_are_the_encoded_lines_with_eos(vocabularies):
     source, target = [*SOURCE, ""], [*TARGET, "x"]
     pairs = encode_pairs(source, target, vocabularies)
     assert len(pairs) == len(source)
@@ -29,23 +39,13 @@ def test_pairs_are_the_encoded_lines_with_eos(vocabularies, chunk, monkeypatch):
         assert pairs.target[i].tolist() == [*vocabularies.target.encode(target[i]), 3]
         assert pairs.target.lengths[i] == len(pairs.target[i])
     assert pairs.source[-1].tolist() == [3]  # an empty line
-    with pytest.raises(IndexError):
-        pairs.source[len(source)]
 
 
 def test_no_pairs(vocabularies, tmp_path):
     pairs = encode_pairs([], [], vocabularies)
     assert len(pairs) == 0 and len(within(pairs, 5)) == 0
-    pairs.save(tmp_path)
-    assert len(EncodedPairs.load(tmp_path)) == 0
-
-
-def test_ragged_from_arrays():
-    sequences = [np.array(s, np.int32) for s in ([4, 5, 3], [3], [6, 3])]
-    ragged = Ragged.from_arrays(sequences)
-    assert [ragged[i].tolist() for i in range(3)] == [s.tolist() for s in sequences]
-    assert ragged.lengths.tolist() == [3, 1, 2]
-    assert len(Ragged.from_arrays([])) == 0
+    write(tmp_path / "x", vocabularies, [], [])
+    assert len(EncodedPairs.load(tmp_path / "x")) == 0
 
 
 @pytest.mark.parametrize("max_pieces", [None, 1, 2, 3, 9])
@@ -57,63 +57,41 @@ def test_within_counts_both_sides_with_eos(max_pieces):
     assert within(pairs, max_pieces).tolist() == expected
 
 
-def test_saved_pairs_are_mapped_back(vocabularies, tmp_path):
-    pairs = encode_pairs(SOURCE, TARGET, vocabularies)
-    assert saved_fingerprint(tmp_path / "train") is None
-    pairs.save(tmp_path / "train", "of this text")
-    loaded = EncodedPairs.load(tmp_path / "train")
-    assert saved_fingerprint(tmp_path / "train") == "of this text"
+@pytest.mark.parametrize("part", [1, 5, 100])
+def test_what_is_encoded_in_parts_is_what_is_encoded_at_once(
+    vocabularies, tmp_path, monkeypatch, part
+):
+    monkeypatch.setattr(streams, "PART_PAIRS", part)
+    source, target = [*SOURCE, ""], [*TARGET, "x"]
+    folder = tmp_path / "train"
+    assert saved_fingerprint(folder) is None
+    write(folder, vocabularies, source, target, fingerprint="of this text")
+    assert saved_fingerprint(folder) == "of this text"
+    loaded, expected = EncodedPairs.load(folder), encode_pairs(source, target, vocabularies)
     assert isinstance(loaded.source.values, np.memmap)
-    for a, b in ((pairs.source, loaded.source), (pairs.target, loaded.target)):
+    for a, b in ((loaded.source, expected.source), (loaded.target, expected.target)):
         np.testing.assert_array_equal(a.values, b.values)
         np.testing.assert_array_equal(a.offsets, b.offsets)
-    assert not list(tmp_path.rglob("*.partial"))
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
 
-def test_an_interrupted_save_is_not_whole(vocabularies, tmp_path, monkeypatch):
-    pairs = encode_pairs(SOURCE, TARGET, vocabularies)
-    pairs.save(tmp_path, "first")
+def test_what_is_broken_off_leaves_what_was_there(vocabularies, tmp_path):
+    folder = tmp_path / "train"
+    write(folder, vocabularies, fingerprint="first")
 
-    def full_disk(file, array, **options):
-        raise OSError("No space left on device")
+    def stop():
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "save", full_disk)
-    with pytest.raises(OSError):
-        pairs.save(tmp_path, "second")
-    assert saved_fingerprint(tmp_path) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "array", "message"),
-    [
-        ("source_values.npy", np.zeros(5, np.int64), "must hold one row of int32"),
-        ("source_values.npy", np.zeros((5, 2), np.int32), r"shape \(5, 2\)"),
-        ("target_offsets.npy", np.array([0, 1], np.int64), "do not belong together"),
-        ("target_values.npy", np.array(["a", None], object), "cannot be read as an array"),
-    ],
-)
-def test_damaged_arrays(vocabularies, tmp_path, name, array, message):
-    encode_pairs(SOURCE, TARGET, vocabularies).save(tmp_path)
-    np.save(tmp_path / name, array, allow_pickle=array.dtype == object)
-    with pytest.raises(DataError, match=message):
-        EncodedPairs.load(tmp_path)
-
-
-def test_truncated_and_missing_arrays(vocabularies, tmp_path):
-    encode_pairs(SOURCE, TARGET, vocabularies).save(tmp_path)
-    path = tmp_path / "source_offsets.npy"
-    for content in (path.read_bytes()[:-3], path.read_bytes()[:20], b""):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match="source_offsets.npy cannot be read"):
-            EncodedPairs.load(tmp_path)
-    path.unlink()
-    with pytest.raises(DataError, match="source_offsets.npy"):
-        EncodedPairs.load(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write(folder, vocabularies, SOURCE[:2], TARGET[:2], fingerprint="second", check=stop)
+    assert saved_fingerprint(folder) == "first" and len(EncodedPairs.load(folder)) == len(SOURCE)
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
 
 def test_sides_of_different_lengths(vocabularies, tmp_path):
-    encode_pairs(SOURCE, TARGET, vocabularies).save(tmp_path)
-    np.save(tmp_path / "target_values.npy", np.zeros(2, np.int32))
-    np.save(tmp_path / "target_offsets.npy", np.array([0, 2], np.int64))
+    folder = tmp_path / "x"
+    write(folder, vocabularies)
+    np.save(folder / "target_values.npy", np.zeros(2, np.int32))
+    np.save(folder / "target_offsets.npy", np.array([0, 2], np.int64))
     with pytest.raises(DataError, match=f"as many sentences; got {len(SOURCE)} and 1"):
-        EncodedPairs.load(tmp_path)
+        EncodedPairs.load(folder)

@@ -1,10 +1,13 @@
+import json
+import os
 import random
 
 import pytest
 
 from nmt.config.schema import DataConfig
-from nmt.data.hub import read_dataset, read_parquet
-from nmt.data.readers import read_split
+from nmt.data.hub import iter_parquet, open_dataset
+from nmt.data.readers import open_split, read_split
+from nmt.data.streams import joined, limited
 from nmt.errors import DataError
 
 pa = pytest.importorskip("pyarrow")
@@ -39,6 +42,14 @@ def quiet_and_offline(monkeypatch, tmp_path):
     datasets.disable_progress_bars()
     yield
     datasets.enable_progress_bars()
+
+
+def read_dataset(config, name, limit=None):
+    return open_dataset(config, name, limit).read()
+
+
+def read_parquet(path, limit=None):
+    return joined("x", limited(iter_parquet("x", path, LANGUAGES), limit))
 
 
 def make_pairs(count, seed=0):
@@ -154,7 +165,25 @@ def test_unreachable_dataset_is_one_line():
 def test_parquet_file(tmp_path, layout, limit):
     pairs = make_pairs(20_500)
     pq.write_table(layout(pairs), tmp_path / "x.parquet")
-    assert pairs_of(read_parquet("x", tmp_path / "x.parquet", LANGUAGES, limit)) == pairs[:limit]
+    assert pairs_of(read_parquet(tmp_path / "x.parquet", limit)) == pairs[:limit]
+
+
+def test_parquet_nul_is_named_by_row(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(as_columns([("a", "b")] * 10_003 + [("a\0", "b")]), path)
+    assert f"{path}, row 10004: a NUL character" in error_of(read_parquet, path)
+
+
+@pytest.mark.parametrize("place", ["path", "hub"])
+def test_parts_are_small_and_the_state_tells_of_a_change(folder, place):
+    config = DataConfig(**{place: str(folder), "configuration": "en-fr"})
+    stream = open_split(config, "train")
+    assert max(map(len, stream)) <= 10_000 and sum(map(len, stream)) == 25_000
+    assert stream.state is not None and json.loads(json.dumps(stream.state)) == stream.state
+    assert open_split(config, "train").state == stream.state
+    path = folder / "en-fr/train-00001-of-00002.parquet"
+    os.utime(path, ns=(path.stat().st_mtime_ns + 10**9,) * 2)
+    assert open_split(config, "train").state != stream.state
 
 
 def test_parquet_null_is_named_by_row(tmp_path):
@@ -164,7 +193,7 @@ def test_parquet_null_is_named_by_row(tmp_path):
     for number, (table, row) in enumerate(((flat, 10_002), ({"translation": nested}, 2))):
         path = tmp_path / f"{number}.parquet"
         pq.write_table(pa.table(table), path)
-        assert f"{path}, row {row}: column " in error_of(read_parquet, "x", path, LANGUAGES)
+        assert f"{path}, row {row}: column " in error_of(read_parquet, path)
 
 
 @pytest.mark.parametrize(
@@ -177,10 +206,10 @@ def test_parquet_null_is_named_by_row(tmp_path):
 )
 def test_parquet_errors(tmp_path, columns, message):
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
-    assert message in error_of(read_parquet, "x", tmp_path / "x.parquet", LANGUAGES)
+    assert message in error_of(read_parquet, tmp_path / "x.parquet")
 
 
 def test_no_parquet_file_at_all(tmp_path):
     (tmp_path / "x.parquet").write_text("text")
-    message = error_of(read_parquet, "x", tmp_path / "x.parquet", LANGUAGES)
+    message = error_of(read_parquet, tmp_path / "x.parquet")
     assert message.startswith(f"{tmp_path / 'x.parquet'}: cannot be read: ")

@@ -66,6 +66,27 @@ def real_rows(batches, index):
             yield pair, source.tolist(), batch.target_out[row][batch.target_mask[row]].tolist()
 
 
+def test_pairs_that_are_too_long_are_not_drawn(kind, tmp_path, monkeypatch):
+    """A draw of one word takes the square of its length."""
+    vocabularies = train_vocabularies(
+        SOURCE, TARGET, VocabularyConfig(kind=kind, size=300), tmp_path
+    )
+    source, target = [*SOURCE, "ab" * 50_000, "the"], [*TARGET, "la", "ba" * 50_000]
+    drawn = []
+    real = type(vocabularies.source).encode_sampled
+
+    def encode_sampled(self, texts, seed, alpha):
+        drawn.extend(texts)
+        return real(self, texts, seed, alpha)
+
+    monkeypatch.setattr(type(vocabularies.source), "encode_sampled", encode_sampled)
+    pairs = encode_pairs(source, target, vocabularies)
+    options = {"alpha": ALPHA[kind], "max_pieces": 50}
+    sampler = SubwordSampler(pairs, source, target, vocabularies, **options)
+    assert max(map(len, drawn)) < 1000 and {"the", "la"} <= set(drawn)
+    assert sampler.lengths[0][-2] == pairs.source.lengths[-2] > 50  # as long as ever
+
+
 def test_a_batch_depends_on_its_index_alone(batches, kind, tmp_path):
     """Whatever was asked for before, as on resuming, and in whichever thread."""
     steps = range(3 * batches.num_batches)

@@ -1,5 +1,7 @@
 import re
+import subprocess
 import sys
+import time
 
 import pytest
 import sentencepiece
@@ -42,13 +44,62 @@ def test_sample_is_evenly_spaced(size):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-def test_a_size_too_large_names_the_largest_legal_one(kind):
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_a_size_too_large_names_the_largest_legal_one(kind, byte_fallback):
+    def train(size):
+        config = VocabularyConfig(kind=kind, size=size, byte_fallback=byte_fallback)
+        return train_model(LINES, config, "source")
+
     with pytest.raises(ConfigError, match="vocabulary.size is too large.*source side") as error:
-        train_model(LINES, VocabularyConfig(kind=kind, size=5000), "source")
+        train(5000)
     largest = int(re.search(r"at most (\d+); got 5000", str(error.value))[1])
-    assert size_of(train_model(LINES, VocabularyConfig(kind=kind, size=largest))) == largest
+    assert size_of(train(largest)) == largest
     with pytest.raises(ConfigError, match=f"at most {largest}; got {largest + 1}"):
-        train_model(LINES, VocabularyConfig(kind=kind, size=largest + 1))
+        train(largest + 1)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_check_that_raises_ends_the_training(kind):
+    calls, taken = [], []
+
+    def check():
+        calls.append(len(taken))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    def lines():
+        for i in range(10**9):  # without the check it would not end
+            taken.append(i)
+            time.sleep(0.001)
+            yield LINES[i % len(LINES)]
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(lines(), VocabularyConfig(kind=kind, size=28), check=check)
+    taken_then = len(taken)
+    time.sleep(0.1)
+    assert len(taken) == taken_then and len(calls) == 3
+
+
+def test_an_interrupted_training_lets_the_process_end():
+    program = (
+        "import sys\n"
+        "from nmt.config.schema import VocabularyConfig\n"
+        "from nmt.data.sentencepiece_training import train_model\n"
+        "lines = (f'{i} {i * i} {i ** 3}' for i in range(10**7))\n"
+        "train_model(lines, VocabularyConfig(size=60), check=lambda: sys.exit(7))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (7, b"")
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_word_as_long_as_a_book_changes_nothing_and_costs_nothing(kind):
+    config = VocabularyConfig(kind=kind, size=28)
+    long = ["a" * 60_000, LINES[0] + " " + "e\u0301" * 20_000, "é" * 200_000]
+    expected = train_model([*LINES, LINES[0]], config)
+    start = time.process_time()
+    assert train_model([*LINES, *long], config) == expected
+    assert time.process_time() - start < 2  # minutes, in unigram, with these words
 
 
 @pytest.mark.parametrize("byte_fallback", [False, True])

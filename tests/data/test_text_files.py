@@ -1,12 +1,14 @@
 import gzip
 import json
+import logging
 import lzma
 import random
+from itertools import islice
 
 import pytest
 import zstandard
 
-from nmt.data.text_files import read_jsonl, read_lines, read_parallel, read_tsv, shorten
+from nmt.data.text_files import iter_jsonl, iter_tsv, read_lines, read_parallel, shorten
 from nmt.errors import DataError
 
 PACK = {
@@ -21,6 +23,14 @@ LANGUAGES = ("en", "fr")
 def write(path, content):
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def read_tsv(path):
+    return list(iter_tsv(path, LANGUAGES))
+
+
+def read_jsonl(path):
+    return list(iter_jsonl(path, LANGUAGES))
 
 
 def error_of(function, *arguments):
@@ -76,6 +86,33 @@ def test_undecodable_byte_is_named_with_file_and_line(tmp_path):
     assert message == f"{path}, line 3: wanted UTF-8; got byte 0xE7 at byte 1 of the line"
 
 
+@pytest.mark.parametrize("suffix", PACK)
+def test_nul_is_named_with_file_and_line(tmp_path, suffix):
+    path = write(tmp_path / f"x{suffix}", PACK[suffix](b"a\nb\0c\n"))
+    assert error_of(read_lines, path) == (
+        f"{path}, line 2: a NUL character is not text; wanted a line without one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "removed"),
+    [
+        (b"a\n\xef\xbb\xbfb\n", None),
+        (b"\xef\xbb\xbfa\nb\n", "a byte order mark"),
+        (b"a\r\nb\n\rc\r\n" * 50, "the carriage return at the end of 100 lines"),
+        (
+            b"\xef\xbb\xbfa\r\n",
+            "a byte order mark and the carriage return at the end of 1 lines",
+        ),
+    ],
+)
+def test_what_is_removed_is_said_once(tmp_path, caplog, content, removed):
+    caplog.set_level(logging.INFO, logger="nmt")
+    path = write(tmp_path / "x", content)
+    read_lines(path)
+    assert caplog.messages == ([] if removed is None else [f"{path}: removed {removed}"])
+
+
 def test_missing_file(tmp_path):
     assert error_of(read_lines, tmp_path / "x.gz") == f"{tmp_path / 'x.gz'}: no such file"
 
@@ -109,13 +146,13 @@ def test_parallel_files_must_have_as_many_lines(tmp_path):
 
 def test_tsv_takes_columns_by_name_and_quotes_as_text(tmp_path):
     content = 'id\tfr\ten\n1\t"un\t a "" b\r\n2\tdeux"\t\n'
-    split = read_tsv("x", write(tmp_path / "x.tsv", content), LANGUAGES)
-    assert split.source == [' a "" b', ""] and split.target == ['"un', 'deux"']
+    path = write(tmp_path / "x.tsv", content)
+    assert read_tsv(path) == [(' a "" b', '"un'), ("", 'deux"')]
 
 
 def test_tsv_limit_counts_pairs_not_the_header(tmp_path):
     path = write(tmp_path / "x.tsv", "en\tfr\na\tb\nc\td\ne\n")
-    assert read_tsv("x", path, LANGUAGES, 2).source == ["a", "c"]
+    assert list(islice(iter_tsv(path, LANGUAGES), 2)) == [("a", "b"), ("c", "d")]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +168,7 @@ def test_tsv_limit_counts_pairs_not_the_header(tmp_path):
 )
 def test_tsv_errors_name_file_and_line(tmp_path, content, message):
     path = write(tmp_path / "x.tsv", content)
-    assert f"{path}, {message}" in error_of(read_tsv, "x", path, LANGUAGES)
+    assert f"{path}, {message}" in error_of(read_tsv, path)
 
 
 def test_jsonl_in_both_layouts(tmp_path):
@@ -141,14 +178,13 @@ def test_jsonl_in_both_layouts(tmp_path):
         {"en": "flat", "fr": "plat", "translation": {"en": "x", "fr": "y"}},
     ]
     content = "".join(json.dumps(row, ensure_ascii=i == 0) + "\n" for i, row in enumerate(rows))
-    split = read_jsonl("x", write(tmp_path / "x.jsonl", content + " \n"), LANGUAGES)
-    assert split.source == ["a\u2028b\tc", "f", "flat"]
-    assert split.target == ["d", "é", "plat"]
+    path = write(tmp_path / "x.jsonl", content + " \n")
+    assert read_jsonl(path) == [("a\u2028b\tc", "d"), ("f", "é"), ("flat", "plat")]
 
 
 def test_jsonl_limit_stops_reading(tmp_path):
     path = write(tmp_path / "x.jsonl", '{"en": "a", "fr": "b"}\nno json\n')
-    assert read_jsonl("x", path, LANGUAGES, 1).source == ["a"]
+    assert list(islice(iter_jsonl(path, LANGUAGES), 1)) == [("a", "b")]
 
 
 @pytest.mark.parametrize(
@@ -161,17 +197,18 @@ def test_jsonl_limit_stops_reading(tmp_path):
         ('{"en": "a", "fr": null}', "'fr' must hold text; got None"),
         ('{"en": ["a"], "fr": "b"}', "'en' must hold text; got ['a']"),
         (r'{"en": "a\ud83d", "fr": "b"}', "half of a surrogate pair"),
+        (r'{"en": "a", "fr": "b\u0000"}', "a NUL character is not text"),
     ],
 )
 def test_jsonl_errors_name_file_and_line(tmp_path, line, message):
     path = write(tmp_path / "x.jsonl", '{"en": "a", "fr": "b"}\n\n' + line + "\n")
-    found = error_of(read_jsonl, "x", path, LANGUAGES)
+    found = error_of(read_jsonl, path)
     assert found.startswith(f"{path}, line 3: ") and message in found
 
 
 def test_jsonl_accepts_whole_surrogate_pairs(tmp_path):
     path = write(tmp_path / "x.jsonl", r'{"en": "\ud83d\ude00", "fr": "\\ud83d"}')
-    assert read_jsonl("x", path, LANGUAGES).source == ["😀"]
+    assert read_jsonl(path) == [("😀", "\\ud83d")]
 
 
 def test_shorten():

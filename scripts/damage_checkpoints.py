@@ -1,0 +1,236 @@
+"""Shows that every damage to a checkpoint is noticed, and the checkpoint before it used instead.
+
+    python scripts/damage_checkpoints.py [RUN] [--flips 100] [--truncations 20] [--resumes 4]
+
+flips a bit at a random place of the last checkpoint of a run, or cuts one of its files short, and
+asks for the latest checkpoint as training does when it is started again. The damage must be named
+in a warning, and the checkpoint before must be taken instead and be whole. Then the bytes are put
+back. The damages are spread over every file, the manifest included. After some of them the run is
+resumed in earnest, by `nmt train` on a copy.
+
+RUN must have two checkpoints or more and is left as it was; without one a small run is trained. The
+status is 0 only if every damage was noticed. A table says how many were done to each file.
+"""
+
+import argparse
+import logging
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.errors import NmtError, RunError
+from nmt.runs.checkpoints import PARAMS, Checkpoints
+from nmt.runs.directory import RunDirectory
+from nmt.runs.manifest import NAME
+
+CONFIG = """\
+data:
+  path: embedded
+  embedded: {num_train: 300, num_validation: 5, num_test: 5, max_words: 8}
+  num_shapes: 1
+vocabulary: {size: 300}
+model: {embedding_dim: 8, encoder_dim: 8, decoder_dim: 8, alignment_dim: 8, readout_dim: 8}
+training: {num_steps: 6, average_decay: 0.9, log_every: 1, save_every: 2, keep_last: 2}
+validation: {every: 6, max_sentences: 2}
+"""
+
+
+class Damage(NamedTuple):
+    """What is done to a file: a bit flipped in the byte `place`, or all from `place` on cut off.
+
+    Attributes:
+      file: below the checkpoint's folder.
+      kind: "flip" or "truncation".
+      place: a byte.
+      bit: 0-7, of a flip.
+    """
+
+    file: str
+    kind: str
+    place: int
+    bit: int
+
+    def __str__(self):
+        where = (
+            f"bit {self.bit} of byte {self.place}" if self.kind == "flip" else f"to {self.place}"
+        )
+        return f"{self.kind} of {self.file}, {where}"
+
+    def of(self, content: bytes) -> bytes:
+        """The content, damaged."""
+        if self.kind == "truncation":
+            return content[: self.place]
+        changed = bytearray(content)
+        changed[self.place] ^= 1 << self.bit
+        return bytes(changed)
+
+
+class Warnings(logging.Handler):
+    """Keeps what the package warns of."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by the logging module."""
+        self.messages.append(record.getMessage())
+
+
+def choose_damages(
+    folder: Path, flips: int, truncations: int, rng: random.Random
+) -> Iterator[Damage]:
+    """Damages at random places; of each kind equally many to every file, the manifest first."""
+    sizes = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.stat().st_size  # an empty file has no bit to flip
+    }
+    for kind, number in (("flip", flips), ("truncation", truncations)):
+        files = [NAME, *rng.sample(sorted(sizes.keys() - {NAME}), len(sizes) - 1)]
+        for file in islice(cycle(files), number):
+            yield Damage(file, kind, rng.randrange(sizes[file]), rng.randrange(8))
+
+
+def check_noticed(run: Path, step: int, before: int, damage: Damage) -> None:
+    """Asks for the latest checkpoint of a damaged run.
+
+    Args:
+      run: whose checkpoint `step` is damaged.
+      step, before: the last checkpoint and the one before it.
+      damage: what was done.
+    Raises:
+      RunError: it was not noticed, or not named, or the checkpoint before cannot be read.
+    """
+    heard, logger = Warnings(), logging.getLogger("nmt")
+    logger.addHandler(heard)
+    logger.propagate = False  # they are expected
+    try:
+        checkpoints = Checkpoints(run / "checkpoints")
+        latest = checkpoints.latest()
+        if latest != before:
+            raise RunError(f"{damage}: resumes at {latest} instead of {before}")
+        wanted = f"checkpoint {step} is damaged and passed over: {damage.file} "
+        if not any(message.startswith(wanted) for message in heard.messages):
+            raise RunError(f"{damage}: not named in {heard.messages}")
+        for item in checkpoints.manifest(before).items:
+            checkpoints.load_item(before, item)
+        item = damage.file.split("/")[0] if "/" in damage.file else PARAMS
+        try:
+            checkpoints.load_item(step, item)
+        except RunError:
+            return
+        raise RunError(f"{damage}: {item} can still be read")
+    finally:
+        logger.removeHandler(heard)
+        logger.propagate = True
+
+
+def resume(run: Path, before: int) -> None:
+    """Goes on training a copy of a damaged run.
+
+    Raises:
+      RunError: it does not resume at the step `before`, or does not come to its end.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(run, Path(folder, "run"), symlinks=True))
+        command = ["train", str(copy / "config.yaml"), "--run", str(copy)]
+        done = subprocess.run(
+            [sys.executable, "-m", "nmt.cli", *command],
+            capture_output=True,
+            text=True,
+            env=os.environ,
+            check=False,
+        )
+        if done.returncode != 0 or f"resuming at step {before}\n" not in done.stderr:
+            raise RunError(f"nmt train ended with {done.returncode}: {done.stderr[-1000:]}")
+
+
+def damage_all(run: Path, damages: list[Damage], resumes: int) -> list[str]:
+    """Does one damage after the other; returns what went wrong.
+
+    Args:
+      run: with two checkpoints or more; it is left as it was.
+      damages: to do to the last checkpoint.
+      resumes: how many of them are followed by `nmt train`.
+    """
+    *_, before, step = Checkpoints(run / "checkpoints").steps()
+    failures = []
+    in_earnest = set(range(0, len(damages), max(len(damages) // resumes, 1)) if resumes else ())
+    for number, damage in enumerate(damages):
+        path = run / "checkpoints" / str(step) / damage.file
+        content = path.read_bytes()
+        path.write_bytes(damage.of(content))
+        try:
+            check_noticed(run, step, before, damage)
+            if number in in_earnest:
+                resume(run, before)
+                print(f"{damage}: nmt train resumed at step {before}", flush=True)
+        except NmtError as error:
+            failures.append(str(error))
+        finally:
+            path.write_bytes(content)
+    if Checkpoints(run / "checkpoints").latest() != step:
+        failures.append(f"checkpoint {step} is not whole again")
+    return failures
+
+
+def print_table(damages: list[Damage]) -> None:
+    """How many damages of each kind were done to each file."""
+    counts = Counter((damage.file, damage.kind) for damage in damages)
+    files = sorted({damage.file for damage in damages})
+    width = max(map(len, files))
+    print(f"{'file':<{width}}  flips  truncations")
+    for file in files:
+        print(f"{file:<{width}}  {counts[file, 'flip']:>5}  {counts[file, 'truncation']:>11}")
+
+
+def train_small_run(folder: Path) -> Path:
+    """Trains a run with two checkpoints."""
+    from nmt.config.reader import read_config
+    from nmt.training.loop import train
+
+    (folder / "small.yaml").write_text(CONFIG)
+    train(read_config(folder / "small.yaml"), folder / "run")
+    return folder / "run"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns 0 if every damage was noticed, 1 if one was not, 2 for a mistake."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", nargs="?", type=Path, metavar="RUN")
+    parser.add_argument("--flips", type=int, default=100)
+    parser.add_argument("--truncations", type=int, default=20)
+    parser.add_argument("--resumes", type=int, default=4, help="damages followed by nmt train")
+    parser.add_argument("--seed", type=int, default=1, help="of the places")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            run = RunDirectory.open(options.run or train_small_run(Path(folder))).path
+            steps = Checkpoints(run / "checkpoints").steps()
+            if len(steps) < 2:
+                raise RunError(f"run {run} has {len(steps)} checkpoints; wanted two or more")
+        except NmtError as error:
+            print(f"damage_checkpoints: {error}", file=sys.stderr)
+            return 2
+        rng = random.Random(options.seed)
+        last = run / "checkpoints" / str(steps[-1])
+        damages = list(choose_damages(last, options.flips, options.truncations, rng))
+        failures = damage_all(run, damages, options.resumes)
+    print_table(damages)
+    for failure in failures:
+        print(f"FAILED: {failure}")
+    print(f"{len(damages) - len(failures)} of {len(damages)} damages were named and passed over")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What docs/large_corpora.md tells the reader to do, done in small."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nmt.config.schema import CleaningConfig, DataConfig
+from nmt.data.cleaning import clean
+from nmt.data.corpus import load_corpus, load_split
+
+PAGE = (Path(__file__).parents[2] / "docs" / "large_corpora.md").read_text(encoding="utf-8")
+NUM_SHARDS = 2
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+pytest.importorskip("datasets")
+
+
+def make_pairs(count):
+    return [(f" a{i % 70}  b", f"x{i % 70} y\u3000z") for i in range(count)]
+
+
+def write(path, pairs):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"en": [s for s, _ in pairs], "fr": [t for _, t in pairs]}), path)
+
+
+def card(folder):
+    """The card of the page; its block is indented."""
+    block = re.search(r"^    ---\n.*?^    ---\n", PAGE, re.S | re.M)[0]
+    (folder / "README.md").write_text(re.sub("^    ", "", block, flags=re.M), encoding="utf-8")
+
+
+def test_shards_that_are_cleaned_side_by_side_are_the_corpus_cleaned_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    pairs = make_pairs(100)
+    raw, folder = tmp_path / "raw", tmp_path / "corpus"
+    for number in range(4):
+        write(raw / f"data/train-{number:05d}-of-00004.parquet", pairs[25 * number :][:25])
+    for split in ("validation", "test"):
+        for root in (raw, folder):
+            write(root / f"data/{split}-00000-of-00001.parquet", [("a3 b", "held out")])
+    card(raw)
+    card(folder)
+    program = tmp_path / "clean_shard.py"
+    program.write_text(re.search(r"```python\n(.*?)```", PAGE, re.S)[1], encoding="utf-8")
+    for index in range(NUM_SHARDS):
+        command = [sys.executable, str(program), str(raw), str(index), str(NUM_SHARDS)]
+        subprocess.run([*command, str(folder / "data")], check=True, capture_output=True)
+
+    config = DataConfig(path=str(raw))
+    expected, _ = clean(
+        load_split(config, "train"),
+        CleaningConfig(),
+        source_language="en",
+        target_language="fr",
+        held_out=[load_split(config, "test")],
+    )
+    again = CleaningConfig(nfc=False, whitespace=False, max_words=None, max_length_ratio=None)
+    corpus = load_corpus(DataConfig(path=str(folder), cleaning=again), tmp_path / "run")
+    assert corpus.report["pairs_in"] == 100  # no duplicates within a shard of fifty
+    assert sorted(corpus.train.source) == sorted(expected.source)
+    assert sorted(corpus.train.target) == sorted(expected.target) and len(expected) == 69
+
+
+def test_names_of_options_and_folders_are_those_of_the_program():
+    for option in re.findall(r"data\.cleaning\.(\w+)", PAGE):
+        assert hasattr(CleaningConfig(), option)
+    for option in re.findall(r"`data\.(\w+)[`=]", PAGE):
+        assert hasattr(DataConfig(path="x"), option)
