@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import io
-import logging
 import lzma
 import os
 import stat
@@ -14,8 +13,6 @@ from typing import BinaryIO, TextIO
 
 from nmt.data.text_files import decoded_lines, read_lines
 from nmt.errors import DataError
-
-logger = logging.getLogger(__name__)
 
 STANDARD = (None, "-")  # names of standard input and output
 

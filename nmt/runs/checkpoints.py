@@ -5,17 +5,16 @@
     step = checkpoints.latest()
     restored = checkpoints.restore(step, like={"params": params, "training": state})
 
-A checkpoint is made in `.unfinished/STEP`, where Orbax writes the arrays of each item and we the
-manifest; renaming that folder to `STEP` is what makes it exist. Every array is stored under a flat
-name (encoder.W.kernel), so that no class is needed, nor unpickled, to read it back.
+Every array is stored under a flat name (encoder.W.kernel), so that no class is needed, nor
+unpickled, to read it back. How a checkpoint comes to exist: saving.py; what makes it whole:
+manifest.py; what is in its files: storage.py.
 """
 
+import contextlib
 import logging
 import math
 import re
-import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,21 +23,21 @@ import jax
 import numpy as np
 
 from nmt.errors import RunError, nearest
-from nmt.runs.directory import sync_folder
-from nmt.runs.flat import differences, leaves_by_name, placed, snapshot
+from nmt.runs.flat import differences, leaves_by_name, placed
 from nmt.runs.manifest import (
-    ArrayEntry,
+    AVERAGE,
     Manifest,
-    describe_files,
+    NewerFormat,
     read_manifest,
     verify_files,
-    write_manifest,
 )
+from nmt.runs.saving import Saver
+from nmt.runs.storage import read_arrays
 
 logger = logging.getLogger(__name__)
 
-AVERAGE = "average"  # the item with the moving average of the weights
 PARAMS = "params"
+MOVING_AVERAGE = "average"  # the item with the moving average of the weights, where there is one
 MOST_NAMED = 8  # arrays in one error message
 
 
@@ -54,11 +53,8 @@ class Checkpoints:
         assert keep_last >= 1
         self.folder = Path(folder).absolute()
         self.keep_last = keep_last
-        self._unfinished = self.folder / ".unfinished"
         self._named: set[int] = set()  # damaged steps that a warning has named
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
-        self._pending: Future | None = None
-        self._checkpointer = None
+        self._saver = Saver(self.folder, self._exists)
 
     # ---- saving
 
@@ -85,70 +81,35 @@ class Checkpoints:
         if interrupted and step in self.steps():
             return  # all of it is safe already, with its score
         score = None if score is None or not math.isfinite(score) else float(score)
-        arrays = {name: snapshot(tree) for name, tree in items.items()}
-        manifest = Manifest(
-            step=step,
-            score=score,
-            interrupted=interrupted,
-            time=datetime.now(UTC).isoformat(timespec="seconds"),
-            items={name: tuple(entries) for name, entries in arrays.items()},
-            files={},
-        )
-        self._write(step, lambda: self._start_writing(step, arrays))
-        self._pending = self._thread.submit(self._write, step, lambda: self._finish(manifest))
+        self._saver.start(Manifest(step, score, interrupted, _now(), {}, {}), items)
+
+    def save_average(self, steps: Sequence[int], params: Any) -> None:
+        """Saves the mean of the weights of checkpoints; see nmt/runs/averaging.py.
+
+        Args:
+          steps: of these checkpoints, in order.
+          params: the mean.
+        Raises:
+          RunError: as `save` does.
+        """
+        manifest = Manifest(steps[-1], None, False, _now(), {}, {}, averaged=tuple(steps))
+        self._saver.start(manifest, {PARAMS: params})
 
     def wait(self) -> None:
-        """Returns when the last checkpoint is whole.
+        """Returns when the last checkpoint is whole, for every process.
 
         Raises:
           RunError: where it could not be written.
         """
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        self._saver.wait()
 
     def close(self) -> None:
         """Waits, and lets the threads go."""
-        try:
-            self.wait()
-        finally:
-            self._thread.shutdown()
-            if self._checkpointer is not None:
-                self._checkpointer.close()
+        self._saver.close()
 
-    def _write(self, step: int, action: Callable[[], None]) -> None:
-        """Tells any failure to write, Orbax's own included, in one line."""
-        try:
-            action()
-        except Exception as error:
-            self._checkpointer = None  # after a failure it would report the same one again
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-            raise RunError(f"cannot write checkpoint {step} in {self.folder}: {reason}") from error
-
-    def _start_writing(self, step: int, arrays: dict[str, dict[ArrayEntry, Any]]) -> None:
-        ocp = _orbax()
-        if jax.process_index() == 0:
-            shutil.rmtree(self._unfinished, ignore_errors=True)
-            self._unfinished.mkdir(parents=True)
-        if self._checkpointer is None:
-            self._checkpointer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler())
-        stored = {name: _stored(entries) for name, entries in arrays.items()}
-        saves = {name: ocp.args.PyTreeSave(tree) for name, tree in stored.items() if tree}
-        assert saves, "a checkpoint needs an array"
-        self._checkpointer.save(self._unfinished / str(step), ocp.args.Composite(**saves))
-
-    def _finish(self, manifest: Manifest) -> None:
-        """In the thread: waits for Orbax, then makes the checkpoint exist and retires others."""
-        self._checkpointer.wait_until_finished()
-        if jax.process_index() != 0:
-            return
-        made, final = self._unfinished / str(manifest.step), self._folder(manifest.step)
-        files = describe_files(made)
-        write_manifest(made, Manifest(**{**vars(manifest), "files": files}))
-        self._remove(manifest.step)  # one that is damaged, interrupted, or had no score
-        made.rename(final)
-        sync_folder(self.folder)
-        if not manifest.interrupted:
+    def _exists(self, manifest: Manifest) -> None:
+        """A regular checkpoint has come to be, as the saver tells from its thread."""
+        if not manifest.interrupted and not manifest.averaged:
             self._named.discard(manifest.step)
             self._retire()
 
@@ -159,14 +120,7 @@ class Checkpoints:
         keep |= {manifest.step for manifest in _best_first(regular)[:1]}
         for step in self._folders():
             if step not in keep:
-                self._remove(step)
-
-    def _remove(self, step: int) -> None:
-        """Renames first: a checkpoint is never seen half removed."""
-        if self._folder(step).exists():
-            gone = self._unfinished / f"removed-{step}"
-            self._folder(step).rename(gone)
-            shutil.rmtree(gone)
+                self._saver.remove(str(step))
 
     # ---- finding
 
@@ -180,7 +134,7 @@ class Checkpoints:
         Every file is verified. A checkpoint that is damaged or was not finished is named in a
         warning and passed over.
         """
-        for leftover in sorted(self._unfinished.glob("[0-9]*")):
+        for leftover in sorted(self._saver.unfinished.glob("[0-9]*")):
             step = re.match(r"[0-9]+", leftover.name)[0]
             logger.warning("checkpoint %s was not finished and is passed over", step)
         return self._first_whole(reversed(self._folders()))
@@ -190,45 +144,60 @@ class Checkpoints:
         regular = [manifest for manifest in self._manifests() if not manifest.interrupted]
         return self._first_whole(manifest.step for manifest in _best_first(regular))
 
-    def resolve(self, which: str) -> tuple[int, str]:
+    def last(self, number: int) -> list[int]:
+        """The last regular checkpoints that are whole, at most so many, in order.
+
+        An older one that is kept for its score is not among them.
+        """
+        interrupted = {manifest.step for manifest in self._manifests() if manifest.interrupted}
+        regular = [step for step in self._folders() if step not in interrupted]
+        found = []
+        for step in reversed(regular[-self.keep_last :]):
+            if len(found) < number and self._first_whole([step]) is not None:
+                found.insert(0, step)
+        return found
+
+    def resolve(self, which: str) -> tuple[int | str, str]:
         """Finds what the user calls "best", "last", "average" or by its step.
 
-        The item is the average of the weights where the run keeps one, because that is what
+        The item is the moving average of the weights where the run keeps one, because that is what
         validation scored. Without any score the best is the last.
 
         Returns:
-          The step, and the item that holds the weights.
+          The step, or `AVERAGE` for the mean of the last checkpoints, which has a folder of its
+          own; and the item that holds the weights.
         Raises:
           RunError: where there is no such checkpoint.
         """
+        if which == AVERAGE:
+            if not self._folder(AVERAGE).is_dir():
+                run = self.folder.parent
+                raise RunError(
+                    f"run {run} has no average of checkpoints; nmt average {run} makes one"
+                )
+            self.manifest(AVERAGE)
+            return AVERAGE, PARAMS
         steps = self.steps()
-        if which in ("best", "last", AVERAGE):
+        if which in ("best", "last"):
             step = self.best() if which == "best" else None
             step = self._first_whole(reversed(steps)) if step is None else step
         else:
             folders = {str(step): step for step in self._folders()}
             step = folders.get(which)
         if step is None:
-            legal = (
-                ["best", "last", AVERAGE, *map(str, steps)] if steps else map(str, self._folders())
-            )
+            legal = ["best", "last", AVERAGE, *steps] if steps else self._folders()
             missing = f"checkpoint {which}" if steps else "finished checkpoint"
             raise RunError(f"run {self.folder.parent} has no {missing}{nearest(which, legal)}")
-        items = self._manifest(step).items
-        if which == AVERAGE and AVERAGE not in items:
-            raise RunError(
-                f"run {self.folder.parent} keeps no average of its weights "
-                "(training.average_decay is null)"
-            )
-        return step, AVERAGE if AVERAGE in items else PARAMS
+        items = self.manifest(step).items
+        return step, MOVING_AVERAGE if MOVING_AVERAGE in items else PARAMS
 
     # ---- reading
 
-    def restore(self, step: int, like: dict[str, Any]) -> dict[str, Any]:
+    def restore(self, step: int | str, like: dict[str, Any]) -> dict[str, Any]:
         """Reads items back, bit for bit.
 
         Args:
-          step: of a checkpoint.
+          step: of a checkpoint, or `AVERAGE`.
           like: the wanted items: pytrees whose leaves are arrays, `jax.ShapeDtypeStruct` or
             numbers. A leaf that is on devices, or has a sharding, is restored onto these devices,
             whatever it was saved from; any other as numpy or as a number.
@@ -250,13 +219,13 @@ class Checkpoints:
             )
         restored = {}
         for name, tree in like.items():
-            values = self._read(step, name, manifest.items.get(name, ()))
+            values = self._read(manifest, name)
             leaves = [placed(values[key], leaf) for key, leaf in wanted[name].items()]
             restored[name] = jax.tree.unflatten(jax.tree.structure(tree), leaves)
         return restored
 
-    def load_item(self, step: int, name: str) -> dict[str | int, Any]:
-        """Reads one item as nested dictionaries of numpy arrays, and verifies no other.
+    def load_item(self, step: int | str, name: str) -> dict[str | int, Any]:
+        """Reads one item as nested dictionaries of numpy arrays; no device, and no other item.
 
         Raises:
           RunError: where the item is missing or damaged.
@@ -264,7 +233,7 @@ class Checkpoints:
         manifest = self._verified(step, name)
         if name not in manifest.items:
             raise RunError(f"checkpoint {step} has no item {name}{nearest(name, manifest.items)}")
-        values = self._read(step, name, manifest.items[name])
+        values = self._read(manifest, name)
         nested: dict[str | int, Any] = {}
         for entry in manifest.items[name]:
             node = nested
@@ -273,27 +242,43 @@ class Checkpoints:
             node[entry.keys[-1]] = values[entry.name]
         return nested
 
-    def load_weights(self, which: str = "best") -> dict[str | int, Any]:
-        """Reads the parameters for translation: see `resolve` and `load_item`."""
-        return self.load_item(*self.resolve(which))
+    def manifest(self, step: int | str) -> Manifest:
+        """What a checkpoint holds, its files unread: score, time, steps averaged.
 
-    def _read(self, step: int, item: str, entries: Sequence[ArrayEntry]) -> dict[str, np.ndarray]:
-        """The arrays of an item, by name."""
-        ocp = _orbax()
-        stored = {e.name: 0 for e in entries if 0 not in e.shape}
-        values = {e.name: np.zeros(e.shape, jax.numpy.dtype(e.dtype)) for e in entries}
-        if stored:
-            as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in stored}
-            wanted = ocp.args.PyTreeRestore(item=stored, restore_args=as_numpy)
-            with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
-                values |= reader.restore(self._folder(step), ocp.args.Composite(**{item: wanted}))[
-                    item
-                ]
-        return values
+        Raises:
+          RunError: where the manifest is missing or damaged.
+        """
+        return self._told_of(step, lambda: self._manifest(step))
+
+    def _verified(self, step: int | str, item: str | None = None) -> Manifest:
+        """The manifest, when all files are as it says, or those of an item."""
+
+        def verify():
+            manifest = self._manifest(step)
+            verify_files(self._folder(step), manifest, item)
+            return manifest
+
+        return self._told_of(step, verify)
+
+    def _read(self, manifest: Manifest, item: str) -> dict[str, np.ndarray]:
+        entries = manifest.items.get(item, ())
+        folder = self.folder / manifest.folder / item
+        return self._told_of(manifest.folder, lambda: read_arrays(folder, entries))
+
+    def _told_of(self, step: int | str, action: Callable[[], Any]) -> Any:
+        """Says of which checkpoint of which run an error is."""
+        try:
+            return action()
+        except NewerFormat as error:
+            raise NewerFormat(f"checkpoint {step} of run {self.folder.parent}: {error}") from None
+        except RunError as error:
+            raise RunError(
+                f"checkpoint {step} of run {self.folder.parent} is damaged: {error}"
+            ) from None
 
     # ---- folders and manifests
 
-    def _folder(self, step: int) -> Path:
+    def _folder(self, step: int | str) -> Path:
         return self.folder / str(step)
 
     def _folders(self) -> list[int]:
@@ -301,46 +286,38 @@ class Checkpoints:
         names = [path.name for path in self.folder.glob("[0-9]*")]
         return sorted(int(name) for name in names if re.fullmatch(r"0|[1-9][0-9]{0,17}", name))
 
-    def _manifest(self, step: int) -> Manifest:
+    def _manifest(self, step: int | str) -> Manifest:
         manifest = read_manifest(self._folder(step))
-        if manifest.step != step:
-            raise RunError(f"it is a copy of checkpoint {manifest.step}")
+        if manifest.folder != str(step):
+            raise RunError(f"it is a copy of checkpoint {manifest.folder}")
         return manifest
 
     def _manifests(self) -> list[Manifest]:
         """The manifests that are whole, in order of step."""
         manifests = []
         for step in self._folders():
-            try:
+            with self._passing_over(step):
                 manifests.append(self._manifest(step))
-            except RunError as error:
-                self._name(step, error)
         return manifests
 
-    def _verified(self, step: int, item: str | None = None) -> Manifest:
-        try:
-            manifest = self._manifest(step)
-            verify_files(self._folder(step), manifest, item)
-        except RunError as error:
-            raise RunError(
-                f"checkpoint {step} of run {self.folder.parent} is damaged: {error}"
-            ) from None
-        return manifest
-
-    def _first_whole(self, steps) -> int | None:
+    def _first_whole(self, steps: Iterable[int]) -> int | None:
         for step in steps:
-            try:
+            with self._passing_over(step):
                 verify_files(self._folder(step), self._manifest(step))
-            except RunError as error:
-                self._name(step, error)
-            else:
                 return step
         return None
 
-    def _name(self, step: int, error: RunError) -> None:
-        if step not in self._named:
-            logger.warning("checkpoint %d is damaged and passed over: %s", step, error)
-            self._named.add(step)
+    @contextlib.contextmanager
+    def _passing_over(self, step: int) -> Iterator[None]:
+        """Names a damaged checkpoint in a warning, once."""
+        try:
+            yield
+        except NewerFormat as error:  # passed over, it would be removed in the end
+            raise NewerFormat(f"checkpoint {step} of run {self.folder.parent}: {error}") from None
+        except RunError as error:
+            if step not in self._named:
+                logger.warning("checkpoint %d is damaged and passed over: %s", step, error)
+                self._named.add(step)
 
 
 def _best_first(manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -348,22 +325,5 @@ def _best_first(manifests: Sequence[Manifest]) -> list[Manifest]:
     return sorted(scored, key=lambda manifest: (-manifest.score, manifest.step))
 
 
-def _stored(entries: dict[ArrayEntry, Any]) -> dict[str, Any]:
-    """What Orbax is given: it refuses arrays of size zero, of which the manifest knows all."""
-    return {entry.name: value for entry, value in entries.items() if 0 not in entry.shape}
-
-
-def _orbax():
-    """Orbax, imported when it is needed because that takes seconds, and kept quiet.
-
-    Its progress and the tracebacks of its threads go to the logger "absl"; failures reach us as
-    exceptions, which we tell in one line.
-    """
-    import orbax.checkpoint
-
-    logging.getLogger("absl").addFilter(_not_from_orbax)  # adding it again changes nothing
-    return orbax.checkpoint
-
-
-def _not_from_orbax(record: logging.LogRecord) -> bool:
-    return "orbax" not in record.pathname
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -4,7 +4,7 @@ config.yaml        the whole config, defaults included
 environment.json   versions, device, git commit, fingerprints of the corpus
 vocabulary/        the trained vocabularies
 data/              the encoded corpus
-checkpoints/STEP/  see checkpoints.py
+checkpoints/STEP/  see checkpoints.py; checkpoints/average/ is the mean of several, see averaging.py
 metrics.jsonl      what was measured, a line for each measurement; tensorboard/ holds the same
 translations/      STEP.txt, the validation split as the model translated it at that step
 evaluations/       SPLIT.STEP.DIGEST.json, scores with the texts and settings they belong to
@@ -29,9 +29,17 @@ from nmt.config.reader import differing_keys, read_config, to_yaml
 from nmt.config.schema import Config
 from nmt.errors import RunError, nearest
 
-MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step
-    f"training.{name}"
-    for name in ("num_steps", "max_minutes", "patience", "log_every", "save_every", "keep_last")
+MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step,
+    f"training.{name}"  # and model_devices the order in which numbers are added up
+    for name in (
+        "num_steps",
+        "max_minutes",
+        "patience",
+        "log_every",
+        "save_every",
+        "keep_last",
+        "model_devices",
+    )
 )
 PACKAGES = ("nmt", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece")
 
@@ -84,10 +92,11 @@ class RunDirectory:
         """Opens a run that exists.
 
         Raises:
-          RunError: where there is none.
+          RunError: where there is none, or a link in it leads out of it.
         """
         run = cls(path)
         if run.exists():
+            run.check_links()
             return run
         if not run.path.exists():
             siblings = [file.parent.name for file in sorted(run.path.parent.glob("*/config.yaml"))]
@@ -106,6 +115,25 @@ class RunDirectory:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+    def check_links(self) -> None:
+        """Sees to it that what is read and written as the run's own lies in the run.
+
+        A run may come from a stranger, and a log or a checkpoint is written wherever a link of its
+        name leads. The run directory itself may be reached by a link.
+
+        Raises:
+          RunError: naming the first link that leads out of the run.
+        """
+        inside = Path(os.path.realpath(self.path))
+        for parent, folders, files in os.walk(self.path):
+            for name in (*folders, *files):
+                entry = os.path.join(parent, name)
+                if os.path.islink(entry) and inside not in Path(os.path.realpath(entry)).parents:
+                    raise RunError(
+                        f"{entry} is a link that leads out of the run, to {os.readlink(entry)}; "
+                        "a run must hold all that is its own"
+                    )
 
     def exists(self) -> bool:
         """Whether a run is here."""
@@ -164,8 +192,9 @@ class RunDirectory:
         """Holds the run for this process; the system lets go of it however the process ends.
 
         Raises:
-          RunError: where another process holds it.
+          RunError: where another process holds it, or a link in it leads out of it.
         """
+        self.check_links()
         try:
             file = self._lock_file.open("a+")
         except OSError as error:

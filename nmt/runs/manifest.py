@@ -7,6 +7,8 @@ no byte of a checkpoint can change unseen.
 import hashlib
 import json
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +18,11 @@ from nmt.runs.directory import sync_folder, write_atomically
 
 NAME = "manifest.json"
 FORMAT = 1
+AVERAGE = "average"  # the checkpoint that is the mean of the last ones: its folder
+
+
+class NewerFormat(RunError):
+    """A manifest that is whole, and that a later version of this package will have written."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +55,14 @@ class Manifest:
     """What a checkpoint holds.
 
     Attributes:
-      step: updates done.
+      step: updates done; of an average, those of the last checkpoint in it.
       score: of the validation at this step, higher is better; None where there was none.
       interrupted: saved on a signal, for resuming only.
       time: when it was saved, ISO 8601 in UTC.
       items: the arrays of each item.
       files: by path below the checkpoint's folder.
+      averaged: the steps of the checkpoints that it is the mean of, in order; none for one that
+        training saved.
     """
 
     step: int
@@ -62,6 +71,12 @@ class Manifest:
     time: str
     items: dict[str, tuple[ArrayEntry, ...]]
     files: dict[str, FileEntry]
+    averaged: tuple[int, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The name of the checkpoint's folder."""
+        return AVERAGE if self.averaged else str(self.step)
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:
@@ -90,59 +105,116 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
       RunError: where it is missing or not, to the byte, what was written; without the folder's
         name, which the caller knows.
+      NewerFormat: where another version wrote it.
     """
+    _check_regular(folder, NAME)
     try:
         content = (folder / NAME).read_bytes()
-    except FileNotFoundError:
-        raise RunError(f"it has no {NAME}") from None
     except OSError as error:
         raise RunError(f"{NAME} cannot be read: {error.strerror}") from None
+    if not content:
+        raise RunError(f"{NAME} is empty")
+    damaged = RunError(f"{NAME} is not as it was written")
     try:
         body = json.loads(content)
-        whole = content == _text(body).encode() and body.pop("sha256") == _digest(body)
-        manifest = _parse(body) if whole else None
+        if content != _text(body).encode() or body.pop("sha256") != _digest(body):
+            raise damaged
+        written_as = body.pop("format")
+        if written_as == FORMAT:
+            return _parse(body)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        manifest = None
-    if manifest is None:
-        raise RunError(f"{NAME} is not as it was written")
-    return manifest
+        raise damaged from None
+    raise NewerFormat(
+        f"{NAME} has format {written_as!r}; this version of nmt reads format {FORMAT}"
+    )
 
 
 def verify_files(folder: Path, manifest: Manifest, item: str | None = None) -> None:
     """Compares the files with the manifest: all of them, or those that reading `item` may open.
 
     Raises:
-      RunError: naming the first file that is missing or not as it was written.
+      RunError: naming the first file that is missing, is not as it was written, or was not written
+        with the others. Hidden files, which file managers leave about, are no matter.
     """
+    for name in _names(folder):
+        hidden = PurePosixPath(name).name.startswith(".")
+        if _concerns(name, item) and name not in manifest.files and not hidden and name != NAME:
+            raise RunError(f"{name} is no part of it")
     for name, entry in manifest.files.items():
-        parts = PurePosixPath(name).parts
-        if item is not None and len(parts) > 1 and parts[0] != item:
-            continue
-        path = folder / name
-        try:
-            if path.stat().st_size != entry.size:
-                raise RunError(f"{name} has {path.stat().st_size} bytes instead of {entry.size}")
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            raise RunError(f"{name} is missing") from None
-        except OSError as error:
-            raise RunError(f"{name} cannot be read: {error.strerror}") from None
-        if digest != entry.sha256:
-            raise RunError(f"{name} is not as it was written (its sha256 differs)")
+        if _concerns(name, item):
+            _verify_file(folder, name, entry)
+
+
+def _verify_file(folder: Path, name: str, entry: FileEntry) -> None:
+    size = _check_regular(folder, name)
+    if size != entry.size:
+        raise RunError(f"{name} has {size} bytes instead of {entry.size}")
+    try:
+        with (folder / name).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"{name} cannot be read: {error.strerror}") from None
+    if digest != entry.sha256:
+        raise RunError(f"{name} is not as it was written (its sha256 differs)")
+
+
+def _concerns(name: str, item: str | None) -> bool:
+    """Whether reading an item may open a file; those beside the items concern all of them."""
+    parts = PurePosixPath(name).parts
+    return item is None or len(parts) == 1 or parts[0] == item
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """The files below a folder, links to folders among them, as a manifest names files."""
+    for parent, folders, files in os.walk(folder):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in (*files, *links):
+            yield Path(parent, name).relative_to(folder).as_posix()
+
+
+def _check_regular(folder: Path, name: str) -> int:
+    """The size of a file; refuses links on the way to it, and what only looks like a file.
+
+    A link may lead out of the run, and a pipe would be waited for without end.
+    """
+    places = [folder, *(folder / part for part in PurePosixPath(name).parents[:-1])]
+    try:
+        modes = [place.lstat().st_mode for place in places]
+        status = (folder / name).lstat()
+    except FileNotFoundError:
+        raise RunError(f"it has no {name}" if name == NAME else f"{name} is missing") from None
+    except OSError as error:
+        raise RunError(f"{name} cannot be read: {error.strerror}") from None
+    if any(map(stat.S_ISLNK, (*modes, status.st_mode))):
+        raise RunError(f"{name} is a link, or lies behind one")
+    if not stat.S_ISREG(status.st_mode):
+        raise RunError(f"{name} is no file")
+    return status.st_size
 
 
 def _parse(body: dict[str, Any]) -> Manifest:
-    if body.pop("format") != FORMAT:
-        raise ValueError
+    """Makes a manifest of what json read; anything but the types that we write is an error."""
     items = {
         name: tuple(ArrayEntry(tuple(e["keys"]), tuple(e["shape"]), e["dtype"]) for e in entries)
         for name, entries in body.pop("items").items()
     }
     files = {name: FileEntry(**entry) for name, entry in body.pop("files").items()}
-    if any(PurePosixPath(name).is_absolute() or ".." in name.split("/") for name in files):
-        raise ValueError  # a manifest speaks of its own folder only
-    return Manifest(items=items, files=files, **body)
+    averaged = tuple(body.pop("averaged", ()))  # older manifests have none
+    manifest = Manifest(items=items, files=files, averaged=averaged, **body)
+    entries = [entry for of_item in items.values() for entry in of_item]
+    numbers = [manifest.step, *averaged, *(size for entry in entries for size in entry.shape)]
+    right = (
+        all(type(number) is int and number >= 0 for number in numbers)
+        and all(type(key) in (str, int) for entry in entries for key in entry.keys)
+        and all(type(entry.dtype) is str for entry in entries)
+        and type(manifest.score) in (float, type(None))
+        and type(manifest.interrupted) is bool
+        # A manifest speaks of its own folder only.
+        and not any(PurePosixPath(name).is_absolute() or ".." in name.split("/") for name in files)
+    )
+    if not right:
+        raise ValueError
+    return manifest
 
 
 def _text(body: dict[str, Any]) -> str:

@@ -25,8 +25,8 @@ def opened(
       path: of the run directory, made where there is none.
       check: called now and then during preparation; what it raises ends it.
     Raises:
-      ConfigError, DataError: the config does not fit the corpus, or it cannot be read as meant. What
-        a run that never began had left is removed.
+      ConfigError, DataError: the config does not fit the corpus, or it cannot be read as meant.
+        What a run that never began had left is removed.
       RunError: the run is in use or of another config, or cannot be written. What was prepared
         stays, for the next start to go on from.
     """

@@ -95,6 +95,36 @@ def test_open_says_what_is_wrong(run, tmp_path):
         RunDirectory.open(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["log.txt", ".lock", "checkpoints", "translations/4.txt"])
+def test_a_link_that_leads_out_of_a_run_is_refused_and_what_it_leads_to_untouched(
+    run, tmp_path, name
+):
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    entry = run.path / name
+    entry.parent.mkdir(exist_ok=True)
+    entry.unlink(missing_ok=True)
+    entry.symlink_to(os.path.relpath(outside, entry.parent))
+    message = f"{entry} is a link that leads out of the run, to .*outside; a run must hold all"
+    for action in (lambda: RunDirectory.open(run.path), lambda: run.locked().__enter__()):
+        with pytest.raises(RunError, match=message):
+            action()
+    assert outside.read_text() == "mine"
+
+
+def test_links_within_a_run_and_to_a_run_are_fine(run, tmp_path):
+    run.checkpoints.mkdir()
+    (run.checkpoints / "newest").symlink_to("12")  # leads nowhere as yet
+    (run.path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to(run.path)
+    opened = RunDirectory.open(tmp_path / "link")
+    with opened.locked():
+        assert opened.read_config() == CONFIG
+    (run.path / "up").symlink_to(".")
+    with pytest.raises(RunError, match="leads out of the run, to"):
+        RunDirectory.open(run.path)
+
+
 def test_what_may_differ_is_taken_over(run):
     training = TrainingConfig(
         num_steps=7, max_minutes=1.0, patience=2, log_every=1, save_every=9, keep_last=1

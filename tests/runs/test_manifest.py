@@ -1,13 +1,18 @@
 import hashlib
+from dataclasses import asdict
 
 import pytest
 
 from nmt.errors import RunError
 from nmt.runs.manifest import (
+    FORMAT,
     NAME,
     ArrayEntry,
     FileEntry,
     Manifest,
+    NewerFormat,
+    _digest,
+    _text,
     describe_files,
     read_manifest,
     verify_files,
@@ -58,15 +63,60 @@ def test_every_byte_of_the_manifest_counts(folder):
                 read_manifest(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"null", b"\xff", b"[" * 100_000])
 def test_anything_else_is_no_manifest(folder, content):
     (folder / NAME).write_bytes(content)
     with pytest.raises(RunError, match="is not as it was written"):
         read_manifest(folder)
 
 
-def test_a_missing_manifest_is_named(folder):
+def test_a_missing_or_empty_manifest_is_named(folder):
     with pytest.raises(RunError, match="it has no manifest.json"):
+        read_manifest(folder)
+    (folder / NAME).write_text("")
+    with pytest.raises(RunError, match="manifest.json is empty"):
+        read_manifest(folder)
+
+
+def test_a_newer_format_says_so(folder):
+    manifest = manifest_of(folder)
+    body = {"format": FORMAT + 1, **asdict(manifest)}
+    (folder / NAME).write_text(_text({**body, "sha256": _digest(body)}))
+    with pytest.raises(NewerFormat, match="has format 2; this version of nmt reads format 1"):
+        read_manifest(folder)
+    (folder / NAME).write_text(_text({**body, "sha256": "0"}))
+    with pytest.raises(RunError, match="is not as it was written"):
+        read_manifest(folder)
+
+
+def test_a_manifest_without_averaged_is_of_before_there_were_averages(folder):
+    manifest = manifest_of(folder)
+    body = {"format": FORMAT, **asdict(manifest)}
+    del body["averaged"]
+    (folder / NAME).write_text(_text({**body, "sha256": _digest(body)}))
+    assert read_manifest(folder) == manifest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": -1},
+        {"step": "5"},
+        {"score": "high"},
+        {"interrupted": 0},
+        {"averaged": [1.5]},
+        {"items": {"params": [{"keys": [None], "shape": [], "dtype": "int32"}]}},
+        {"items": {"params": [{"keys": ["a"], "shape": [True], "dtype": "int32"}]}},
+        {"items": {"params": [{"keys": ["a"], "shape": [], "dtype": None}]}},
+        {"items": {"params": 3}},
+        {"files": {"x": {"size": 1}}},
+        {"more": 1},
+    ],
+)
+def test_other_types_than_are_written_are_refused(folder, change):
+    body = {"format": FORMAT, **asdict(manifest_of(folder)), **change}
+    (folder / NAME).write_text(_text({**body, "sha256": _digest(body)}))
+    with pytest.raises(RunError, match="is not as it was written"):
         read_manifest(folder)
 
 
@@ -89,8 +139,38 @@ def test_verifying_names_the_file(folder):
     with pytest.raises(RunError, match="params/d/x is missing"):
         verify_files(folder, manifest)
     (folder / "params/d/x").mkdir()
-    with pytest.raises(RunError, match="params/d/x"):
+    with pytest.raises(RunError, match="params/d/x is no file"):
         verify_files(folder, manifest)
+
+
+def test_what_was_not_written_is_no_part_of_it(folder):
+    manifest = manifest_of(folder)
+    (folder / ".nfs0001").write_text("hidden")
+    verify_files(folder, manifest)
+    (folder / "training" / "more").write_text("")
+    verify_files(folder, manifest, "params")
+    with pytest.raises(RunError, match="training/more is no part of it"):
+        verify_files(folder, manifest)
+
+
+def test_links_are_never_followed(folder, tmp_path_factory):
+    manifest = manifest_of(folder)
+    outside = tmp_path_factory.mktemp("outside") / "d"
+    (folder / "params" / "d").rename(outside)
+    (folder / "params" / "d").symlink_to(outside)
+    for item in (None, "params"):
+        with pytest.raises(RunError, match="params/d is no part of it"):
+            verify_files(folder, manifest, item)
+    verify_files(folder, manifest, "training")
+    (folder / "params" / "d").unlink()
+    (folder / "params" / "d").mkdir()
+    (folder / "params" / "d" / "x").symlink_to(outside / "x")
+    with pytest.raises(RunError, match="params/d/x is a link, or lies behind one"):
+        verify_files(folder, manifest)
+    write_manifest(outside, manifest)
+    (folder / NAME).symlink_to(outside / NAME)
+    with pytest.raises(RunError, match="manifest.json is a link"):
+        read_manifest(folder)
 
 
 def test_verifying_one_item_leaves_the_others_unread(folder):

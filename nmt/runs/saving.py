@@ -1,0 +1,118 @@
+"""How a checkpoint comes to exist: arrays, then the manifest, then the name; all in the background.
+
+A checkpoint is made in `.unfinished/STEP`, where Orbax writes the arrays of each item and we the
+manifest; renaming that folder to `STEP` is what makes it exist.
+"""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from nmt.errors import RunError
+from nmt.runs.directory import sync_folder
+from nmt.runs.flat import snapshot
+from nmt.runs.manifest import NAME, Manifest, describe_files, write_manifest
+from nmt.runs.storage import ArrayWriter, one_line
+
+
+class Saver:
+    """Makes one checkpoint after another.
+
+    With several processes all of them call it. Each writes the arrays, or parts of arrays, that it
+    holds; the first does all else while the others wait.
+    """
+
+    def __init__(self, folder: Path, exists: Callable[[Manifest], None]):
+        """Takes the run's checkpoints folder.
+
+        Args:
+          folder: absolute; made when it is needed.
+          exists: called by the first process, in the thread, as soon as a checkpoint exists.
+        """
+        self.folder, self.unfinished = folder, folder / ".unfinished"
+        self._exists = exists
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
+        self._pending: Future | None = None
+        self._writer = ArrayWriter()
+
+    def start(self, manifest: Manifest, items: dict[str, Any]) -> None:
+        """Saves pytrees; returns once their arrays are copied.
+
+        Args:
+          manifest: without items and files, which are found here.
+          items: a pytree by name.
+        Raises:
+          RunError: this checkpoint, or the one before it, cannot be written.
+        """
+        self.wait()
+        arrays = {name: snapshot(tree) for name, tree in items.items()}
+        manifest = replace(manifest, items={name: tuple(of) for name, of in arrays.items()})
+        self._telling(manifest, lambda: self._start(manifest, arrays))
+        self._pending = self._thread.submit(self._telling, manifest, lambda: self._finish(manifest))
+
+    def wait(self) -> None:
+        """Returns when the last checkpoint exists; raises RunError where it does not."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """Waits, and lets the threads go."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
+            self._writer.close()
+
+    def remove(self, name: str) -> None:
+        """Removes a checkpoint, renamed first: it is never seen half removed."""
+        folder, gone = self.folder / name, self.unfinished / f"removed-{name}"
+        if folder.is_dir() and not folder.is_symlink():
+            folder.rename(gone)
+            shutil.rmtree(gone)
+        else:
+            folder.unlink(missing_ok=True)
+
+    def _telling(self, manifest: Manifest, action: Callable[[], None]) -> None:
+        """Tells any failure to write, Orbax's own included, in one line."""
+        try:
+            action()
+        except Exception as error:
+            self._writer.forget()
+            if _is_first():  # what was half-written takes room, which may be what is wanting
+                shutil.rmtree(self.unfinished, ignore_errors=True)
+            raise RunError(
+                f"cannot write checkpoint {manifest.folder} in {self.folder}: {one_line(error)}"
+            ) from error
+
+    def _start(self, manifest: Manifest, arrays: dict[str, Any]) -> None:
+        if _is_first():
+            shutil.rmtree(self.unfinished, ignore_errors=True)
+            self.unfinished.mkdir(parents=True, exist_ok=True)
+        self._writer.start(self.unfinished / manifest.folder, arrays)
+
+    def _finish(self, manifest: Manifest) -> None:
+        """In the thread: waits for the arrays, then makes the checkpoint exist."""
+        self._writer.finish()
+        made, final = self.unfinished / manifest.folder, self.folder / manifest.folder
+        if _is_first():
+            write_manifest(made, replace(manifest, files=describe_files(made)))
+            self.remove(manifest.folder)  # one that is damaged, interrupted, or had no score
+            made.rename(final)
+            sync_folder(self.folder)
+            self._exists(manifest)
+        self._writer.meet()
+        if not (final / NAME).is_file():
+            raise RunError(
+                f"process {jax.process_index()} does not find what the first process has written; "
+                "the run must lie on a file system that all of them share"
+            )
+
+
+def _is_first() -> bool:
+    return jax.process_index() == 0

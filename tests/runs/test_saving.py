@@ -1,0 +1,224 @@
+"""Saving that fails, is killed, or is done by several processes."""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from nmt.devices.mesh import make_mesh
+from nmt.errors import RunError
+from nmt.runs.checkpoints import Checkpoints
+from nmt.runs.manifest import NAME
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    opened = Checkpoints(tmp_path / "run" / "checkpoints", keep_last=2)
+    yield opened
+    opened.close()
+
+
+def tree(value, size=2):
+    return {"params": {"w": np.random.default_rng(value).random(size)}}
+
+
+def save(checkpoints, step, size=2):
+    checkpoints.save(step, tree(step, size))
+    checkpoints.wait()
+
+
+def assert_whole(checkpoints, step):
+    """The last checkpoint is as it was saved."""
+    assert checkpoints.latest() == step
+    weights = checkpoints.load_item(step, "params")["w"]
+    np.testing.assert_array_equal(weights, tree(step, weights.shape)["params"]["w"])
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "nmt.runs.saving.describe_files",
+        "nmt.runs.saving.write_manifest",
+        "nmt.runs.saving.sync_folder",
+        "nmt.runs.manifest.write_atomically",
+        "pathlib.Path.rename",
+    ],
+)
+def test_a_failure_in_the_background_is_told_and_leaves_the_last_whole(
+    checkpoints, monkeypatch, place, capfd
+):
+    save(checkpoints, 1)
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, full)
+        checkpoints.save(2, tree(2))
+        with pytest.raises(RunError, match="cannot write checkpoint 2 in .*: No space left on dev"):
+            checkpoints.wait()
+    if place.endswith("sync_folder"):
+        assert checkpoints.latest() == 2  # it was renamed already
+    else:
+        assert_whole(checkpoints, 1)
+    assert not any((checkpoints.folder / ".unfinished").glob("*"))  # it would fill the disk
+    assert capfd.readouterr() == ("", "")
+    save(checkpoints, 3)
+    assert_whole(checkpoints, 3)
+
+
+def test_a_failure_comes_out_at_the_next_save_and_at_closing(checkpoints, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nmt.runs.saving.describe_files", full)
+    checkpoints.save(1, tree(1))
+    with pytest.raises(RunError, match="cannot write checkpoint 1 "):
+        checkpoints.save(2, tree(2))
+    checkpoints.save(3, tree(3))
+    with pytest.raises(RunError, match="cannot write checkpoint 3 "):
+        checkpoints.close()
+
+
+def test_files_that_cannot_grow_are_one_line_and_leave_the_last_whole(checkpoints, capfd):
+    save(checkpoints, 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    many = {str(i): np.random.default_rng(i).random(20_000) for i in range(20)}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(RunError, match="cannot write checkpoint 2 in .*: File too large$"):
+            checkpoints.save(2, {"params": many})
+            checkpoints.wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert_whole(checkpoints, 1)
+    save(checkpoints, 2, size=100_000)
+    assert_whole(checkpoints, 2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    checkpoints = Checkpoints(tmp_path / "file" / "checkpoints")
+    with pytest.raises(RunError, match="cannot write checkpoint 1 in .*: Not a directory"):
+        checkpoints.save(1, tree(1))
+    checkpoints.close()
+
+
+def environment(**changes):
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **changes}
+
+
+KILLED = """
+import os, signal, sys, threading, time
+import numpy as np
+from nmt.runs.checkpoints import Checkpoints
+checkpoints = Checkpoints(sys.argv[1])
+checkpoints.save(1, {"params": {"w": np.full(1000, 1)}})
+checkpoints.wait()
+threading.Thread(target=lambda: (time.sleep(float(sys.argv[2])),
+                                 os.kill(os.getpid(), signal.SIGKILL))).start()
+for step in range(2, 10_000):
+    checkpoints.save(step, {"params": {"w": np.full(1000, step)}})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.013, 0.2, 0.431])
+def test_killed_while_saving_the_latest_is_whole(tmp_path, seconds):
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(seconds)]
+    done = subprocess.run(command, env=environment(), capture_output=True, timeout=100)
+    assert done.returncode == -9
+    checkpoints = Checkpoints(tmp_path)
+    step = checkpoints.latest()
+    np.testing.assert_array_equal(checkpoints.load_item(step, "params")["w"], np.full(1000, step))
+
+
+SEVERAL = """
+import sys
+import jax, numpy as np
+address, process, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+jax.distributed.initialize(address, num_processes=2, process_id=process)
+from jax.sharding import NamedSharding, PartitionSpec as P
+from nmt.devices.mesh import make_mesh, replicated, to_devices
+from nmt.runs.checkpoints import Checkpoints
+mesh = make_mesh(1)
+assert mesh.size == 4
+w = np.arange(32, dtype=np.float32).reshape(8, 4)
+def tree(scale):
+    return {"params": {"rows": to_devices(NamedSharding(mesh, P("data")), scale * w),
+                       "columns": to_devices(NamedSharding(mesh, P(None, "data")), scale * w),
+                       "whole": to_devices(replicated(mesh), scale * w[0])},
+            "training": {"best": 2.5 * scale, "none": np.zeros((0, 3)), "host": scale * w[1]}}
+checkpoints = Checkpoints(folder, keep_last=2)
+for step in range(1, 6):
+    checkpoints.save(step, tree(step), score=float(step))
+    if step % 2:
+        checkpoints.wait()
+        assert checkpoints.latest() == step, "whole for both processes"
+checkpoints.save(5, tree(0), interrupted=True)  # does nothing
+checkpoints.save(6, tree(6), interrupted=True)
+checkpoints.wait()
+assert (checkpoints.steps(), checkpoints.latest(), checkpoints.best()) == ([4, 5], 6, 5)
+restored = checkpoints.restore(6, tree(0))
+for here, there in zip(jax.tree.leaves(restored), jax.tree.leaves(tree(6)), strict=True):
+    if isinstance(there, jax.Array):
+        assert here.sharding == there.sharding
+        here, there = ([s.data for s in a.addressable_shards] for a in (here, there))
+    np.testing.assert_array_equal(here, there)
+checkpoints.close()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_save_one_checkpoint_that_any_number_of_devices_restores(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", SEVERAL, address, str(process), str(tmp_path)],
+            env=environment(JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="2"),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for process in range(2)
+    ]
+    try:
+        for process in started:
+            _, said = process.communicate(timeout=100)
+            assert process.returncode == 0, said
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+    w = 6 * np.arange(32, dtype=np.float32).reshape(8, 4)
+    checkpoints = Checkpoints(tmp_path)
+    np.testing.assert_array_equal(checkpoints.load_item(6, "params")["columns"], w)
+    for number in (1, 2, 4):
+        mesh = make_mesh(1, jax.devices()[:number])
+        spread = NamedSharding(mesh, P("data"))
+        like = {name: jax.device_put(np.zeros_like(w), spread) for name in ("rows", "columns")}
+        like["whole"] = jax.device_put(np.zeros_like(w[0]), NamedSharding(mesh, P()))
+        restored = checkpoints.restore(6, {"params": like})["params"]
+        for name, value in {"rows": w, "columns": w, "whole": w[0]}.items():
+            np.testing.assert_array_equal(restored[name], value)
+            assert restored[name].sharding == like[name].sharding
+    rest = {"best": 0.0, "none": np.ones((0, 3)), "host": np.zeros(4, np.float32)}
+    assert checkpoints.restore(6, {"training": rest})["training"]["best"] == 15.0
+
+
+def test_what_the_first_process_wrote_must_be_seen_by_all(checkpoints, monkeypatch):
+    monkeypatch.setattr(checkpoints._saver._writer, "meet", lambda: (saved / NAME).unlink())
+    saved = checkpoints.folder / "1"
+    with pytest.raises(RunError, match="process 0 does not find .* a file system that all of them"):
+        save(checkpoints, 1)
