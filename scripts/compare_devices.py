@@ -26,7 +26,7 @@ from nmt.analysis.records import read_records
 TOLERANCE = 1e-3  # relative, of the loss of any step
 MINUTE = 60.0
 SMALL = (
-    "data.embedded.num_train=3000 data.num_shapes=2 data.batch_pieces=1024 vocabulary.size=600 "
+    "data.path=embedded data.embedded.num_train=3000 data.num_shapes=2 data.batch_pieces=1024 vocabulary.size=600 "
     "data.embedded.num_validation=20 validation.every=100000 validation.max_sentences=8 "
     "training.warmup_steps=0 training.schedule=constant training.log_every=1 "
     "training.save_every=25"
@@ -66,7 +66,8 @@ PLACES = (
 
 def start(place: Place, run: Path, overrides: Sequence[str]) -> list[subprocess.Popen]:
     """Starts the processes of one training."""
-    config = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
+    config = run.with_suffix(".yaml")
+    config.write_text("# all of it is overridden\n")
     command = [sys.executable, "-m", "nmt.cli", "train", str(config), "--run", str(run)]
     command += [*SMALL.split(), f"training.model_devices={place.model_devices}", *overrides]
     environment = os.environ | {

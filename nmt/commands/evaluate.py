@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
-from nmt.commands.models import find_step, load_translator
+from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_translator
 from nmt.commands.progress import progress
 from nmt.commands.text_streams import open_output
 from nmt.config.schema import Config, DataConfig
@@ -68,7 +68,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
       split: the test set.
-      step: of the checkpoint, or "average".
+      checkpoint: whose translations they are.
       config: with the overrides of this call.
       hypotheses: translations of split.source.
       scores: of the hypotheses against split.target.
@@ -76,7 +76,7 @@ class Evaluation(NamedTuple):
     """
 
     split: "Split"
-    step: int | str
+    checkpoint: FoundCheckpoint
     config: Config
     hypotheses: list[str]
     scores: "Scores"
@@ -87,7 +87,8 @@ class Evaluation(NamedTuple):
         return {
             **self.scores.to_dict(),
             "split": self.split.name,
-            "checkpoint": self.step,
+            "checkpoint": self.checkpoint.step,
+            "averaged": list(self.checkpoint.averaged),
             "fingerprint": self.split.fingerprint,
             "source_language": self.config.data.source_language,
             "target_language": self.config.data.target_language,
@@ -108,14 +109,14 @@ def run(arguments: Arguments) -> int:
 
     wanted = options.output is not None
     with open_output(options.output) if wanted else contextlib.nullcontext() as output:
-        step = find_step(run_directory, options.checkpoint)
-        translator = load_translator(run_directory, str(step))
+        checkpoint = find_checkpoint(run_directory, options.checkpoint)
+        translator = load_translator(run_directory, str(checkpoint.step))
         if options.alignments and not translator.has_attention:
             raise NmtError("--alignments: the model has no attention, and so no alignment to draw")
         evaluations = []
         for split in splits:
             translations = _translate(translator, split, config, align=bool(options.alignments))
-            evaluation = _score(translations, split, step, config)
+            evaluation = _score(translations, split, checkpoint, config)
             if options.alignments:
                 pictures = _draw(translations, split, run_directory, options.alignments)
                 evaluation = evaluation._replace(pictures=pictures)
@@ -164,7 +165,10 @@ def _translate(
 
 
 def _score(
-    translations: Sequence["Translation"], split: "Split", step: int | str, config: Config
+    translations: Sequence["Translation"],
+    split: "Split",
+    checkpoint: FoundCheckpoint,
+    config: Config,
 ) -> Evaluation:
     """Scores the translations of a test set."""
     from nmt.analysis.scores import score
@@ -176,13 +180,14 @@ def _score(
         target_language=config.data.target_language,
         tokenized=config.data.tokenized,
     )
-    return Evaluation(split, step, config, hypotheses, scores, [])
+    return Evaluation(split, checkpoint, config, hypotheses, scores, [])
 
 
 def _keep(evaluation: Evaluation, run_directory: RunDirectory) -> None:
     """Writes the scores into the run; a run that cannot be written is only warned of.
 
-    The file is SPLIT.STEP.DIGEST.json, with a digest of the text and the search settings.
+    The file is SPLIT.STEP.DIGEST.json, with a digest of the text, the search settings and, of an
+    average, its steps.
     """
     folder = run_directory.evaluations
     split = evaluation.split
@@ -192,9 +197,10 @@ def _keep(evaluation: Evaluation, run_directory: RunDirectory) -> None:
         "references": split.target,
     }
     record = json.dumps(evaluation.to_dict() | texts, ensure_ascii=False, indent=1)
-    settings = json.dumps([split.fingerprint, asdict(evaluation.config.search)])
+    averaged = evaluation.checkpoint.averaged
+    settings = json.dumps([split.fingerprint, asdict(evaluation.config.search), averaged])
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    name = f"{_file_name(split)}.{evaluation.step}.{digest}.json"
+    name = f"{_file_name(split)}.{evaluation.checkpoint.step}.{digest}.json"
     try:
         folder.mkdir(exist_ok=True)
         write_atomically(folder / name, record + "\n")

@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.runs.directory import RunDirectory
@@ -13,8 +13,20 @@ if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
 
 
-def find_step(run: RunDirectory, checkpoint: str) -> int | str:
-    """The step of a checkpoint; "average" for that of `nmt average`, which is of several steps.
+class FoundCheckpoint(NamedTuple):
+    """A checkpoint of a run.
+
+    Attributes:
+      step: its own, or "average" for that of `nmt average`.
+      averaged: the steps that it is the mean of; none for any other.
+    """
+
+    step: int | str
+    averaged: tuple[int, ...]
+
+
+def find_checkpoint(run: RunDirectory, checkpoint: str) -> FoundCheckpoint:
+    """Finds the checkpoint that the user names.
 
     Args:
       run: that has it.
@@ -25,8 +37,9 @@ def find_step(run: RunDirectory, checkpoint: str) -> int | str:
     use_compilation_cache()
     with signals_put_off():
         from nmt.runs.checkpoints import Checkpoints
-    step, _ = Checkpoints(run.checkpoints).resolve(checkpoint)
-    return step
+    checkpoints = Checkpoints(run.checkpoints)
+    step, _ = checkpoints.resolve(checkpoint)
+    return FoundCheckpoint(step, checkpoints.manifest(step).averaged)
 
 
 def load_translator(run: RunDirectory, checkpoint: str) -> "Translator":
@@ -34,7 +47,7 @@ def load_translator(run: RunDirectory, checkpoint: str) -> "Translator":
 
     Args:
       run: with a vocabulary and a checkpoint.
-      checkpoint: as in `find_step`.
+      checkpoint: as in `find_checkpoint`.
     Raises:
       NmtError: one of them is missing or damaged, or the checkpoint is of another model.
     """

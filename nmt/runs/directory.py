@@ -3,7 +3,7 @@
 config.yaml        the whole config, defaults included
 environment.json   versions, device, git commit, fingerprints of the corpus
 vocabulary/        the trained vocabularies
-data/              the encoded corpus
+data/              the cleaned text, the same encoded, and cleaning.json
 checkpoints/STEP/  see checkpoints.py; checkpoints/average/ is the mean of several, see averaging.py
 metrics.jsonl      what was measured, a line for each measurement; tensorboard/ holds the same
 translations/      STEP.txt, the validation split as the model translated it at that step
@@ -74,6 +74,8 @@ class RunDirectory:
             nothing can be written.
         """
         run = cls(path)
+        if any("\ud800" <= character <= "\udfff" for character in str(path)):
+            raise RunError(f"a run directory's name must be UTF-8; got {str(path)!r}")
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             others = [name for name in os.listdir(run.path) if not name.startswith(".")]
@@ -104,9 +106,9 @@ class RunDirectory:
         raise RunError(f"{path} is no run: it has no config.yaml")
 
     def discard(self) -> None:
-        """Empties the directory of a run that never began, so that a corrected start may use it.
+        """Removes the directory of a run that never began, so that a corrected start may use it.
 
-        Hidden files stay: `create` puts up with them, so they may be the user's.
+        Hidden files stay, and it with them: `create` puts up with them, they may be the user's.
         """
         for entry in self.path.iterdir():
             if entry.name.startswith(".") and entry != self._lock_file:
@@ -115,6 +117,8 @@ class RunDirectory:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def check_links(self) -> None:
         """Sees to it that what is read and written as the run's own lies in the run.

@@ -18,7 +18,8 @@ class Events:
 
         Args:
           folder: of all event files of the run.
-          first_step: what older files say of later steps is void; TensorBoard leaves it out.
+          first_step: what older files say of it and of later steps is void; TensorBoard leaves
+            it out.
         Raises:
           OSError: it cannot be written.
         """
@@ -29,7 +30,7 @@ class Events:
         unique = f".{time.time_ns()}"  # the name has seconds alone, and would be written over
         self._writer = EventsWriter(str(folder / "events"), unique)
         start = SessionLog(status=SessionLog.START)
-        self._write(first_step + 1, session_log=start)
+        self._write(first_step, session_log=start)
         self._writer.flush()
 
     def add(self, step: int, values: Mapping[str, float]) -> None:

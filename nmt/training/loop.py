@@ -111,7 +111,11 @@ def _train(
         check=signals.check_alone,
     )
     validator = Validator(config, trainer.graph, prepared, mesh)
-    reporter = Reporter(run, first_step, training.num_steps) if is_first() else Silence()
+    reporter = (
+        Reporter(run, first_step, training.num_steps, validated=progress.validated)
+        if is_first()
+        else Silence()
+    )
     indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
     rows = by_rows(mesh)
     batches = prefetch(

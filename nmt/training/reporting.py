@@ -27,22 +27,32 @@ logger = logging.getLogger(__name__)
 class Reporter:
     """Writes the metrics of a run, from a step on."""
 
-    def __init__(self, run: RunDirectory, first_step: int, num_steps: int):
+    def __init__(self, run: RunDirectory, first_step: int, num_steps: int, *, validated: int):
         """Forgets what was measured after `first_step`, because it will be measured again.
 
         Args:
           run: whose metrics.jsonl and tensorboard/ are written.
           first_step: steps done.
           num_steps: where the progress bar ends.
+          validated: the last validation that counts; one of `first_step` may not, as where a
+            kill came between it and its checkpoint.
         """
         from tqdm import tqdm
 
         self._run = run
         records = read_records(run.metrics_file) if run.metrics_file.exists() else []
-        records = [record for record in records if record["step"] <= first_step]
+        records = [
+            record
+            for record in records
+            if record["step"] <= (validated if "validation_loss" in record else first_step)
+        ]
         write_atomically(run.metrics_file, "".join(json.dumps(r) + "\n" for r in records))
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._events = Events(run.tensorboard, first_step)
+        for record in records:
+            if record["step"] == first_step:  # void with the rest, and yet it counts
+                values = {name: value for name, value in record.items() if name != "step"}
+                self._events.add(first_step, values)
         self._bar = tqdm(
             initial=first_step,
             total=num_steps,

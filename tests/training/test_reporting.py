@@ -15,12 +15,12 @@ from nmt.training.reporting import Reporter, logging_to, seconds_trained
 
 def test_resuming_forgets_what_will_be_measured_again(tmp_path):
     run = RunDirectory(tmp_path)
-    reporter = Reporter(run, 0, 10)
+    reporter = Reporter(run, 0, 10, validated=0)
     for step in (1, 2, 3):
         reporter.record(step, loss=step / 2, seconds=10.0 * step)
         reporter.advance()
     reporter.close()
-    reporter = Reporter(run, 2, 10)
+    reporter = Reporter(run, 2, 10, validated=0)
     assert [r["step"] for r in read_records(run.metrics_file)] == [1, 2]
     reporter.record(3, loss=7.0, seconds=25.0)
     reporter.close()
@@ -57,7 +57,7 @@ def tf_records(content):
 def test_tensorboard_has_at_any_moment_what_the_metrics_file_has(tmp_path):
     run, expected = RunDirectory(tmp_path), {}
     for first_step in (0, 2):
-        reporter = Reporter(run, first_step, 10)
+        reporter = Reporter(run, first_step, 10, validated=0)
         for step in range(first_step + 1, first_step + 4):
             value = 8 * first_step + step
             reporter.record(step, loss=value / 2, seconds=step)
@@ -66,8 +66,25 @@ def test_tensorboard_has_at_any_moment_what_the_metrics_file_has(tmp_path):
         reporter.close()
 
 
+@pytest.mark.parametrize("validated", [0, 4])
+def test_a_validation_counts_where_its_checkpoint_was_saved(tmp_path, validated):
+    """A kill may come between the record of a validation and the checkpoint with its score."""
+    run = RunDirectory(tmp_path)
+    reporter = Reporter(run, 0, 10, validated=0)
+    reporter.record(4, loss=2.0, seconds=1.0)
+    reporter.record(4, validation_loss=3.0, seconds=2.0)
+    reporter.close()
+    Reporter(run, 4, 10, validated=validated).close()
+    counts = [True, validated == 4]
+    kept = [{"step": 4, "loss": 2.0, "seconds": 1.0}]
+    kept += [{"step": 4, "validation_loss": 3.0, "seconds": 2.0}] * (validated == 4)
+    assert read_records(run.metrics_file) == kept
+    shown = scalars(run.tensorboard)
+    assert [(4, name) in shown for name in ("loss", "validation_loss")] == counts
+
+
 def test_a_full_disk_is_told(tmp_path):
-    reporter = Reporter(RunDirectory(tmp_path), 0, 10)
+    reporter = Reporter(RunDirectory(tmp_path), 0, 10, validated=0)
     reporter._file.close()
     reporter._file = open("/dev/full", "w")  # noqa: SIM115 (the reporter closes it)
     with pytest.raises(RunError, match=f"cannot write metrics into {tmp_path}: No space left"):
