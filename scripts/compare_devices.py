@@ -23,11 +23,12 @@ from typing import NamedTuple
 
 from nmt.analysis.records import read_records
 
-TOLERANCE = 1e-3  # relative, of the loss of any step
+TOLERANCE = 1e-4  # relative, of the loss of any step
 MINUTE = 60.0
 SMALL = (
-    "data.path=embedded data.embedded.num_train=3000 data.num_shapes=2 data.batch_pieces=1024 vocabulary.size=600 "
-    "data.embedded.num_validation=20 validation.every=100000 validation.max_sentences=8 "
+    "data.path=embedded data.embedded.num_train=3000 data.embedded.num_validation=20 "
+    "data.num_shapes=2 data.batch_pieces=1024 vocabulary.size=600 "
+    "validation.every=100000 validation.max_sentences=8 "
     "training.warmup_steps=0 training.schedule=constant training.log_every=1 "
     "training.save_every=25"
 )
