@@ -26,7 +26,7 @@ from nmt.analysis.records import read_records
 TOLERANCE = 1e-4  # relative, of the loss of any step
 MINUTE = 60.0
 SMALL = (
-    "data.path=embedded data.embedded.num_train=3000 data.embedded.num_validation=20 "
+    "data.embedded.num_train=3000 data.embedded.num_validation=20 "
     "data.num_shapes=2 data.batch_pieces=1024 vocabulary.size=600 "
     "validation.every=100000 validation.max_sentences=8 "
     "training.warmup_steps=0 training.schedule=constant training.log_every=1 "
@@ -68,7 +68,7 @@ PLACES = (
 def start(place: Place, run: Path, overrides: Sequence[str]) -> list[subprocess.Popen]:
     """Starts the processes of one training."""
     config = run.with_suffix(".yaml")
-    config.write_text("# all of it is overridden\n")
+    config.write_text("data: {path: embedded}\n")
     command = [sys.executable, "-m", "nmt.cli", "train", str(config), "--run", str(run)]
     command += [*SMALL.split(), f"training.model_devices={place.model_devices}", *overrides]
     environment = os.environ | {
