@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib import import_module, metadata
 
-from nmt.errors import NmtError, nearest
+from nmt.errors import NmtError, is_out_of_memory, nearest
 
 COMMANDS = {
     "train": "train a model, from a config to a run directory",
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _end(f"cannot read or write: {error.strerror or error}", MISTAKE)
         return _end(f"{error.filename}: {error.strerror}", MISTAKE)
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        if not is_out_of_memory(error):
             raise
         return _end(OUT_OF_MEMORY, MISTAKE)
 

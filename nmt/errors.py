@@ -22,6 +22,11 @@ class RunError(NmtError):
     """A run directory that is missing, damaged, or belongs to another config."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the host or a device had no memory left."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
 def nearest(name: str, legal: Iterable[str]) -> str:
     """Says which legal name is nearest, and all of them if few: the end of an error message.
 

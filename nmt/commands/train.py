@@ -51,9 +51,10 @@ def run(arguments: Arguments) -> int:
     use_compilation_cache()
     if config.training.deterministic:
         use_deterministic_programs()
-    start_processes(flags)
     with signals_put_off():
         from nmt.training.loop import Interrupted, train
+
+    start_processes(flags)  # the last thing that is not within `ending_together`
 
     speaks = is_first()  # of several processes, one
     try:

@@ -14,6 +14,7 @@ first process, jax aborts all others on the spot, before they can say why.
                              ["begin", port]           all are there; the port of jax's service
                              ["word", ...], ["all here"]
                              ["lost", id], ["stopped", id, reason], ["silent", id, seconds]
+                             ["heard", id]             it is silent no more
 """
 
 import contextlib
@@ -42,6 +43,7 @@ class Coordinator:
         self.start_seconds = start_seconds
         self.members: dict[int, Wire] = {}
         self.heard: dict[int, float] = {}  # when each was last heard of; not those that say no more
+        self.silent: set[int] = set()  # of whom it was said
         self.here: set[int] = set()
         self.ended: set[int] = set()  # with a word of their own
         self._selector = selectors.DefaultSelector()
@@ -63,6 +65,7 @@ class Coordinator:
         self._selector.unregister(self.listener)
         self.listener.close()  # free for the next start
         self._tell("begin", service.port)
+        self.heard = dict.fromkeys(self.members, time.monotonic())  # none spoke while it waited
         while not self._is_over():
             self._turn()
             self._tell_silent()
@@ -95,9 +98,9 @@ class Coordinator:
             if message is None:
                 return
             kind, member, count = message
-            if kind != "enter":
+            if kind != "enter" or type(member) is not int:
                 raise ValueError
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # a stranger, perhaps
             self._drop(wire)
             return
         reason = None
@@ -127,6 +130,9 @@ class Coordinator:
 
     def _act(self, member: int, kind: str, *values) -> None:
         self.heard[member] = time.monotonic()
+        if member in self.silent:
+            self.silent.discard(member)
+            self._tell("heard", member, but=member)
         if kind == "word":
             self._tell(kind, *values, but=member)
         elif kind == "here":
@@ -168,6 +174,7 @@ class Coordinator:
         for member, heard in list(self.heard.items()):
             if now - heard > SPEECHLESS_SECONDS:
                 self.heard[member] = now
+                self.silent.add(member)
                 self._tell("silent", member, SPEECHLESS_SECONDS, but=member)
 
     def _refuse_all(self) -> None:

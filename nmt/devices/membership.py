@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 from nmt.devices.clusters import Place
@@ -36,6 +37,7 @@ class Member:
       silent: a process that gives no sign of life, or None.
       agreed: whether all have agreed to stop at the same step.
       ending: whether it ends by itself, so that the end of the connection tells nothing.
+      status: with which it ends then.
     """
 
     def __init__(self, place: Place, wire: Wire):
@@ -43,7 +45,7 @@ class Member:
         self.place = place
         self.silent: int | None = None
         self.agreed = False
-        self.ending = False
+        self.ending, self.status = False, LOST
         self._wire = wire
         self._words: queue.SimpleQueue[list] = queue.SimpleQueue()  # of the first, in order
         self._num_words = 0
@@ -93,6 +95,8 @@ class Member:
             elif kind == "all here":
                 self._all_here.put(None)
             elif kind == "lost":
+                if self.ending:  # the others follow this one, which is still at it
+                    os._exit(self.status)
                 self.end_with_lost(values[0])
             elif kind == "stopped":
                 index, reason = values
@@ -103,6 +107,8 @@ class Member:
                 _write_line(
                     f"{self.name(self.silent)} has given no sign of life in {seconds} seconds"
                 )
+            elif kind == "heard" and self.silent == values[0]:
+                self.silent = None
 
     # ---- the end
 
@@ -115,9 +121,9 @@ class Member:
         _write_line(message)
         os._exit(LOST)
 
-    def tell_stopped(self, reason: str) -> None:
-        """Tells the others that this process ends with an error."""
-        self.ending = True
+    def tell_stopped(self, reason: str, status: int) -> None:
+        """Tells the others that this process ends with an error, and with which exit status."""
+        self.ending, self.status = True, status
         with contextlib.suppress(OSError):
             self._wire.send("stopped", reason)
 
@@ -167,13 +173,16 @@ def _start_coordinator(place: Place, seconds: float) -> None:
             f"process 0 cannot listen at port {place.port}: {os.strerror(error.errno)}"
         ) from error
     arguments = [str(listener.fileno()), str(place.count), str(seconds)]
+    here = str(Path(__file__).parents[2])  # where the package lies, installed or not
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
     with listener:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "nmt.devices.coordinator", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[listener.fileno()],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": path},
+            process_group=0,  # Ctrl-C on the terminal is for the others
         )
     _children.append(child)
 
@@ -202,6 +211,8 @@ def _enter(place: Place, seconds: float) -> tuple[Wire, int]:
             reason = str(error)
         except OSError as error:
             reason = error.strerror or str(error)
+        if place.index == 0 and (status := _children[-1].poll()) is not None:
+            raise RunError(f"the coordinator of process 0 ended with status {status}")
         waited = time.monotonic() - start
         if waited > seconds:
             raise RunError(

@@ -10,7 +10,8 @@ A mesh may span several processes. Each then runs the same program on the same h
 gives its own devices their part of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import jax
@@ -112,9 +113,15 @@ def on_all(mesh: Mesh, tree: Any) -> Any:
         return jax.device_put(tree, whole)
     shared = [_is_shared(leaf) for leaf in jax.tree.leaves(tree)]
     if all(shared):
-        return jax.jit(lambda tree: tree, out_shardings=whole)(tree)
+        return _gathering(whole)(tree)
     assert not any(shared), "all of the mesh, or all of this process"
     return to_devices(whole, tree)
+
+
+@cache
+def _gathering(whole: NamedSharding) -> Callable[[Any], Any]:
+    """One function for each mesh, so that each form of tree is compiled once."""
+    return jax.jit(lambda tree: tree, out_shardings=whole)
 
 
 def _is_shared(leaf: Any) -> bool:

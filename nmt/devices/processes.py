@@ -26,7 +26,7 @@ from typing import TypeVar
 from nmt.devices.clusters import ProcessFlags, find_place
 from nmt.devices.coordinator import HEARTBEAT_SECONDS, SHUTDOWN_SECONDS
 from nmt.devices.membership import Member, join
-from nmt.errors import NmtError, RunError
+from nmt.errors import NmtError, RunError, is_out_of_memory
 
 __all__ = [
     "Agreement",
@@ -145,7 +145,7 @@ def _stop(member: Member, error: BaseException) -> None:
         time.sleep(LOSS_SECONDS)  # rarely over: `listen` hears of the loss before
         if member.silent is not None:
             member.end_with_lost(member.silent)
-    member.tell_stopped(_reason(error))
+    member.tell_stopped(_reason(error), _status(error))
     atexit.register(_exit, _status(error))  # the last to be registered is the first to be called
 
 
@@ -177,7 +177,7 @@ def _reason(error: BaseException) -> str:
 
 def _status(error: BaseException) -> int:
     """With which the command line answers this error."""
-    if isinstance(error, NmtError | OSError):
+    if isinstance(error, NmtError | OSError) or is_out_of_memory(error):
         return 2
     if isinstance(error, KeyboardInterrupt) or _is_of_signal(error):
         return 128 + getattr(error, "signal_number", signal.SIGINT)

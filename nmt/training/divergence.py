@@ -19,18 +19,19 @@ ADVICE = (
 )
 
 
-def check_finite(counters: Counters, batches: Batches, accumulation: int) -> None:
+def check_finite(counters: Counters, batches: Batches, accumulation: int, *, since: int) -> None:
     """Tells of updates that were not finite and left out, and of the batch of the last one.
 
     Args:
       counters: of the state, on the host.
       batches: of training; the pure function of the index that names the batch again.
       accumulation: batches to a step.
+      since: the first step, from 0, of those that are logged now.
     Raises:
       RunError: there were too many in a row.
     """
-    if counters.skipped_in_a_row:
-        step = int(counters.last_skipped)
+    step = int(counters.last_skipped)
+    if step >= since:
         indices = range(step * accumulation, (step + 1) * accumulation)
         logger.warning(
             "%d updates were not finite and left out, the last at step %d: %s",

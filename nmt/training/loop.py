@@ -2,55 +2,36 @@
 
 import contextlib
 import logging
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from nmt.config.schema import Config, TrainingConfig
-from nmt.data.batching import prefetch
+from nmt.data.batching import Batch, prefetch
 from nmt.devices.mesh import by_rows, check_rows, describe, make_mesh, to_devices
 from nmt.devices.processes import from_first, is_first
-from nmt.models.build import build_model, count_parameters, split_model
-from nmt.models.partition import spread
-from nmt.runs.checkpoints import MOVING_AVERAGE, PARAMS, Checkpoints
+from nmt.models.build import count_parameters
+from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training.clock import Clock, TimeLimit, duration
 from nmt.training.compilation import CompiledSteps
 from nmt.training.divergence import check_finite, count_worse
+from nmt.training.log import Log
 from nmt.training.opening import opened
 from nmt.training.preparation import Prepared
-from nmt.training.reporting import Log, Reporter, Silence, seconds_trained
+from nmt.training.reporting import Reporter, Silence, seconds_trained
+from nmt.training.resuming import Progress, initial, items_of, resumed
 from nmt.training.signals import Interrupted, Signals, remembered_signals
-from nmt.training.step import Trainer, TrainState, with_lr_scale, with_zero_sums
+from nmt.training.step import TrainState, with_lr_scale, with_zero_sums
 from nmt.training.validation import Validation, Validator
 
 __all__ = ["Interrupted", "train"]
 
 logger = logging.getLogger(__name__)
-NO_CHECKPOINT = -1
-
-
-class Progress(NamedTuple):
-    """What the loop itself remembers; saved with every checkpoint.
-
-    Attributes:
-      validated: the step of the last validation; one that was broken off will be done again.
-      best_score: of the validations so far.
-      stale: validations since the best one, which early stopping counts.
-      plateau: validations since the best one or the last cut of the learning rate.
-      worse: logs in a row with a loss far worse than a guess's, which are a divergence.
-    """
-
-    validated: int = 0
-    best_score: float = -math.inf
-    stale: int = 0
-    plateau: int = 0
-    worse: int = 0
 
 
 def train(config: Config, path: Path, *, devices: Sequence[jax.Device] | None = None) -> None:
@@ -80,6 +61,23 @@ def train(config: Config, path: Path, *, devices: Sequence[jax.Device] | None = 
         _train(config, run, prepared, checkpoints, mesh, signals)
 
 
+class Equipment(NamedTuple):
+    """What the loop works with, all of it made before the first step."""
+
+    config: Config
+    run: RunDirectory
+    prepared: Prepared
+    checkpoints: Checkpoints
+    signals: Signals
+    clock: Clock
+    time_limit: TimeLimit
+    compiled: CompiledSteps
+    validator: Validator
+    reporter: Reporter | Silence
+    batches: Iterator[Batch]
+    log: Log
+
+
 def _train(
     config: Config,
     run: RunDirectory,
@@ -88,16 +86,13 @@ def _train(
     mesh: Mesh,
     signals: Signals,
 ) -> None:
+    """Makes the equipment, where there is something left to do, and closes it."""
     training = config.training
     clock = Clock(seconds_trained(run.metrics_file))
-    trainer, state = _initial(config, prepared, mesh)
-    state, progress, first_step = _resumed(config, checkpoints, state)
+    trainer, state = initial(config, prepared, mesh)
+    state, progress, step = resumed(checkpoints, state)
     time_limit = TimeLimit(training.max_minutes, clock)
-    if _finished(training, progress):
-        logger.info("run %s is finished: %d steps", run.path, first_step)
-        return
-    if progress.validated == first_step and time_limit.over_before(first_step):
-        logger.info("run %s has used up training.max_minutes: %d steps", run.path, first_step)
+    if _is_over(training, run, progress, step, time_limit):
         return
     signals.check_alone()
     logger.info("%s parameters on %s", f"{count_parameters(state.params):,}", describe(mesh))
@@ -111,116 +106,134 @@ def _train(
         check=signals.check_alone,
     )
     validator = Validator(config, trainer.graph, prepared, mesh)
-    reporter = (
-        Reporter(run, first_step, training.num_steps, validated=progress.validated)
-        if is_first()
-        else Silence()
-    )
-    indices = range(first_step * training.accumulation, training.num_steps * training.accumulation)
-    rows = by_rows(mesh)
-    batches = prefetch(
-        lambda index: to_devices(rows, prepared.batches.batch(index)),
-        indices,
-        depth=2 * training.accumulation,
-    )
-    log = Log(training, trainer, prepared.batches, reporter, clock, state)
+    with (
+        contextlib.closing(_reporter(config, run, step, progress)) as reporter,
+        contextlib.closing(_batches(config, prepared, mesh, step)) as batches,
+    ):
+        log = Log(training, trainer, prepared.batches, reporter, clock, state)
+        equipment = Equipment(
+            config=config,
+            run=run,
+            prepared=prepared,
+            checkpoints=checkpoints,
+            signals=signals,
+            clock=clock,
+            time_limit=time_limit,
+            compiled=compiled,
+            validator=validator,
+            reporter=reporter,
+            batches=batches,
+            log=log,
+        )
+        step, progress = _loop(equipment, state, progress, step)
+    checkpoints.wait()
+    _say_end(training, progress, step, clock)
 
-    # A checkpoint of an interruption serves resuming only: a regular one of its step is still due.
-    last_saved = first_step if first_step in checkpoints.steps() else max(first_step - 1, 0)
-    step = first_step
+
+def _loop(
+    equipment: Equipment, state: TrainState, progress: Progress, step: int
+) -> tuple[int, Progress]:
+    """Trains from a step on; returns the step where it ends, and what is remembered then."""
+    config, signals, checkpoints = equipment.config, equipment.signals, equipment.checkpoints
+    training, log = config.training, equipment.log
+    last_saved = _last_saved(checkpoints, step)
     try:
         while True:
             signals.check_on_all()
-            out_of_time = time_limit.over(step)
-            last = step == training.num_steps or out_of_time
+            last = step == training.num_steps or equipment.time_limit.over(step)
             if (step % config.validation.every == 0 or last) and progress.validated < step:
-                jax.block_until_ready(state.params)
-                clock.pause()
-                logger.info("step %d: validating", step)
-                weights = state.params if state.average is None else state.average
-                translations = run.translations / f"{step}.txt"
-                validation = validator.validate(weights, translations, signals.check_on_all)
-                clock.resume()
+                validation = _validate(equipment, state, step)
                 better = validation.score > progress.best_score
                 log.write_validation(step, validation, better=better)
                 progress, state = _judged(training, progress, state, validation, step)
-                checkpoints.save(step, _items(state, progress), score=validation.score)
+                checkpoints.save(step, items_of(state, progress), score=validation.score)
             elif step % training.save_every == 0 and step > last_saved:
-                checkpoints.save(step, _items(state, progress))
+                checkpoints.save(step, items_of(state, progress))
             if last or _finished(training, progress):
-                break
+                return step, progress
 
-            now = [next(batches) for _ in range(training.accumulation)]
-            state, metrics = compiled.step(state, now)
+            batches = [next(equipment.batches) for _ in range(training.accumulation)]
+            state, metrics = equipment.compiled.step(state, batches)
             step += 1
-            reporter.advance()
+            equipment.reporter.advance()
             if step % training.log_every == 0 or step == training.num_steps:
                 counters, nll = log.write(step, state, metrics)
-                check_finite(counters, prepared.batches, training.accumulation)
-                size = len(prepared.vocabularies.target)
+                since = (step - 1) // training.log_every * training.log_every
+                planned, size = equipment.prepared.batches, len(equipment.prepared.vocabularies[1])
+                check_finite(counters, planned, training.accumulation, since=since)
                 progress = progress._replace(worse=count_worse(nll, size, progress.worse))
                 state = with_zero_sums(state)
     except Interrupted as interrupted:
-        checkpoints.save(step, _items(state, progress), interrupted=True)
+        checkpoints.save(step, items_of(state, progress), interrupted=True)
         checkpoints.wait()
         logger.info("%s at step %d; the same command goes on from here", interrupted, step)
         raise
-    finally:
-        batches.close()
-        reporter.close()
-    checkpoints.wait()
-    if out_of_time:
-        logger.info("training.max_minutes is over")
+
+
+def _validate(equipment: Equipment, state: TrainState, step: int) -> Validation:
+    """Measures the weights, or their moving average where there is one."""
+    jax.block_until_ready(state.params)
+    equipment.clock.pause()
+    logger.info("step %d: validating", step)
+    weights = state.params if state.average is None else state.average
+    translations = equipment.run.translations / f"{step}.txt"
+    check = equipment.signals.check_on_all
+    validation = equipment.validator.validate(weights, translations, check)
+    equipment.clock.resume()
+    return validation
+
+
+def _reporter(
+    config: Config, run: RunDirectory, step: int, progress: Progress
+) -> Reporter | Silence:
+    """The first process speaks for all."""
+    if not is_first():
+        return Silence()
+    return Reporter(run, step, config.training.num_steps, validated=progress.validated)
+
+
+def _batches(config: Config, prepared: Prepared, mesh: Mesh, step: int) -> Iterator[Batch]:
+    """The batches from a step on, made and dealt out to the devices ahead of their time."""
+    accumulation, rows = config.training.accumulation, by_rows(mesh)
+    return prefetch(
+        lambda index: to_devices(rows, prepared.batches.batch(index)),
+        range(step * accumulation, config.training.num_steps * accumulation),
+        depth=2 * accumulation,
+    )
+
+
+def _last_saved(checkpoints: Checkpoints, step: int) -> int:
+    """The last step whose regular checkpoint is not due any more.
+
+    A checkpoint of an interruption serves resuming only: a regular one of its step is still due.
+    """
+    is_regular = from_first(int(is_first() and step in checkpoints.steps()))
+    return step if is_regular else max(step - 1, 0)
+
+
+def _is_over(
+    training: TrainingConfig,
+    run: RunDirectory,
+    progress: Progress,
+    step: int,
+    time_limit: TimeLimit,
+) -> bool:
+    """Whether nothing is left to do when the run is taken up, and says so."""
+    if _finished(training, progress):
+        logger.info("run %s is finished: %d steps", run.path, step)
+        return True
+    if progress.validated == step and time_limit.over_before(step):
+        logger.info("run %s has used up training.max_minutes: %d steps", run.path, step)
+        return True
+    return False
+
+
+def _say_end(training: TrainingConfig, progress: Progress, step: int, clock: Clock) -> None:
     if training.patience is not None and progress.stale >= training.patience:
         logger.info("no better score in %d validations: stopped early", progress.stale)
+    elif step < training.num_steps:
+        logger.info("training.max_minutes is over")
     logger.info("finished %d steps in %s", step, duration(clock.seconds))
-
-
-def _initial(config: Config, prepared: Prepared, mesh: Mesh) -> tuple[Trainer, TrainState]:
-    """The state before the first step, spread over the mesh."""
-    training = config.training
-    model = build_model(
-        config.model,
-        source_size=len(prepared.vocabularies.source),
-        target_size=len(prepared.vocabularies.target),
-        precision=training.precision,
-        seed=training.seed,
-    )
-    graph, params = split_model(model)
-    trainer = Trainer.from_config(graph, training)
-    return trainer, spread(trainer.initial_state(params), mesh)
-
-
-def _items(state: TrainState, progress: Progress) -> dict[str, Any]:
-    """What a checkpoint holds: the weights, their average, and the rest of training."""
-    rest = {
-        "opt_state": state.opt_state,
-        "counters": state.counters,
-        "sums": state.sums,
-        "lr_scale": state.lr_scale,
-        "progress": progress,
-    }
-    average = {} if state.average is None else {MOVING_AVERAGE: state.average}
-    return {PARAMS: state.params, **average, "training": rest}
-
-
-def _resumed(
-    config: Config, checkpoints: Checkpoints, state: TrainState
-) -> tuple[TrainState, Progress, int]:
-    """The state of the last whole checkpoint, or the initial one, on its devices."""
-    step = from_first(_latest(checkpoints) if is_first() else 0)
-    if step == NO_CHECKPOINT:
-        return state, Progress(), 0
-    items = checkpoints.restore(step, like=_items(state, Progress()))
-    rest = items["training"]
-    logger.info("resuming at step %d", step)
-    progress = rest.pop("progress")
-    return TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest), progress, step
-
-
-def _latest(checkpoints: Checkpoints) -> int:
-    step = checkpoints.latest()
-    return NO_CHECKPOINT if step is None else step
 
 
 def _finished(training: TrainingConfig, progress: Progress) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from nmt.config.reader import differing_keys
 from nmt.config.schema import Config
 from nmt.devices.processes import first_alone, is_first
-from nmt.errors import ConfigError, DataError
+from nmt.errors import ConfigError, DataError, RunError
 from nmt.runs.directory import RunDirectory
 from nmt.training.preparation import Prepared, prepare
 from nmt.training.reporting import logging_to
@@ -33,6 +34,8 @@ def opened(
     run = RunDirectory(path)
     with contextlib.ExitStack() as held:
         is_new = first_alone(partial(_take, run, config, held))
+        if not is_first():
+            _check_as_first(run, config)
         try:
             held.enter_context(logging_to(run.log_file) if is_first() else _only_warnings())
             prepared = first_alone(partial(prepare, config, run, check))
@@ -53,6 +56,16 @@ def _take(run: RunDirectory, config: Config, held: contextlib.ExitStack) -> bool
     held.enter_context(run.locked())
     run.check_same_config(config)
     return is_new
+
+
+def _check_as_first(run: RunDirectory, config: Config) -> None:
+    """Makes sure that all processes train the same; the first one's config is the run's."""
+    differing = [key for key, _, _ in differing_keys(run.read_config(), config)]
+    if differing:
+        raise RunError(
+            f"the first process has another {', '.join(differing)}; "
+            "give all of them the same command"
+        )
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ There are three stages. Each is in its place whole or not at all, and says what 
     vocabulary/      the trained vocabularies     the cleaned text and the config's vocabulary
     data/train/      the text in pieces           the cleaned text and the vocabularies
 
-So a start after a kill makes what is missing, and one that finds everything writes nothing. No
-stage holds the training text in memory.
+So a start after a kill makes what is missing, and one that finds everything writes nothing. Of
+several processes the first alone writes. No stage holds the training text in memory.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ from nmt.data.encoding import (
 )
 from nmt.data.progress import Check, no_check
 from nmt.data.sampling import SubwordSampler
+from nmt.data.stages import not_prepared, settle, stage
 from nmt.data.vocabulary import (
     Vocabularies,
     has_vocabularies,
@@ -63,8 +64,9 @@ class Prepared:
 def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepared:
     """Finds in the run, or makes there, all that is derived from the corpus.
 
-    The result is the same each time. Where everything is there nothing is written, but by the
-    first process: it says in environment.json what the run goes on with.
+    The result is the same each time. Where everything is there nothing is written, but for
+    environment.json, which says what the run goes on with. Processes other than the first one
+    never write: what they do not find is an error.
 
     Args:
       config: the whole config.
@@ -73,14 +75,20 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
         and the next one goes on with the stage that was not finished.
     Raises:
       DataError: the corpus cannot be read.
-      RunError: the corpus is not the one that the run began with, or the run cannot be written.
+      RunError: the corpus is not the one that the run began with, or the run cannot be written;
+        or this is not the first process, and something is not there.
     """
-    corpus = load_corpus(config.data, run.data, accept=run.check_same_corpus, check=check)
+    if is_first():
+        for folder in (run.data / "cleaned", run.vocabulary, run.data / "train"):
+            settle(folder)
+    corpus = load_corpus(
+        config.data, run.data, may_write=is_first(), accept=run.check_same_corpus, check=check
+    )
     run.check_same_corpus(corpus.fingerprints)
     if is_first():
         run.write_environment(corpus.fingerprints)
-    report = json.dumps(corpus.report, indent=2, ensure_ascii=False)
-    _write_if_other(run.data / "cleaning.json", report + "\n")
+        report = json.dumps(corpus.report, indent=2, ensure_ascii=False)
+        _write_if_other(run.data / "cleaning.json", report + "\n")
     vocabularies = _vocabularies(config, run, corpus, check)
     pairs = _encoded(run, corpus, vocabularies, check)
     validation = encode_pairs(corpus.validation.source, corpus.validation.target, vocabularies)
@@ -103,11 +111,13 @@ def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus, check: Chec
     made_from = f"{corpus.cleaned_fingerprint} {_digest(config)}\n"
     if has_vocabularies(run.vocabulary) and _read(note) in (None, made_from):
         return load_vocabularies(run.vocabulary)
+    if not is_first():
+        raise not_prepared(run.vocabulary)
     train = corpus.train
-    vocabularies = train_vocabularies(
-        train.source, train.target, config.vocabulary, run.vocabulary, check
-    )
-    write_atomically(note, made_from)
+    with stage(run.vocabulary) as beside:
+        train_vocabularies(train.source, train.target, config.vocabulary, beside, check)
+        (beside / note.name).write_text(made_from, encoding="utf-8")
+    vocabularies = load_vocabularies(run.vocabulary)
     sizes = [len(side) for side in dict.fromkeys(vocabularies)]
     logger.info("vocabulary: %s pieces", " and ".join(map(str, sizes)))
     return vocabularies
@@ -123,7 +133,9 @@ def _encoded(
         try:
             return EncodedPairs.load(folder)
         except DataError as error:
-            logger.warning("%s: the text is encoded again", error)
+            logger.warning("%s: the text must be encoded again", error)
+    if not is_first():
+        raise not_prepared(folder)
     write_encoded(folder, corpus.train, vocabularies, fingerprint, check)
     return EncodedPairs.load(folder)
 

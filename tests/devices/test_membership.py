@@ -125,6 +125,33 @@ def test_silence_is_told_and_remembered(member_and_coordinator, told):
     assert member.silent == 1
 
 
+def test_a_sign_of_life_ends_the_silence(member_and_coordinator, told):
+    member, coordinator = member_and_coordinator
+    coordinator.send("silent", 1, 25)
+    coordinator.send("heard", 2)
+    coordinator.send("heard", 1)
+    coordinator.send("lost", 3)
+    with pytest.raises(Ended):
+        member.listen()
+    assert member.silent is None
+
+
+def test_one_that_ends_by_itself_keeps_its_status(member_and_coordinator, monkeypatch):
+    member, coordinator = member_and_coordinator
+    member.tell_stopped("no such file", 2)
+    coordinator.send("lost", 3)
+    statuses = []
+
+    def ended(status):
+        statuses.append(status)
+        raise Ended
+
+    monkeypatch.setattr(os, "_exit", ended)
+    with pytest.raises(Ended):
+        member.listen()
+    assert statuses == [2]
+
+
 def test_signs_of_life(member_and_coordinator, monkeypatch):
     monkeypatch.setattr(membership, "ALIVE_SECONDS", 0.02)
     member, coordinator = member_and_coordinator
@@ -140,7 +167,7 @@ def test_signs_of_life(member_and_coordinator, monkeypatch):
     ("tell", "expected"),
     [
         (Member.tell_done, ["done"]),
-        (lambda member: member.tell_stopped("no such file"), ["stopped", "no such file"]),
+        (lambda member: member.tell_stopped("no such file", 2), ["stopped", "no such file"]),
     ],
 )
 def test_its_own_end_is_told_and_no_loss(member_and_coordinator, told, tell, expected):

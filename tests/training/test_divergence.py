@@ -32,9 +32,11 @@ def batches():
 
 def test_skipped_updates_are_told_with_the_batches_of_the_last(batches, caplog):
     caplog.set_level(logging.WARNING, logger="nmt")
-    check_finite(Counters(step=9, skipped=0, skipped_in_a_row=0, last_skipped=-1), batches, 2)
+    check_finite(Counters(9, skipped=0, skipped_in_a_row=0, last_skipped=-1), batches, 2, since=0)
+    one_before = Counters(9, skipped=3, skipped_in_a_row=0, last_skipped=4)  # finite since
+    check_finite(one_before, batches, 2, since=5)
     assert not caplog.records
-    check_finite(Counters(step=9, skipped=3, skipped_in_a_row=1, last_skipped=4), batches, 2)
+    check_finite(one_before, batches, 2, since=4)
     (record,) = caplog.records
     message = record.getMessage()
     assert message.startswith("3 updates were not finite and left out, the last at step 5: batch 8")
@@ -47,7 +49,7 @@ def test_skipped_updates_are_told_with_the_batches_of_the_last(batches, caplog):
 def test_too_many_skipped_updates_in_a_row_end_training(batches):
     counters = Counters(200, MOST_SKIPPED, MOST_SKIPPED, 199)
     with pytest.raises(RunError, match="diverged: 100 updates in a row.*try a lower"):
-        check_finite(counters, batches, 1)
+        check_finite(counters, batches, 1, since=150)
 
 
 def test_a_loss_far_above_that_of_a_guess_ends_training():
