@@ -6,7 +6,11 @@ from pathlib import Path
 from nmt.commands.arguments import Arguments, CommandParser
 from nmt.commands.models import signals_put_off
 from nmt.config.reader import read_config
-from nmt.devices.compiled_programs import use_compilation_cache, use_deterministic_programs
+from nmt.devices.compiled_programs import (
+    use_compilation_cache,
+    use_deterministic_programs,
+    use_enough_threads,
+)
 from nmt.devices.processes import ProcessFlags, ending_together, is_first, start_processes
 
 
@@ -49,6 +53,7 @@ def run(arguments: Arguments) -> int:
     flags = ProcessFlags(options.coordinator, options.num_processes, options.process_id)
 
     use_compilation_cache()
+    use_enough_threads()
     if config.training.deterministic:
         use_deterministic_programs()
     with signals_put_off():

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+THREADS_PER_DEVICE = 8  # of virtual CPU devices
 MIN_COMPILE_SECONDS = 0.5  # what compiles faster is not worth a file
 
 
@@ -31,6 +32,19 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
 
 
+def use_enough_threads() -> None:
+    """Gives virtual CPU devices threads enough for their collectives; before jax's first work.
+
+    XLA runs the programs of all CPU devices in one pool of as many threads as there are devices or
+    cores. Collectives block a thread until all devices have come to them, and what does not depend
+    on each other runs in any order: once in some thousand steps on a busy machine, four devices
+    waited in two different ones, no thread was left, and XLA ended the process after 40 seconds.
+    """
+    devices = os.environ.get("JAX_NUM_CPU_DEVICES", "")
+    if devices.isdecimal() and int(devices) > 1:
+        os.environ.setdefault("NPROC", str(THREADS_PER_DEVICE * int(devices)))
+
+
 def use_deterministic_programs() -> None:
     """Has XLA compile for GPUs what gives the same bits every time; before jax's first work.
 
@@ -38,9 +52,9 @@ def use_deterministic_programs() -> None:
     not choose among algorithms by timing them, which may end otherwise in another process.
     Programs for CPUs and TPUs are deterministic as they are.
     """
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "--xla_gpu_deterministic_ops" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    others = [flag for flag in flags if not flag.startswith("--xla_gpu_deterministic_ops")]
+    os.environ["XLA_FLAGS"] = " ".join([*others, "--xla_gpu_deterministic_ops=true"])
 
 
 def cache_folder() -> Path | None:

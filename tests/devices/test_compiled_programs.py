@@ -1,11 +1,19 @@
 """Where compiled programs are kept."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
 import pytest
 
-from nmt.devices.compiled_programs import cache_folder, use_compilation_cache
+from nmt.devices.compiled_programs import (
+    cache_folder,
+    use_compilation_cache,
+    use_deterministic_programs,
+    use_enough_threads,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +58,42 @@ def test_it_is_used_where_it_can_be_made_and_given_up_where_not(monkeypatch, tmp
     monkeypatch.setenv("NMT_CACHE", str(tmp_path / "other"))
     use_compilation_cache()  # what is chosen stays
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "new/cache")
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (None, "--xla_gpu_deterministic_ops=true"),
+        ("--xla_a=1", "--xla_a=1 --xla_gpu_deterministic_ops=true"),
+        (
+            "--xla_gpu_deterministic_ops=false --xla_a=1",
+            "--xla_a=1 --xla_gpu_deterministic_ops=true",
+        ),
+    ],
+)
+def test_deterministic_programs_are_asked_for_whatever_was_asked_before(monkeypatch, before, after):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    if before is not None:
+        monkeypatch.setenv("XLA_FLAGS", before)
+    use_deterministic_programs()
+    assert os.environ["XLA_FLAGS"] == after
+
+
+def test_the_flag_is_known_to_xla():
+    """One that it does not know ends the process."""
+    flags = {**os.environ, "XLA_FLAGS": "--xla_gpu_deterministic_ops=true"}
+    code = "import jax; print(jax.device_count())"
+    subprocess.run([sys.executable, "-c", code], env=flags, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    "devices, asked, expected", [("4", None, "32"), ("4", "3", "3"), ("1", None, None)]
+)
+def test_virtual_devices_have_threads_enough(monkeypatch, devices, asked, expected):
+    monkeypatch.delenv("NPROC", raising=False)
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", devices)
+    if asked is not None:
+        monkeypatch.setenv("NPROC", asked)
+    use_enough_threads()
+    assert os.environ.get("NPROC") == expected
+    monkeypatch.delenv("NPROC", raising=False)
