@@ -121,15 +121,15 @@ def compare(family: str, steps: int, folder: Path) -> bool:
     losses["4, then 2"] = train(Place(1, 2, 2), half, overrides)
 
     print(f"\n{family}: loss of each step by devices")
-    print("step" + "".join(f"{name:>12}" for name in losses))
+    print("step" + "".join(f"{name:>16}" for name in losses))
     for step, row in enumerate(zip(*losses.values(), strict=True), start=1):
-        print(f"{step:4}" + "".join(f"{loss:12.6f}" for loss in row))
+        print(f"{step:4}" + "".join(f"{loss:16.6f}" for loss in row))
     expected = losses[str(ONE)]
-    print("most" + " " * 12, end="")
+    print("most" + " " * 16, end="")
     agree = len(expected) == steps
     for name in list(losses)[1:]:
         most = max(abs(a - b) / b for a, b in zip(losses[name], expected, strict=True))
-        print(f"{most:12.1e}", end="")
+        print(f"{most:16.1e}", end="")
         agree = agree and most <= TOLERANCE
     print("   relative difference from one device")
     return agree

@@ -3,16 +3,18 @@
     python scripts/damage_checkpoints.py [RUN] [--flips 100] [--truncations 20] [--resumes 4]
 
 flips a bit at a random place of the last checkpoint of a run, or cuts one of its files short, and
-asks for the latest checkpoint as training does when it is started again. The damage must be named
-in a warning, and the checkpoint before must be taken instead and be whole. Then the bytes are put
-back. The damages are spread over every file, the manifest included. After some of them the run is
-resumed in earnest, by `nmt train` on a copy.
+resumes from it as training does when it is started again. The damage must be named in a warning,
+and the state must be that of the checkpoint before, bit for bit. Then the bytes are put back. The
+damages are spread over every file, the manifest included. After some of them all of `nmt train` is
+run.
 
-RUN must have two checkpoints or more and is left as it was; without one a small run is trained. The
-status is 0 only if every damage was noticed. A table says how many were done to each file.
+RUN must have two checkpoints or more, and what it is trained on must be there. It is copied, and
+left as it was; without one a small run is trained. The status is 0 only if every damage was
+noticed. A table says how many were done to each file.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import random
@@ -24,12 +26,20 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import numpy as np
+
+from nmt.config.reader import read_config
+from nmt.devices.mesh import make_mesh
 from nmt.errors import NmtError, RunError
 from nmt.runs.checkpoints import PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.runs.manifest import NAME
+from nmt.training.loop import train
+from nmt.training.preparation import prepare
+from nmt.training.resuming import Progress, initial, items_of, resumed
 
 CONFIG = """\
 data:
@@ -100,38 +110,88 @@ def choose_damages(
             yield Damage(file, kind, rng.randrange(sizes[file]), rng.randrange(8))
 
 
-def check_noticed(run: Path, step: int, before: int, damage: Damage) -> None:
-    """Asks for the latest checkpoint of a damaged run.
+class Resuming:
+    """A run as training takes it up again, whole or damaged, and what it must find there."""
 
-    Args:
-      run: whose checkpoint `step` is damaged.
-      step, before: the last checkpoint and the one before it.
-      damage: what was done.
-    Raises:
-      RunError: it was not noticed, or not named, or the checkpoint before cannot be read.
-    """
+    def __init__(self, path: Path):
+        """Reads the last checkpoint but one of a run that is whole.
+
+        Raises:
+          NmtError: the run cannot be trained further, or has no two checkpoints that serve.
+        """
+        self.run = RunDirectory.open(path)
+        self.before, self.last = last_two(self.run)
+        config = self.run.read_config()
+        _, self._initial = initial(config, prepare(config, self.run), make_mesh())
+        like = items_of(self._initial, Progress())
+        self._expected = bits(Checkpoints(self.run.checkpoints).restore(self.before, like))
+
+    def check(self, damage: Damage) -> None:
+        """Resumes from the run, whose last checkpoint is damaged.
+
+        Args:
+          damage: what was done.
+        Raises:
+          RunError: it was not noticed, or not named, or the state is not that of the checkpoint
+            before, bit for bit.
+        """
+        checkpoints = Checkpoints(self.run.checkpoints)
+        with hearing() as heard:
+            state, progress, step = resumed(checkpoints, self._initial)
+        if step != self.before:
+            raise RunError(f"{damage}: resumes at {step} instead of {self.before}")
+        wanted = f"checkpoint {self.last} is damaged and passed over: {damage.file} "
+        if not any(message.startswith(wanted) for message in heard):
+            raise RunError(f"{damage}: not named in {heard}")
+        if bits(items_of(state, progress)) != self._expected:
+            raise RunError(f"{damage}: resumes at {step} with another state than was saved there")
+        item = damage.file.split("/")[0] if "/" in damage.file else PARAMS
+        try:
+            checkpoints.load_item(self.last, item)
+        except RunError:
+            return
+        raise RunError(f"{damage}: {item} can still be read")
+
+
+@contextlib.contextmanager
+def hearing() -> Iterator[list[str]]:
+    """Gathers what the package warns of, which is shown nowhere else."""
     heard, logger = Warnings(), logging.getLogger("nmt")
     logger.addHandler(heard)
     logger.propagate = False  # they are expected
     try:
-        checkpoints = Checkpoints(run / "checkpoints")
-        latest = checkpoints.latest()
-        if latest != before:
-            raise RunError(f"{damage}: resumes at {latest} instead of {before}")
-        wanted = f"checkpoint {step} is damaged and passed over: {damage.file} "
-        if not any(message.startswith(wanted) for message in heard.messages):
-            raise RunError(f"{damage}: not named in {heard.messages}")
-        for item in checkpoints.manifest(before).items:
-            checkpoints.load_item(before, item)
-        item = damage.file.split("/")[0] if "/" in damage.file else PARAMS
-        try:
-            checkpoints.load_item(step, item)
-        except RunError:
-            return
-        raise RunError(f"{damage}: {item} can still be read")
+        yield heard.messages
     finally:
         logger.removeHandler(heard)
         logger.propagate = True
+
+
+def last_two(run: RunDirectory) -> tuple[int, int]:
+    """The steps of the last checkpoint but one, and of the last one.
+
+    Raises:
+      RunError: they are not there, or not whole, or the last one is of an interruption, which a
+        run that goes on saves again.
+    """
+    checkpoints = Checkpoints(run.checkpoints)
+    steps = sorted(int(path.name) for path in run.checkpoints.glob("[0-9]*"))
+    if len(steps) < 2:
+        raise RunError(f"run {run.path} has {len(steps)} checkpoints; wanted two or more")
+    for step in steps[-2:]:
+        for item in checkpoints.manifest(step).items:
+            checkpoints.load_item(step, item)
+    if checkpoints.manifest(steps[-1]).interrupted:
+        raise RunError(
+            f"the last checkpoint of run {run.path}, {steps[-1]}, is of an interruption; wanted a "
+            "regular one: train the run until it saves again"
+        )
+    return steps[-2], steps[-1]
+
+
+def bits(items: dict[str, Any]) -> list[tuple[str, tuple[int, ...], bytes]]:
+    """Type, shape and bytes of every array."""
+    arrays = map(np.asarray, jax.tree.leaves(items))
+    return [(str(array.dtype), array.shape, array.tobytes()) for array in arrays]
 
 
 def resume(run: Path, before: int) -> None:
@@ -158,28 +218,27 @@ def damage_all(run: Path, damages: list[Damage], resumes: int) -> list[str]:
     """Does one damage after the other; returns what went wrong.
 
     Args:
-      run: with two checkpoints or more; it is left as it was.
-      damages: to do to the last checkpoint.
+      run: with two checkpoints or more; each damage to the last one is mended again.
+      damages: to do to it.
       resumes: how many of them are followed by `nmt train`.
     """
-    *_, before, step = Checkpoints(run / "checkpoints").steps()
-    failures = []
+    resuming, failures = Resuming(run), []
     in_earnest = set(range(0, len(damages), max(len(damages) // resumes, 1)) if resumes else ())
     for number, damage in enumerate(damages):
-        path = run / "checkpoints" / str(step) / damage.file
+        path = run / "checkpoints" / str(resuming.last) / damage.file
         content = path.read_bytes()
         path.write_bytes(damage.of(content))
         try:
-            check_noticed(run, step, before, damage)
+            resuming.check(damage)
             if number in in_earnest:
-                resume(run, before)
-                print(f"{damage}: nmt train resumed at step {before}", flush=True)
+                resume(run, resuming.before)
+                print(f"{damage}: nmt train resumed at step {resuming.before}", flush=True)
         except NmtError as error:
             failures.append(str(error))
         finally:
             path.write_bytes(content)
-    if Checkpoints(run / "checkpoints").latest() != step:
-        failures.append(f"checkpoint {step} is not whole again")
+    if Checkpoints(run / "checkpoints").latest() != resuming.last:
+        failures.append(f"checkpoint {resuming.last} is not whole again")
     return failures
 
 
@@ -193,11 +252,14 @@ def print_table(damages: list[Damage]) -> None:
         print(f"{file:<{width}}  {counts[file, 'flip']:>5}  {counts[file, 'truncation']:>11}")
 
 
-def train_small_run(folder: Path) -> Path:
-    """Trains a run with two checkpoints."""
-    from nmt.config.reader import read_config
-    from nmt.training.loop import train
+def copy_of(run: Path, folder: Path) -> Path:
+    """A copy of a run below a folder, to damage in its stead."""
+    RunDirectory.open(run)
+    return Path(shutil.copytree(run, folder / "run", symlinks=True))
 
+
+def train_small(folder: Path) -> Path:
+    """Trains a run with two checkpoints below a folder."""
     (folder / "small.yaml").write_text(CONFIG)
     train(read_config(folder / "small.yaml"), folder / "run")
     return folder / "run"
@@ -214,17 +276,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            run = RunDirectory.open(options.run or train_small_run(Path(folder))).path
-            steps = Checkpoints(run / "checkpoints").steps()
-            if len(steps) < 2:
-                raise RunError(f"run {run} has {len(steps)} checkpoints; wanted two or more")
+            run = copy_of(options.run, Path(folder)) if options.run else train_small(Path(folder))
+            _, last = last_two(RunDirectory(run))
+            rng = random.Random(options.seed)
+            places = run / "checkpoints" / str(last)
+            damages = list(choose_damages(places, options.flips, options.truncations, rng))
+            failures = damage_all(run, damages, options.resumes)
         except NmtError as error:
             print(f"damage_checkpoints: {error}", file=sys.stderr)
             return 2
-        rng = random.Random(options.seed)
-        last = run / "checkpoints" / str(steps[-1])
-        damages = list(choose_damages(last, options.flips, options.truncations, rng))
-        failures = damage_all(run, damages, options.resumes)
     print_table(damages)
     for failure in failures:
         print(f"FAILED: {failure}")

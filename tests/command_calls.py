@@ -81,6 +81,7 @@ def mistake(capfd, record_property):
         *before, line = err.splitlines()
         record_property("status", status)
         record_property("message", line)
+        record_property("said", err)
         assert line.startswith("nmt: ") and err.endswith("\n")
         assert logged or not before, err
         assert "Traceback" not in err and not any(text.startswith("nmt: ") for text in before), err

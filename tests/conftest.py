@@ -1,6 +1,9 @@
 """What holds for all tests: they compile cheaply, keep what they compiled, and download nothing."""
 
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,38 @@ def optimized_compilation():
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture
+def two_processes():
+    """Runs a program as two processes of two devices each; both must end well.
+
+    It is called with what leads to the program and what the program gets: `python ARGUMENTS... RANK
+    ADDRESS FOLDER`, of which the address is where the two meet.
+    """
+    started = []
+
+    def run(*program_and_folder):
+        *program, folder = program_and_folder
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            address = f"localhost:{free.getsockname()[1]}"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "JAX_PLATFORMS": "cpu",
+            "JAX_NUM_CPU_DEVICES": "2",
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        }
+        for rank in range(2):
+            command = [sys.executable, *program, str(rank), address, folder]
+            process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+            started.append(process)
+        for process in started:
+            _, said = process.communicate(timeout=180)
+            assert process.returncode == 0, said
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -42,6 +42,7 @@ def works(capfd, record_property):
         out, err = capfd.readouterr()
         record_property("status", status)
         record_property("message", f"{out.count(chr(10))} lines out; {' '.join(err.split())[:200]}")
+        record_property("said", out + err)
         assert status == 0, err
         return out, err
 
@@ -194,10 +195,11 @@ def elsewhere(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["evaluations", "alignments"])
-def test_evaluate_writes_nothing_through_a_link_out_of_the_run(folder, run, elsewhere, name):
+def test_evaluate_refuses_a_run_with_a_link_out_of_it(folder, run, elsewhere, mistake, name):
     (run / name).symlink_to(elsewhere)
     before = listing(elsewhere)
-    main(["evaluate", "run", "--split", "test", "--alignments", "1"])
+    message = mistake("evaluate", "run", "--split", "test", "--alignments", "1")
+    assert f"{name} is a link that leads out of the run, to {elsewhere}" in message
     assert listing(elsewhere) == before
 
 
@@ -238,29 +240,32 @@ class Executes:
         return (open, ("EXECUTED", "w"))
 
 
-def test_nothing_in_a_run_or_a_corpus_is_executed(folder, run, capfd):
+def test_nothing_in_a_run_or_a_corpus_is_executed(folder, works, capfd):
+    works("train", "c.yaml", "--run", "new")
     payload = np.array([Executes()], dtype=object)
-    for side in ("source", "target"):
-        for kind in ("values", "offsets"):
-            path = run / "data" / "train" / f"{side}_{kind}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, payload, allow_pickle=True)
-    for name in ("checkpoints/9/params/x.pkl", "vocabulary/joint.pkl", "data/train/state.pkl"):
-        (run / name).parent.mkdir(parents=True, exist_ok=True)
-        (run / name).write_bytes(pickle.dumps(Executes()))
+    arrays = sorted(Path("new/data/train").glob("*.npy"))
+    assert len(arrays) == 4
+    for path in arrays:
+        np.save(path, payload, allow_pickle=True)
+    for name in ("checkpoints/2/params/x.pkl", "vocabulary/joint.pkl", "data/train/state.pkl"):
+        Path("new", name).write_bytes(pickle.dumps(Executes()))
     script = "open('EXECUTED', 'w')\n"
     for name in ("corpus.py", "conftest.py", "__init__.py", "sitecustomize.py", "dataset.py"):
-        (folder / "corpus" / name).write_text(script)
+        Path("corpus", name).write_text(script)
     for name in ("jax.py", "datasets.py", "yaml.py"):
-        (run / name).write_text(script)
+        Path("new", name).write_text(script)
     for line in (
-        ["translate", "run", "text.txt"],
-        ["translate", "run", "text.txt", "--checkpoint", "9"],
-        ["evaluate", "run", "--split", "test"],
-        ["evaluate", "run", "--split", "train", "data.path=corpus"],
+        ["translate", "new", "text.txt"],
+        ["translate", "new", "text.txt", "--checkpoint", "2"],
+        ["evaluate", "new", "--split", "test"],
+        ["evaluate", "new", "--split", "train", "data.path=corpus"],
     ):
         assert main(line) in (0, 2)
         assert "Traceback" not in capfd.readouterr().err
+    Path("new/checkpoints/2/params/x.pkl").unlink()  # with it the checkpoint is a damaged one
+    _, err = works("train", "c.yaml", "--run", "new", "training.num_steps=3")
+    assert "source_values.npy cannot be read as an array" in err, err
+    assert "resuming at step 2" in err, err
     assert not list(folder.rglob("EXECUTED"))
 
 

@@ -6,6 +6,7 @@ error. No tag builds anything but texts, numbers, lists and mappings.
 """
 
 import re
+import reprlib
 from typing import Any
 
 import yaml
@@ -39,7 +40,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if isinstance(key_node, yaml.ScalarNode) and key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key_node.value!r} is given twice",
+                    problem=f"the key {reprlib.repr(key_node.value)} is given twice",
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key_node.value if isinstance(key_node, yaml.ScalarNode) else None)
@@ -51,7 +52,8 @@ def _construct_scalar(kind: str):
         text = loader.construct_scalar(node)
         if not CORE_SCHEMA[kind].match(text):  # an explicit tag, as in `!!int abc`
             raise yaml.constructor.ConstructorError(
-                problem=f"{text!r} is not of the kind {kind}", problem_mark=node.start_mark
+                problem=f"{reprlib.repr(text)} is not of the kind {kind}",
+                problem_mark=node.start_mark,
             )
         return FROM_TEXT[kind](text)
 

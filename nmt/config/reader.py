@@ -27,6 +27,7 @@ DEFAULT_ARCHITECTURE = "recurrent"
 LARGEST_FILE = 1 << 20  # bytes; nobody writes as many by hand, and /dev/zero has no end
 # A corpus has one of two names: an override with one takes back the other and what goes with it.
 REPLACES = {"data.path": ("hub", "configuration", "revision"), "data.hub": ("path",)}
+MOST_SHOWN = 200  # characters of what the user wrote, in a message
 WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -89,7 +90,7 @@ def _read_yaml(path: Path) -> dict:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" line {mark.line + 1}" if mark else ""
-        problem = " ".join((error.problem or error.context or "unreadable").split())
+        problem = " ".join((error.problem or error.context or "unreadable").split())[:MOST_SHOWN]
         raise ConfigError(f"config file {path}{place} is not YAML: {problem}") from None
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
@@ -130,21 +131,22 @@ class _Override(NamedTuple):
 
 def _lay_over(tree: dict, override: str, path: str | PathLike) -> None:
     """Puts an override into the tree, where it replaces what the file says."""
+    where = f"override {_quoted(override)}"
     name, equals, value = override.partition("=")
     keys = [key.strip() for key in name.split(".")]
     if not equals:
-        raise ConfigError(f"override {override!r} lacks '='; write section.key=value")
+        raise ConfigError(f"{where} lacks '='; write section.key=value")
     kinds = (Config,)
     for depth, key in enumerate(keys):
         dotted = ".".join(keys[:depth])
         if not kinds:
-            raise ConfigError(f"override {override!r}: {dotted} is a value and has no keys")
+            raise ConfigError(f"{where}: {dotted} is a value and has no keys")
         legal = [legal for kind in kinds for legal in _names(kind)]
         if key not in legal:
-            _unknown(f"override {override!r}", (*keys[:depth], key), dict.fromkeys(legal))
+            _unknown(where, (*keys[:depth], key), dict.fromkeys(legal))
         kinds = _dataclasses_of(next(_hints(k)[key] for k in kinds if key in _names(k)))
     if kinds:
-        raise ConfigError(f"override {override!r}: {name} is a section; write {name}.key=value")
+        raise ConfigError(f"{where}: {name} is a section; write {name}.key=value")
     for depth, key in enumerate(keys[:-1]):
         if tree.get(key) is None:
             tree[key] = {}
@@ -193,7 +195,7 @@ def _value(annotation: Any, value: Any, keys: tuple[str, ...], where: str) -> An
     options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     name = ".".join(keys)
     if isinstance(value, _Override):
-        where = f"override {f'{name}={value.text}'!r}"
+        where = f"override {_quoted(f'{name}={value.text}')}"
         value = value.read(options)
     if value is None and types.NoneType in options:
         return None
@@ -319,10 +321,17 @@ def _show(value: Any) -> str:
 
 def _unknown(where: str, keys: Sequence[str], legal: typing.Iterable[str]) -> NoReturn:
     dotted = ".".join(keys)
-    dotted = dotted if dotted.isprintable() else repr(dotted)
-    homes = [key for key in _all_keys(Config) if key.endswith(f".{keys[-1]}")]
-    elsewhere = f'; did you mean "{homes[0]}"?' if homes and keys[-1] else ""
+    dotted = dotted if dotted.isprintable() and len(dotted) <= MOST_SHOWN else _quoted(dotted)
+    homes = dict.fromkeys(key for key in _all_keys(Config) if key.endswith(f".{keys[-1]}"))
+    meant = " or ".join(f'"{home}"' for home in sorted(homes, key=lambda key: key.count(".")))
+    elsewhere = f"; did you mean {meant}?" if meant else ""
     raise ConfigError(f"{where}: unknown key {dotted}{elsewhere or nearest(keys[-1], legal)}")
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes and on one line; of a long one the two ends."""
+    half = MOST_SHOWN // 2
+    return repr(text if len(text) <= MOST_SHOWN else f"{text[:half]}...{text[-half:]}")
 
 
 def _not_a_section(where: str, keys: Sequence[str], value: Any) -> NoReturn:

@@ -1,49 +1,33 @@
 """Every dataclass of the config, frozen and checking itself; imports nothing heavy.
 
-A config file has the six sections of `Config`. It holds only what differs from the defaults below.
+A config file has the six sections of `Config`. It holds only what differs from the defaults below,
+and, of the section model, in model_schema.py.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nmt.config.checks import at_least, at_most, check_fraction, check_seed
+from nmt.config.model_schema import ModelConfig, RecurrentConfig, TransformerConfig
 from nmt.errors import ConfigError
 
+__all__ = [
+    "CleaningConfig",
+    "Config",
+    "DataConfig",
+    "EmbeddedConfig",
+    "ModelConfig",
+    "RecurrentConfig",
+    "SearchConfig",
+    "TrainingConfig",
+    "TransformerConfig",
+    "ValidationConfig",
+    "VocabularyConfig",
+]
+
 MAX_LENGTH = 10_000  # of search.max_length_factor and search.max_length_extra
-MAX_COUNT = 2**31 - 1  # what is counted on a device is counted in int32
-MAX_DIM, MAX_LAYERS = 100_000, 1000  # a slip of the pen should not fill the memory
 MAX_EMBEDDED = 10_000_000  # pairs, each made in memory
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
-
-
-def _at_least(section: str, minimum: float, **values: float | None) -> None:
-    for name, value in values.items():
-        if value is not None and not value >= minimum:
-            raise ConfigError(f"{section}.{name} must be {minimum} or more; got {value}")
-    _at_most(section, MAX_COUNT, **values)
-
-
-def _at_most(section: str, maximum: float, **values: float | None) -> None:
-    for name, value in values.items():
-        if value is not None and not value <= maximum:
-            raise ConfigError(f"{section}.{name} must be {maximum} or less; got {value}")
-
-
-def _check_sizes(encoder_layers: int, decoder_layers: int, **dims: int) -> None:
-    layers = {"encoder_layers": encoder_layers, "decoder_layers": decoder_layers}
-    _at_least("model", 1, **layers, **dims)
-    _at_most("model", MAX_LAYERS, **layers)
-    _at_most("model", MAX_DIM, **dims)
-
-
-def _check_seed(section: str, seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"{section}.seed must be from 0 to {2**32 - 1}; got {seed}")
-
-
-def _fraction(section: str, **values: float | None) -> None:
-    for name, value in values.items():
-        if value is not None and not 0 <= value < 1:
-            raise ConfigError(f"{section}.{name} must be at least 0 and below 1; got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +43,8 @@ class CleaningConfig:
     test_overlap: bool = True  # drop pairs whose source or target is in validation or test
 
     def __post_init__(self):
-        _at_least("data.cleaning", 1, max_words=self.max_words)
-        _at_least("data.cleaning", 1, max_length_ratio=self.max_length_ratio)
+        at_least("data.cleaning", 1, max_words=self.max_words)
+        at_least("data.cleaning", 1, max_length_ratio=self.max_length_ratio)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +64,9 @@ class EmbeddedConfig:
             "num_validation": self.num_validation,
             "num_test": self.num_test,
         }
-        _at_least("data.embedded", 1, **sizes)
-        _at_most("data.embedded", MAX_EMBEDDED, **sizes)
-        _check_seed("data.embedded", self.seed)
+        at_least("data.embedded", 1, **sizes)
+        at_most("data.embedded", MAX_EMBEDDED, **sizes)
+        check_seed("data.embedded", self.seed)
         if not 3 <= self.min_words <= self.max_words <= 60:
             raise ConfigError(
                 "data.embedded needs 3 <= min_words <= max_words <= 60; "
@@ -126,7 +110,7 @@ class DataConfig:
             )
         if not self.test:
             raise ConfigError("data.test must name one split or more; got an empty list")
-        _at_least(
+        at_least(
             "data",
             1,
             max_examples=self.max_examples,
@@ -135,8 +119,8 @@ class DataConfig:
             num_shapes=self.num_shapes,
             row_multiple=self.row_multiple,
         )
-        _at_least("data", 2, max_pieces=self.max_pieces)
-        _check_seed("data", self.seed)
+        at_least("data", 2, max_pieces=self.max_pieces)
+        check_seed("data", self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +140,8 @@ class VocabularyConfig:
     sampling: float | None = None
 
     def __post_init__(self):
-        _at_least("vocabulary", 8, size=self.size)
-        _at_least("vocabulary", 1, max_sentences=self.max_sentences)
+        at_least("vocabulary", 8, size=self.size)
+        at_least("vocabulary", 1, max_sentences=self.max_sentences)
         if not 0 < self.character_coverage <= 1:
             raise ConfigError(
                 "vocabulary.character_coverage must be above 0 and at most 1; "
@@ -173,104 +157,6 @@ class VocabularyConfig:
                 "vocabulary.sampling would split vocabulary.symbols where vocabulary.kind is "
                 "unigram: leave one of the two out, or use bpe"
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecurrentConfig:
-    """The recurrent encoder-decoder, with attention or with a fixed-length context vector."""
-
-    architecture: Literal["recurrent"] = "recurrent"
-    cell: Literal["gru_reset_before", "gru_reset_after", "lstm"] = "gru_reset_after"
-    embedding_dim: int = 256
-    encoder_layers: int = 1
-    encoder_dim: int = 256  # of each direction
-    bidirectional: bool = True
-    decoder_layers: int = 1
-    decoder_dim: int = 512
-    attention: Literal["additive", "none"] = "additive"
-    fixed_context: Literal["every_step", "initial_state"] = "every_step"  # without attention
-    alignment_dim: int = 512
-    decoder_order: Literal["attend_update", "update_attend_update"] = "attend_update"
-    readout: Literal["tanh", "maxout"] = "tanh"
-    readout_dim: int = 512
-    readout_state: Literal["previous", "current"] = "current"  # s_{i-1} or s_i
-    share_embeddings: bool = False  # of source and target
-    tie_projection: bool = False  # the projection is the target embedding
-    dropout: float = 0.0  # of embeddings, between encoder layers, of annotations and the readout
-
-    def __post_init__(self):
-        _fraction("model", dropout=self.dropout)
-        _check_sizes(
-            self.encoder_layers,
-            self.decoder_layers,
-            embedding_dim=self.embedding_dim,
-            encoder_dim=self.encoder_dim,
-            decoder_dim=self.decoder_dim,
-            alignment_dim=self.alignment_dim,
-            readout_dim=self.readout_dim,
-        )
-        if self.tie_projection and self.readout_dim != self.embedding_dim:
-            raise ConfigError(
-                "model.tie_projection needs model.readout_dim equal to model.embedding_dim; "
-                f"got {self.readout_dim} and {self.embedding_dim}"
-            )
-        if self.attention == "none" and self.decoder_order != "attend_update":
-            raise ConfigError(
-                f"model.decoder_order {self.decoder_order} needs model.attention additive; got none"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
-    """The Transformer of Vaswani et al. (2017)."""
-
-    architecture: Literal["transformer"] = "transformer"
-    model_dim: int = 512
-    feedforward_dim: int = 2048
-    num_heads: int = 8
-    encoder_layers: int = 6
-    decoder_layers: int = 6
-    norm: Literal["post", "pre"] = "post"
-    activation: Literal["relu", "gelu", "swish"] = "relu"
-    sinusoids: Literal["interleaved", "halves"] = "interleaved"  # halves: as Marian has them
-    scale_embeddings: bool = True  # by the square root of model_dim
-    share_embeddings: bool = False  # of source and target
-    tie_projection: bool = False  # the projection is the target embedding
-    dropout: float = 0.1
-    attention_dropout: float = 0.0
-    alignment_layer: int = -2  # the decoder layer whose cross-attention is the alignment
-    alignment_head: int | None = None  # None: the mean of the heads
-
-    def __post_init__(self):
-        _fraction("model", dropout=self.dropout, attention_dropout=self.attention_dropout)
-        _check_sizes(
-            self.encoder_layers,
-            self.decoder_layers,
-            model_dim=self.model_dim,
-            feedforward_dim=self.feedforward_dim,
-            num_heads=self.num_heads,
-        )
-        if self.model_dim % self.num_heads:
-            raise ConfigError(
-                "model.num_heads must divide model.model_dim; "
-                f"got {self.num_heads} heads for {self.model_dim}"
-            )
-        if self.model_dim % 2:
-            raise ConfigError(f"model.model_dim must be even for sinusoids; got {self.model_dim}")
-        in_range = -self.decoder_layers <= self.alignment_layer < self.decoder_layers
-        if not in_range and self.alignment_layer != -2:  # the default also serves one layer
-            raise ConfigError(
-                "model.alignment_layer must name one of the "
-                f"{self.decoder_layers} decoder layers; got {self.alignment_layer}"
-            )
-        if self.alignment_head is not None and not 0 <= self.alignment_head < self.num_heads:
-            raise ConfigError(
-                f"model.alignment_head must be between 0 and {self.num_heads - 1}, or null; "
-                f"got {self.alignment_head}"
-            )
-
-
-ModelConfig = RecurrentConfig | TransformerConfig  # told apart by model.architecture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,7 +191,7 @@ class TrainingConfig:
     keep_last: int = 3
 
     def __post_init__(self):
-        _fraction(
+        check_fraction(
             "training",
             beta1=self.beta1,
             beta2=self.beta2,
@@ -313,7 +199,7 @@ class TrainingConfig:
             label_smoothing=self.label_smoothing,
             average_decay=self.average_decay,
         )
-        _at_least(
+        at_least(
             "training",
             1,
             num_steps=self.num_steps,
@@ -325,7 +211,7 @@ class TrainingConfig:
             save_every=self.save_every,
             keep_last=self.keep_last,
         )
-        _at_least(
+        at_least(
             "training",
             0,
             learning_rate=self.learning_rate,
@@ -335,7 +221,7 @@ class TrainingConfig:
             epsilon=self.epsilon,
             max_minutes=self.max_minutes,
         )
-        _check_seed("training", self.seed)
+        check_seed("training", self.seed)
         if self.max_minutes == 0:
             raise ConfigError("training.max_minutes must be above 0, or null for no limit; got 0")
         if not 0 < self.plateau_factor < 1:
@@ -366,7 +252,7 @@ class ValidationConfig:
     beam_size: int = 1
 
     def __post_init__(self):
-        _at_least(
+        at_least(
             "validation",
             1,
             every=self.every,
@@ -391,7 +277,7 @@ class SearchConfig:
     batch_sentences: int = 64  # rows of a batch on each device, at most
 
     def __post_init__(self):
-        _at_least(
+        at_least(
             "search",
             1,
             beam_size=self.beam_size,
@@ -399,16 +285,16 @@ class SearchConfig:
             top_k=self.top_k,
             batch_sentences=self.batch_sentences,
         )
-        _at_least(
+        at_least(
             "search", 0, length_norm=self.length_norm, max_length_factor=self.max_length_factor
         )
-        _at_most(
+        at_most(
             "search",
             MAX_LENGTH,
             max_length_factor=self.max_length_factor,
             max_length_extra=self.max_length_extra,
         )
-        _check_seed("search", self.seed)
+        check_seed("search", self.seed)
         if not self.temperature > 0:
             raise ConfigError(f"search.temperature must be above 0; got {self.temperature}")
         if self.top_p is not None and not 0 < self.top_p <= 1:

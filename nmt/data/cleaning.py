@@ -38,27 +38,10 @@ UNSPACED_LANGUAGES = frozenset(  # Chinese, Japanese, Thai, Lao, Khmer, Burmese,
 LONGEST_WORD = 1000  # characters; what is longer is no word, and one unknown piece may hide it all
 MOST_MARKS = 500  # combining marks on one letter; Unicode's stream-safe format has at most 30
 _LONG_RUN_OF_MARKS = "1" * MOST_MARKS
+_TIBETAN_VOWELS = "\u0f73\u0f75\u0f81"  # the characters of class 0 that are taken apart into marks
 
 Rewrite = Callable[[str], str]
 Drops = Callable[[list[Pair]], Iterable[bool]]  # of some pairs, which are to go
-
-
-def clean(
-    split: Split,
-    config: CleaningConfig,
-    *,
-    source_language: str,
-    target_language: str,
-    held_out: Iterable[Split] = (),
-) -> tuple[Split, CleaningReport]:
-    """Cleans a split that is in memory; see `Cleaner`."""
-    cleaner = Cleaner(
-        config,
-        source_language=source_language,
-        target_language=target_language,
-        held_out=held_out,
-    )
-    return cleaner.clean(split), cleaner.report
 
 
 class Cleaner:
@@ -142,7 +125,10 @@ def to_nfc(text: str) -> str:
 
 def _marks(text: str) -> str:
     """A character for each of the text: "1" for a combining mark, "0" for any other."""
-    return "".join("1" if unicodedata.combining(character) else "0" for character in text)
+    return "".join(
+        "1" if unicodedata.combining(character) or character in _TIBETAN_VOWELS else "0"
+        for character in text
+    )
 
 
 def to_single_spaces(text: str) -> str:

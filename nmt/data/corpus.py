@@ -28,7 +28,7 @@ from nmt.data.kept_text import SplitWriter, load_kept
 from nmt.data.progress import Check, counting, no_check
 from nmt.data.readers import open_split, read_split
 from nmt.data.splits import Fingerprint, Split
-from nmt.data.stages import stage
+from nmt.data.stages import not_prepared, stage
 from nmt.data.streams import SplitStream, State
 from nmt.errors import DataError
 
@@ -80,7 +80,7 @@ class _MadeFrom:
         """The note in a folder; None where there is none that can be read."""
         try:
             note = cls(**json.loads((folder / MADE_FROM_FILE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         is_whole = isinstance(note.fingerprints, dict) and isinstance(note.report, dict)
         return note if is_whole else None
@@ -97,6 +97,7 @@ def load_corpus(
     config: DataConfig,
     folder: Path,
     *,
+    may_write: bool = True,
     accept: Accept = lambda fingerprints: None,
     check: Check = no_check,
 ) -> Corpus:
@@ -107,22 +108,31 @@ def load_corpus(
     Args:
       config: says where the corpus is and how it is cleaned.
       folder: the text is kept in its folder `cleaned`.
+      may_write: whether what is missing is made; a process that may not write must find it.
       accept: called with the fingerprints of what was read, before a text takes the place of
         another; what it raises leaves all as it was.
       check: called after each part of the training split; what it raises ends the work.
     Raises:
       DataError: a split cannot be read, or cleaning leaves no training pair.
+      RunError: the text is not there, and this process may not write; or it cannot be written.
     """
     held_out = [
         load_split(config, name) for name in dict.fromkeys((config.validation, *config.test))
     ]
-    train = open_split(config, config.train, config.max_examples)
-    kept = folder / "cleaned"
-    made_from = _unchanged(config, kept, train, held_out, accept, check)
-    split = _opened(kept, config.train) if made_from is not None else None
+    train = _TrainingText(
+        config,
+        folder / "cleaned",
+        open_split(config, config.train, config.max_examples),
+        held_out,
+        may_write,
+        accept,
+        check,
+    )
+    made_from = train.unchanged()
+    split = train.opened() if made_from is not None else None
     if made_from is None or split is None:
-        made_from = _clean(config, kept, train, held_out, accept, check)
-        split = load_kept(kept, config.train)
+        made_from = train.clean()
+        split = load_kept(train.kept, config.train)
     return Corpus(split, held_out[0], made_from.fingerprints, made_from.report)
 
 
@@ -137,85 +147,91 @@ def load_split(config: DataConfig, name: str) -> Split:
     return read_split(config, name, config.max_examples if name == config.train else None)
 
 
-def _unchanged(
-    config: DataConfig,
-    kept: Path,
-    train: SplitStream,
-    held_out: list[Split],
-    accept: Accept,
-    check: Check,
-) -> _MadeFrom | None:
-    """What the kept text was made from, if that is what the config names now."""
-    made_from = _MadeFrom.read(kept)
-    if made_from is None or made_from.settings != _settings(config):
-        return None
-    if not {train.name, _cleaned(train.name)} <= made_from.fingerprints.keys():
-        return None
-    fingerprints = {split.name: split.fingerprint for split in held_out}
-    if train.state is None or made_from.state != train.state:
-        fingerprints |= {train.name: _fingerprint(train, check)}
-    if not fingerprints.items() <= made_from.fingerprints.items():
-        accept(fingerprints)
-        return None
-    if made_from.state != train.state:  # the next start need not read the text
-        replace(made_from, state=train.state).write(kept)
-    return made_from
+@dataclass(frozen=True)
+class _TrainingText:
+    """The training text that a config names, and its cleaned form in a folder.
 
+    Attributes:
+      config: says how it is cleaned.
+      kept: the folder of the cleaned text.
+      stream: the raw text.
+      held_out: validation and test splits.
+      may_write, accept, check: see `load_corpus`.
+    """
 
-def _fingerprint(stream: SplitStream, check: Check) -> str:
-    fingerprint = Fingerprint()
-    with counting("checking that the training text is the same", check) as advance:
-        for part in stream:
-            fingerprint.update(part)
-            advance(len(part))
-    return fingerprint.hexdigest()
+    config: DataConfig
+    kept: Path
+    stream: SplitStream
+    held_out: list[Split]
+    may_write: bool
+    accept: Accept
+    check: Check
 
+    def unchanged(self) -> _MadeFrom | None:
+        """What the kept text was made from, if that is what the config names now."""
+        made_from, stream = _MadeFrom.read(self.kept), self.stream
+        if made_from is None or made_from.settings != _settings(self.config):
+            return None
+        if not {stream.name, _cleaned(stream.name)} <= made_from.fingerprints.keys():
+            return None
+        fingerprints = {split.name: split.fingerprint for split in self.held_out}
+        if stream.state is None or made_from.state != stream.state:
+            fingerprints |= {stream.name: self._fingerprint()}
+        if not fingerprints.items() <= made_from.fingerprints.items():
+            self.accept(fingerprints)
+            return None
+        if self.may_write and made_from.state != stream.state:  # the next start need not read it
+            replace(made_from, state=stream.state).write(self.kept)
+        return made_from
 
-def _opened(kept: Path, name: str) -> Split | None:
-    """The kept text; None where it is damaged."""
-    try:
-        return load_kept(kept, name)
-    except DataError as error:
-        logger.warning("%s: the text is cleaned again", error)
-        return None
-
-
-def _clean(
-    config: DataConfig,
-    kept: Path,
-    train: SplitStream,
-    held_out: list[Split],
-    accept: Accept,
-    check: Check,
-) -> _MadeFrom:
-    """Cleans the training split into a folder, in one pass."""
-    cleaner = Cleaner(
-        config.cleaning,
-        source_language=config.source_language,
-        target_language=config.target_language,
-        held_out=held_out,
-    )
-    raw, cleaned = Fingerprint(), Fingerprint()
-    with stage(kept) as beside:
-        with SplitWriter(beside) as writer, counting("cleaning", check) as advance:
-            for part in train:
-                raw.update(part)
-                left = cleaner.clean(part)
-                cleaned.update(left)
-                writer.append(left)
+    def _fingerprint(self) -> str:
+        fingerprint = Fingerprint()
+        with counting("checking that the training text is the same", self.check) as advance:
+            for part in self.stream:
+                fingerprint.update(part)
                 advance(len(part))
-        _check_some_left(config, cleaner.report)
-        logger.info("%s", cleaner.report)
-        fingerprints = {
-            train.name: raw.hexdigest(),
-            _cleaned(train.name): cleaned.hexdigest(),
-            **{split.name: split.fingerprint for split in held_out},
-        }
-        accept(fingerprints)
-        report = cleaner.report.to_dict()
-        made_from = _MadeFrom(_settings(config), train.state, fingerprints, report)
-        made_from.write(beside)
-    return made_from
+        return fingerprint.hexdigest()
+
+    def opened(self) -> Split | None:
+        """The kept text; None where it is damaged."""
+        try:
+            return load_kept(self.kept, self.stream.name)
+        except DataError as error:
+            logger.warning("%s: the text must be cleaned again", error)
+            return None
+
+    def clean(self) -> _MadeFrom:
+        """Cleans the text into its folder, in one pass."""
+        if not self.may_write:
+            raise not_prepared(self.kept)
+        config, name = self.config, self.stream.name
+        cleaner = Cleaner(
+            config.cleaning,
+            source_language=config.source_language,
+            target_language=config.target_language,
+            held_out=self.held_out,
+        )
+        raw, cleaned = Fingerprint(), Fingerprint()
+        with stage(self.kept) as beside:
+            with SplitWriter(beside) as writer, counting("cleaning", self.check) as advance:
+                for part in self.stream:
+                    raw.update(part)
+                    left = cleaner.clean(part)
+                    cleaned.update(left)
+                    writer.append(left)
+                    advance(len(part))
+            _check_some_left(config, cleaner.report)
+            logger.info("%s", cleaner.report)
+            fingerprints = {
+                name: raw.hexdigest(),
+                _cleaned(name): cleaned.hexdigest(),
+                **{split.name: split.fingerprint for split in self.held_out},
+            }
+            self.accept(fingerprints)
+            report = cleaner.report.to_dict()
+            made_from = _MadeFrom(_settings(config), self.stream.state, fingerprints, report)
+            made_from.write(beside)
+        return made_from
 
 
 def _check_some_left(config: DataConfig, report: CleaningReport) -> None:

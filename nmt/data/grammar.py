@@ -14,16 +14,18 @@ share no sentence on either side, whatever their sizes, lengths and seeds.
 """
 
 import argparse
+import hashlib
 import random
 import zlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from nmt.config.schema import EmbeddedConfig
 from nmt.data.embedded.phrases import Pair
 from nmt.data.embedded.sentences import Sampler
 from nmt.errors import DataError, nearest
 
-__all__ = ["Pair", "iter_split", "make_split", "sure_share"]
+__all__ = ["Pair", "fingerprint", "iter_split", "make_split", "sure_share"]
 
 SPLITS = ("train", "validation", "test")
 _SHARES = 8  # of the checksums one is validation, one is test, and the others are training
@@ -71,6 +73,15 @@ def iter_split(name: str, config: EmbeddedConfig) -> Iterator[Pair]:
         made.add(pair.source)
         yield pair
         stalled = 0
+
+
+def fingerprint() -> str:
+    """Differs where the same config may make other sentences: a sha256 of the grammar's code."""
+    here = Path(__file__)
+    digest = hashlib.sha256()
+    for path in (here, *sorted((here.parent / "embedded").glob("*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def sure_share(pairs: Iterable[Pair]) -> float:

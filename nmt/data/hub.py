@@ -8,12 +8,13 @@ import, so only the functions that need it import it.
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.config.schema import DataConfig
 from nmt.data.splits import Split
-from nmt.data.streams import SplitStream, State, limited
+from nmt.data.streams import Pair, SplitStream, State, in_parts
 from nmt.data.text_files import TRANSLATION, check_language, check_no_nul
 from nmt.errors import DataError, NmtError, nearest
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow
 
-_ROWS = 10_000  # read at a time
+_ROWS = 1000  # read at a time, however long their text is
 _SLICE = re.compile(r"([\w.\-]+)(\[.*\])?")  # train, or train[:1%]
 
 
@@ -50,13 +51,14 @@ def open_dataset(config: DataConfig, name: str, limit: int | None = None) -> Spl
         with _one_line_errors(place):
             rows = _open_split(builder, config, name, place)  # may download it
             tables = rows.with_format("arrow").iter(batch_size=_ROWS)
-            yield from limited(_parts(name, tables, languages, f"{place}, split {name}"), limit)
+            pairs = _pairs(tables, languages, f"{place}, split {name}")
+            yield from in_parts(name, islice(pairs, limit))
 
     return SplitStream(name, parts, state)
 
 
-def iter_parquet(name: str, path: Path, languages: tuple[str, str]) -> Iterator[Split]:
-    """The parts of a split that is one parquet file, in either layout.
+def iter_parquet(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
+    """The pairs of a parquet file, in either layout.
 
     Raises:
       DataError: the file is no parquet file, or lacks a language.
@@ -70,7 +72,7 @@ def iter_parquet(name: str, path: Path, languages: tuple[str, str]) -> Iterator[
             lambda batch: pa.Table.from_batches([batch]),
             file.iter_batches(batch_size=_ROWS, columns=columns),
         )
-        yield from _parts(name, tables, languages, str(path))
+        yield from _pairs(tables, languages, str(path))
 
 
 @contextmanager
@@ -111,8 +113,15 @@ def _open_split(
 
 def _open_builder(config: DataConfig, place: str) -> "datasets.DatasetBuilder":
     import datasets
+    from datasets import packaged_modules
 
-    path = config.hub or str(Path(config.path).expanduser())
+    if config.hub in packaged_modules._PACKAGED_DATASETS_MODULES:  # csv, json, text, ...
+        raise DataError(
+            f"{place}: wanted a dataset of the Hub, such as OWNER/NAME; got the name of a format "
+            "of files (data.path names files)"
+        )
+    # A relative path may be such a name, too: `datasets` would then read the working folder.
+    path = config.hub or str(Path(config.path).expanduser().absolute())
     wanted = config.configuration
     try:
         return datasets.load_dataset_builder(path, wanted, revision=config.revision)
@@ -145,14 +154,14 @@ def _state(builder: "datasets.DatasetBuilder", name: str) -> State | None:
     return [builder.config_id, builder.hash, list(map(str, files)), origins]
 
 
-def _parts(
-    name: str, tables: Iterable["pyarrow.Table"], languages: tuple[str, str], place: str
-) -> Iterator[Split]:
+def _pairs(
+    tables: Iterable["pyarrow.Table"], languages: tuple[str, str], place: str
+) -> Iterator[Pair]:
     num_rows = 0
     for table in tables:
         sides = [_texts(table, lang, languages, num_rows + 1, place) for lang in languages]
         num_rows += len(table)
-        yield Split(name, *sides)
+        yield from zip(*sides, strict=True)
 
 
 def _texts(

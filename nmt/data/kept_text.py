@@ -14,15 +14,20 @@ import numpy as np
 
 from nmt.data.ragged import Ragged, RaggedWriter
 from nmt.data.splits import Link, Split
+from nmt.errors import DataError
 
 _BLOCK = 10_000  # sentences that are read at once when all are gone through
 
 
 class Texts(Sequence[str]):
-    """Sentences on disk; what is read of them is not kept."""
+    """Sentences on disk; what is read of them is not kept.
 
-    def __init__(self, bytes_of: Ragged):
-        """Takes the UTF-8 bytes of each sentence, uint8."""
+    Reading one raises DataError where its bytes are damaged so that they are no UTF-8.
+    """
+
+    def __init__(self, bytes_of: Ragged, folder: Path):
+        """Takes the UTF-8 bytes of each sentence, uint8, and the folder that errors name."""
+        self._folder = folder
         # A plain view: slicing a memmap costs several times as much.
         self._values, self._offsets = np.asarray(bytes_of.values), np.asarray(bytes_of.offsets)
 
@@ -33,13 +38,25 @@ class Texts(Sequence[str]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        return self._values[self._offsets[index] : self._offsets[index + 1]].tobytes().decode()
+        try:
+            return self._values[self._offsets[index] : self._offsets[index + 1]].tobytes().decode()
+        except UnicodeDecodeError:
+            raise self._damaged() from None
 
     def __iter__(self) -> Iterator[str]:
-        for start in range(0, len(self), _BLOCK):
-            offsets = self._offsets[start : start + _BLOCK + 1].tolist()
-            for begin, end in pairwise(offsets):
-                yield self._values[begin:end].tobytes().decode()
+        try:
+            for start in range(0, len(self), _BLOCK):
+                offsets = self._offsets[start : start + _BLOCK + 1].tolist()
+                for begin, end in pairwise(offsets):
+                    yield self._values[begin:end].tobytes().decode()
+        except UnicodeDecodeError:
+            raise self._damaged() from None
+
+    def _damaged(self) -> DataError:
+        return DataError(
+            f"the kept text {self._folder} is not UTF-8: it is damaged; "
+            "remove the folder, and it is made again"
+        )
 
 
 class Links(Sequence[list[Link]]):
@@ -89,7 +106,9 @@ class SplitWriter:
 
 def load_kept(folder: Path, name: str) -> Split:
     """Opens what a `SplitWriter` wrote; DataError where it is missing or damaged."""
-    source, target = (Texts(Ragged.load(folder, s, np.uint8)) for s in ("source", "target"))
+    source, target = (
+        Texts(Ragged.load(folder, side, np.uint8), folder) for side in ("source", "target")
+    )
     has_links = (Path(folder) / "links_values.npy").exists()
     links = Links(Ragged.load(folder, "links", np.int32)) if has_links else None
     return Split(name, source, target, links)

@@ -118,9 +118,10 @@ class _ArrayWriter:
 
 def _load_array(path: Path, dtype: type) -> np.ndarray:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an array: {error}") from error
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # numpy evaluates the header: damage raises errors of many kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path} cannot be read as an array: {reason}") from error
     if array.dtype != dtype or array.ndim != 1:
         raise DataError(
             f"{path} must hold one row of {np.dtype(dtype)}; "

@@ -19,6 +19,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from typing import NamedTuple
 from nmt.config.schema import EMBEDDED, DataConfig
 from nmt.data.hub import iter_parquet, open_dataset, place_of
 from nmt.data.splits import Split
-from nmt.data.streams import PART_PAIRS, SplitStream, State, in_parts, limited
+from nmt.data.streams import PART_PAIRS, SplitStream, State, in_parts
 from nmt.data.text_files import COMPRESSIONS, iter_jsonl, iter_parallel, iter_tsv
 from nmt.errors import DataError, nearest
 
@@ -77,7 +78,7 @@ def open_split(config: DataConfig, name: str, limit: int | None = None) -> Split
 
 
 def _open_embedded(config: DataConfig, name: str, limit: int | None) -> SplitStream:
-    from nmt.data.grammar import iter_split
+    from nmt.data.grammar import fingerprint, iter_split
 
     languages = (config.source_language, config.target_language)
     if sorted(languages) != sorted(_EMBEDDED_LANGUAGES):
@@ -99,7 +100,7 @@ def _open_embedded(config: DataConfig, name: str, limit: int | None) -> SplitStr
                 links = [sorted((j, i) for i, j in pair.sure) for pair in part]
                 yield Split(name, french, english, links)
 
-    return SplitStream(name, parts)
+    return SplitStream(name, parts, [EMBEDDED, fingerprint(), asdict(config.embedded), limit])
 
 
 def _open_local(config: DataConfig, name: str, limit: int | None) -> SplitStream:
@@ -128,7 +129,7 @@ def _open_local(config: DataConfig, name: str, limit: int | None) -> SplitStream
     def parts() -> Iterable[Split]:
         match chosen[0].kind:
             case "parquet":
-                return limited(iter_parquet(name, *paths, languages), limit)
+                pairs = iter_parquet(*paths, languages)
             case "tsv":
                 pairs = iter_tsv(*paths, languages)
             case "jsonl":

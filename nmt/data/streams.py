@@ -66,20 +66,3 @@ def joined(name: str, parts: Iterable[Split]) -> Split:
             has_links = True
             links += part.links
     return Split(name, source, target, links if has_links else None)
-
-
-def limited(parts: Iterable[Split], limit: int | None) -> Iterator[Split]:
-    """The parts up to so many pairs; nothing is read behind them."""
-    left = limit
-    for part in parts:
-        if left is None:
-            yield part
-            continue
-        if len(part) > left:
-            links = None if part.links is None else part.links[:left]
-            part = Split(part.name, part.source[:left], part.target[:left], links)
-        left -= len(part)
-        if len(part):
-            yield part
-        if not left:
-            return

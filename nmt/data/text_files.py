@@ -78,9 +78,13 @@ def decoded_lines(raw_lines: Iterable[bytes], name: str) -> Iterator[str]:
 def _say_what_was_removed(name: str, has_mark: bool, num_returns: int) -> None:
     removed = ["a byte order mark"] if has_mark else []
     if num_returns:
-        removed.append(f"the carriage return at the end of {num_returns} lines")
+        removed.append(f"the carriage return at the end of {_lines(num_returns)}")
     if removed:
         logger.info("%s: removed %s", name, " and ".join(removed))
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
 
 
 def check_no_nul(text: str, place: str) -> None:
@@ -181,7 +185,7 @@ def iter_parallel(source: Path, target: Path) -> Iterator[Pair]:
         if None in pair:
             counts = [sum(1 for _ in _iter_raw_lines(path)) for path in (source, target)]
             raise DataError(
-                f"{source} has {counts[0]} lines and {target} has {counts[1]}; "
+                f"{source} has {_lines(counts[0])} and {target} has {counts[1]}; "
                 "line i of both must be the same sentence"
             )
         yield pair
@@ -224,7 +228,7 @@ def iter_jsonl(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
 def _parse_json_pair(line: str, languages: tuple[str, str], place: str) -> Pair:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError
         reason = f"{error.msg} at character {error.pos + 1}" if hasattr(error, "msg") else error
         raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}: {reason}") from None
     if not isinstance(row, dict):

@@ -293,7 +293,8 @@ def train_vocabularies(
     Args:
       source_lines, target_lines: the training text; `config.max_sentences` of it are taken.
       config: kind, size, and whether one vocabulary serves both sides.
-      folder: gets `joint.model`, or `source.model` and `target.model`, once all are trained.
+      folder: an empty one, or none yet; gets `joint.model`, or `source.model` and `target.model`,
+        once all are trained.
       check: called several times a second; what it raises ends the training.
     Returns:
       the vocabularies.
@@ -310,8 +311,6 @@ def train_vocabularies(
             side: train_model(sample(lines, config.max_sentences), config, side, check)
             for side, lines in sides.items()
         }
-    for stale in ("joint", "source", "target"):
-        (Path(folder) / f"{stale}.model").unlink(missing_ok=True)
     for side, model in models.items():
         path = Path(folder) / f"{side}.model"
         SentencePieceVocabulary(model, str(path)).save(path)

@@ -53,7 +53,7 @@ class Checkpoints:
         assert keep_last >= 1
         self.folder = Path(folder).absolute()
         self.keep_last = keep_last
-        self._named: set[int] = set()  # damaged steps that a warning has named
+        self._named: set[int | str] = set()  # damaged ones that a warning has named
         self._saver = Saver(self.folder, self._exists)
 
     # ---- saving
@@ -185,11 +185,18 @@ class Checkpoints:
             folders = {str(step): step for step in self._folders()}
             step = folders.get(which)
         if step is None:
-            legal = ["best", "last", AVERAGE, *steps] if steps else self._folders()
-            missing = f"checkpoint {which}" if steps else "finished checkpoint"
+            legal = self._legal()
+            missing = f"checkpoint {which}" if "last" in legal else "finished checkpoint"
             raise RunError(f"run {self.folder.parent} has no {missing}{nearest(which, legal)}")
         items = self.manifest(step).items
         return step, MOVING_AVERAGE if MOVING_AVERAGE in items else PARAMS
+
+    def _legal(self) -> list[int | str]:
+        """All that `resolve` finds; every file is verified."""
+        whole = [step for step in self._folders() if self._first_whole([step]) is not None]
+        names = ["best", "last"] if set(whole) & set(self.steps()) else []
+        average = self._first_whole([AVERAGE]) if self._folder(AVERAGE).is_dir() else None
+        return [*names, *([] if average is None else [AVERAGE]), *whole]
 
     # ---- reading
 
@@ -300,7 +307,7 @@ class Checkpoints:
                 manifests.append(self._manifest(step))
         return manifests
 
-    def _first_whole(self, steps: Iterable[int]) -> int | None:
+    def _first_whole(self, steps: Iterable[int | str]) -> int | str | None:
         for step in steps:
             with self._passing_over(step):
                 verify_files(self._folder(step), self._manifest(step))
@@ -308,7 +315,7 @@ class Checkpoints:
         return None
 
     @contextlib.contextmanager
-    def _passing_over(self, step: int) -> Iterator[None]:
+    def _passing_over(self, step: int | str) -> Iterator[None]:
         """Names a damaged checkpoint in a warning, once."""
         try:
             yield
@@ -316,7 +323,7 @@ class Checkpoints:
             raise NewerFormat(f"checkpoint {step} of run {self.folder.parent}: {error}") from None
         except RunError as error:
             if step not in self._named:
-                logger.warning("checkpoint %d is damaged and passed over: %s", step, error)
+                logger.warning("checkpoint %s is damaged and passed over: %s", step, error)
                 self._named.add(step)
 
 

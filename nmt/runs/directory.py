@@ -27,6 +27,7 @@ from typing import Any
 
 from nmt.config.reader import differing_keys, read_config, to_yaml
 from nmt.config.schema import Config
+from nmt.data.stages import sync_folder
 from nmt.errors import RunError, nearest
 
 MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step,
@@ -179,10 +180,10 @@ class RunDirectory:
           RunError: naming the splits that changed.
         """
         try:
-            before = json.loads(self.environment_file.read_text())["corpus"]
+            before = {**json.loads(self.environment_file.read_text())["corpus"]}  # or TypeError
         except FileNotFoundError:
             return  # stopped before its environment was written
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise RunError(f"{self.environment_file} is damaged") from None
         changed = [name for name in fingerprints if before.get(name) != fingerprints[name]]
         if changed:
@@ -238,15 +239,6 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise RunError(f"cannot write {path}: {error.strerror}") from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Brings the names in a folder to the disk: without it a rename may be lost with the power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def describe_environment() -> dict[str, Any]:

@@ -23,6 +23,7 @@ def snapshot(tree: Any) -> dict[ArrayEntry, Any]:
         value = leaf if shared else np.array(leaf)
         entries[ArrayEntry(keys, tuple(value.shape), str(value.dtype))] = value
     assert len({entry.name for entry in entries}) == len(leaves), "names of arrays must differ"
+    assert all(entry.keys for entry in entries), "an item is a tree, not an array"
     return entries
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -206,15 +206,29 @@ def _parse(body: dict[str, Any]) -> Manifest:
     right = (
         all(type(number) is int and number >= 0 for number in numbers)
         and all(type(key) in (str, int) for entry in entries for key in entry.keys)
+        and all(_is_tree(of_item) for of_item in items.values())
         and all(type(entry.dtype) is str for entry in entries)
         and type(manifest.score) in (float, type(None))
         and type(manifest.interrupted) is bool
-        # A manifest speaks of its own folder only.
-        and not any(PurePosixPath(name).is_absolute() or ".." in name.split("/") for name in files)
+        and all(map(_is_own, files))
     )
     if not right:
         raise ValueError
     return manifest
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file can be one of the checkpoint's folder, of which alone a manifest speaks."""
+    path = PurePosixPath(file.encode().decode())  # half of a surrogate pair is a ValueError
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in file
+
+
+def _is_tree(entries: Sequence[ArrayEntry]) -> bool:
+    """Whether arrays can be the leaves of one tree: none has the keys of a branch, or no keys."""
+    branches = {entry.keys[:depth] for entry in entries for depth in range(len(entry.keys))}
+    leaves = {entry.keys for entry in entries}
+    names = {entry.name for entry in entries}
+    return len(names) == len(entries) and not leaves & (branches | {()})
 
 
 def _text(body: dict[str, Any]) -> str:

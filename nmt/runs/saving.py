@@ -4,6 +4,7 @@ A checkpoint is made in `.unfinished/STEP`, where Orbax writes the arrays of eac
 manifest; renaming that folder to `STEP` is what makes it exist.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,12 +72,37 @@ class Saver:
 
     def remove(self, name: str) -> None:
         """Removes a checkpoint, renamed first: it is never seen half removed."""
-        folder, gone = self.folder / name, self.unfinished / f"removed-{name}"
-        if folder.is_dir() and not folder.is_symlink():
-            folder.rename(gone)
-            shutil.rmtree(gone)
-        else:
-            folder.unlink(missing_ok=True)
+        if os.path.lexists(self.folder / name):
+            (self.folder / name).rename(self._gone(name))
+            _delete(self._gone(name))
+
+    def _gone(self, name: str) -> Path:
+        """Where a checkpoint goes before its files go."""
+        return self.unfinished / f"removed-{name}"
+
+    def _replace(self, name: str) -> None:
+        """Makes a checkpoint exist; one of its name goes when the new one is safe.
+
+        That one is damaged, interrupted, had no score, or is an earlier average.
+        """
+        made, final, gone = self.unfinished / name, self.folder / name, self._gone(name)
+        if os.path.lexists(final):
+            final.rename(gone)
+        try:
+            made.rename(final)
+        except OSError:
+            if os.path.lexists(gone):
+                gone.rename(final)
+            raise
+        sync_folder(self.folder)
+        _delete(gone)
+
+    def _clear(self, name: str) -> None:
+        """Removes what was half-written; it takes room, which may be what is wanting."""
+        only_copy = None if os.path.lexists(self.folder / name) else self._gone(name)
+        for path in self.unfinished.glob("*"):
+            if path != only_copy:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _telling(self, manifest: Manifest, action: Callable[[], None]) -> None:
         """Tells any failure to write, Orbax's own included, in one line."""
@@ -84,8 +110,8 @@ class Saver:
             action()
         except Exception as error:
             self._writer.forget()
-            if _is_first():  # what was half-written takes room, which may be what is wanting
-                shutil.rmtree(self.unfinished, ignore_errors=True)
+            if _is_first():
+                self._clear(manifest.folder)
             raise RunError(
                 f"cannot write checkpoint {manifest.folder} in {self.folder}: {one_line(error)}"
             ) from error
@@ -99,19 +125,25 @@ class Saver:
     def _finish(self, manifest: Manifest) -> None:
         """In the thread: waits for the arrays, then makes the checkpoint exist."""
         self._writer.finish()
-        made, final = self.unfinished / manifest.folder, self.folder / manifest.folder
+        made = self.unfinished / manifest.folder
         if _is_first():
             write_manifest(made, replace(manifest, files=describe_files(made)))
-            self.remove(manifest.folder)  # one that is damaged, interrupted, or had no score
-            made.rename(final)
-            sync_folder(self.folder)
+            self._replace(manifest.folder)
             self._exists(manifest)
         self._writer.meet()
-        if not (final / NAME).is_file():
+        if not (self.folder / manifest.folder / NAME).is_file():
             raise RunError(
                 f"process {jax.process_index()} does not find what the first process has written; "
                 "the run must lie on a file system that all of them share"
             )
+
+
+def _delete(path: Path) -> None:
+    """Removes a folder, or what lies in the place of one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_first() -> bool:

@@ -101,6 +101,7 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
             vocabularies.target.special,
             batch_pieces=config.data.batch_pieces,
             num_shapes=4,
+            row_multiple=config.data.row_multiple,
         ),
     )
 

@@ -122,7 +122,16 @@ CASES = [
     ("data: {pth: x}", 'unknown key data.pth; did you mean "path"?'),
     ("date: {path: x}", 'unknown key date; did you mean "data"?'),
     (EMBEDDED + "num_steps: 3", 'unknown key num_steps; did you mean "training.num_steps"?'),
+    (
+        EMBEDDED + "seed: 3",
+        'did you mean "data.seed" or "training.seed" or "search.seed" or "data.embedded.seed"?',
+    ),
     ("data: {1: 2}", "unknown key data.1"),
+    ("data: {? " + "k" * 20_000 + " : 2}", "unknown key 'data.kkk"),
+    ("data: {? " + "k\u0301" * 10_000 + " : 2}", "unknown key 'data.k"),
+    ("? " + "k" * 10_000 + "\n? " + "k" * 10_000, "line 2 is not YAML: the key 'kkk"),
+    ("data: !" + "k" * 20_000 + " x", "could not determine a constructor for the tag '!kkk"),
+    ("data: {seed: !!int " + "k" * 20_000 + "}", "kkk' is not of the kind int"),
     ('data: {"a\\nb": 2}', "unknown key 'data.a\\nb'"),
     ("data: {path: 5}", "data.path must be text or null; got 5 (put it in quotes)"),
     ("data: {path: &a [*a]}", "data.path must be text or null; got [["),
@@ -170,7 +179,11 @@ def test_a_wrong_file_is_refused_in_one_line(read, text, message):
         ("data.path.x=3", "data.path is a value and has no keys"),
         ("=3", "unknown key"),
         ("data.=3", "unknown key data."),
-        ("beam_size=3", 'unknown key beam_size; did you mean "validation.beam_size"?'),
+        ("beam_size=3", 'did you mean "validation.beam_size" or "search.beam_size"?'),
+        ("share_embeddings=true", 'did you mean "model.share_embeddings"?'),  # of both models
+        ("k" * 100_000, "override 'kkk"),
+        ("data." + "k" * 100_000 + "=3", "unknown key 'data.kkk"),
+        ("data.seed=" + "k" * 100_000, "data.seed must be a whole number; got 'kkk"),
         ("search.beamsize=3", 'unknown key search.beamsize; did you mean "beam_size"?'),
         (
             "search.beam_size=3.5",
@@ -187,6 +200,7 @@ def test_a_wrong_override_is_refused_in_one_line(read, override, message):
     with pytest.raises(ConfigError) as caught:
         read(EMBEDDED, override)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 900
 
 
 def test_an_override_cannot_reach_into_a_value_of_the_file(read):

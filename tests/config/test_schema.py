@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.config import schema
+from nmt.config import checks, model_schema, schema
 from nmt.config.schema import (
     CleaningConfig,
     Config,
@@ -122,8 +122,10 @@ def test_the_default_alignment_layer_serves_a_decoder_of_one_layer():
     assert TransformerConfig(decoder_layers=1).decoder_layers == 1
 
 
-def test_the_schema_imports_nothing_heavy():
-    tree = ast.parse(Path(schema.__file__).read_text())
+@pytest.mark.parametrize("module", [checks, model_schema, schema])
+def test_the_schema_imports_nothing_heavy(module):
+    tree = ast.parse(Path(module.__file__).read_text())
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules == {"dataclasses", "typing", "nmt.errors"}
+    own = {"nmt.config.checks", "nmt.config.model_schema", "nmt.errors"}
+    assert modules <= {"dataclasses", "typing", *own}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]

@@ -2,11 +2,13 @@ import json
 import random
 import time
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 
 from nmt.config.schema import CleaningConfig
-from nmt.data.cleaning import Cleaner, clean, count_words, to_nfc, to_single_spaces
+from nmt.data import cleaning
+from nmt.data.cleaning import MOST_MARKS, Cleaner, count_words, to_nfc, to_single_spaces
 from nmt.data.cleaning_report import NUM_EXAMPLES
 from nmt.data.splits import Split
 from nmt.data.streams import joined
@@ -28,14 +30,14 @@ def make_split(pairs, links=None, name="train"):
 
 
 def run(pairs, held_out=(), links=None, languages=("en", "fr"), **rules):
-    split, report = clean(
-        make_split(pairs, links),
+    cleaner = Cleaner(
         CleaningConfig(**{**OFF, **rules}),
         source_language=languages[0],
         target_language=languages[1],
         held_out=held_out,
     )
-    return list(zip(split.source, split.target, strict=True)), split, report
+    split = cleaner.clean(make_split(pairs, links))
+    return list(zip(split.source, split.target, strict=True)), split, cleaner.report
 
 
 def counts(report):
@@ -205,6 +207,27 @@ def test_a_letter_with_hundreds_of_marks_is_left_as_it_is_and_soon_done():
     assert time.process_time() - start < 1  # in order, they would take many seconds
     for text in ("e\u0301" * 1000, "a" * 600 + "e" + "\u0316\u0301" * 100):
         assert to_nfc(text) == unicodedata.normalize("NFC", text) != text
+
+
+def decomposes_into_marks(character):
+    """Whether the character, taken apart, begins with a combining mark."""
+    return unicodedata.combining(unicodedata.normalize("NFD", character)[0]) > 0
+
+
+def test_whatever_is_taken_apart_into_marks_counts_as_one(monkeypatch):
+    characters = map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
+    marks = [character for character in characters if decomposes_into_marks(character)]
+    assert {"\u0301", "\u0f73", "\u0f75", "\u0f81"} <= set(marks)
+
+    def forbidden(form, text):
+        raise AssertionError(f"{len(text)} characters would be put in order")
+
+    without = SimpleNamespace(combining=unicodedata.combining, normalize=forbidden)
+    monkeypatch.setattr(cleaning, "unicodedata", without)
+    for mark in marks:
+        assert to_nfc("a" + mark * MOST_MARKS) == "a" + mark * MOST_MARKS
+    for run in ("\u0f73" * 100_000, "\u0f71\u0f75" * 50_000, "\u0301\u0f81" * 50_000):
+        assert to_nfc(run) == run
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ import random
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nmt.config.schema import CleaningConfig, DataConfig, EmbeddedConfig
-from nmt.data import readers, streams
-from nmt.data.cleaning import clean
+from nmt.data import grammar, readers, streams
+from nmt.data.cleaning import Cleaner
 from nmt.data.corpus import load_corpus, load_split
 from nmt.data.splits import Split
 from nmt.errors import DataError, RunError
@@ -102,7 +103,8 @@ def test_what_is_cleaned_in_parts_is_what_is_cleaned_at_once(tmp_path, run, monk
     config = config_for(tmp_path, test=("dev",))
     raw, held_out = load_split(config, "train"), load_split(config, "dev")
     languages = {"source_language": "en", "target_language": "de"}
-    expected, report = clean(raw, config.cleaning, held_out=[held_out], **languages)
+    cleaner = Cleaner(config.cleaning, held_out=[held_out], **languages)
+    expected, report = cleaner.clean(raw), cleaner.report
     corpus = load_corpus(config, run)
     assert sides(corpus.train) == sides(expected) and 10 < len(expected) < 290
     assert corpus.report == report.to_dict()
@@ -129,6 +131,26 @@ def test_embedded_corpus_keeps_its_links_through_cleaning(run):
         corpus = load_corpus(config, run)
         assert corpus.report["pairs_out"] == 60, corpus.report
         assert list(corpus.train.links) == raw.links
+
+
+def test_the_embedded_corpus_is_made_again_only_where_it_may_have_changed(run, monkeypatch):
+    embedded = EmbeddedConfig(num_train=60, num_validation=10, num_test=10)
+    config = DataConfig(path="embedded", embedded=embedded)
+    first = load_corpus(config, run)
+    made, real = [], grammar.iter_split
+
+    def iter_split(name, config):
+        made.append(name)
+        return real(name, config)
+
+    monkeypatch.setattr(grammar, "iter_split", iter_split)
+    assert load_corpus(config, run).fingerprints == first.fingerprints
+    assert made == ["validation", "test"]
+    monkeypatch.setattr(grammar, "fingerprint", lambda: "of another version")
+    assert load_corpus(config, run).fingerprints == first.fingerprints
+    assert made.count("train") == 1
+    other = replace(config, embedded=replace(embedded, seed=2))
+    assert load_corpus(other, run).fingerprints["train"] != first.fingerprints["train"]
 
 
 def files_in(folder):
@@ -224,6 +246,36 @@ def test_a_note_that_is_no_such_note_is_made_again(folder, run, change):
     path.write_text(json.dumps(json.loads(content) | change))
     assert load_corpus(config_for(folder), run).fingerprints == first.fingerprints
     assert path.read_text() == content
+
+
+def test_a_note_that_is_nested_without_end_is_made_again(folder, run):
+    first = load_corpus(config_for(folder), run)
+    path = run / "cleaned" / "made_from.json"
+    content = path.read_text()
+    path.write_text("[" * 200_000)
+    assert load_corpus(config_for(folder), run).fingerprints == first.fingerprints
+    assert path.read_text() == content
+
+
+def test_who_may_not_write_finds_the_text_or_says_that_it_is_not_there(folder, run, caplog):
+    with pytest.raises(RunError) as caught:
+        load_corpus(config_for(folder), run, may_write=False)
+    assert str(caught.value) == (
+        "this process does not find what the first one has prepared in "
+        f"{run / 'cleaned'}; the run must lie on a file system that all of them share"
+    )
+    assert not run.exists()
+    first = load_corpus(config_for(folder), run)
+    os.utime(folder / "train.en", ns=(1, 1))
+    before = files_in(run)
+    found = load_corpus(config_for(folder), run, may_write=False)
+    assert sides(found.train) == sides(first.train) and found.report == first.report
+    assert files_in(run) == before
+    (run / "cleaned" / "source_offsets.npy").write_bytes(b"")
+    before = files_in(run)
+    with pytest.raises(RunError, match="does not find"):
+        load_corpus(config_for(folder), run, may_write=False)
+    assert files_in(run) == before
 
 
 def test_a_check_that_raises_leaves_nothing(folder, run, monkeypatch):

@@ -1,10 +1,12 @@
 """The embedded corpus as a whole: properties of every sentence, found by reading the text again."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -289,3 +291,18 @@ def test_the_command_prints_pairs_links_and_the_share(capsys, monkeypatch):
     pairs = make_split("train", EmbeddedConfig(num_train=3, max_words=5))
     assert [line for line in sentences if line][::3] == [pair.source for pair in pairs]
     assert share == f"sure links: {sure_share(pairs):.1%}"
+
+
+def test_the_fingerprint_is_that_of_every_file_of_the_grammar(tmp_path, monkeypatch):
+    whole = tmp_path / "data"
+    shutil.copytree(Path(grammar.__file__).parent, whole)
+    monkeypatch.setattr(grammar, "__file__", str(whole / "grammar.py"))
+    before = grammar.fingerprint()
+    assert before == grammar.fingerprint()
+    for path in (whole / "grammar.py", *(whole / "embedded").glob("*.py")):
+        content = path.read_bytes()
+        path.write_bytes(content + b"#")
+        assert grammar.fingerprint() != before
+        path.write_bytes(content)
+    (whole / "cleaning.py").write_text("")  # no part of it
+    assert grammar.fingerprint() == before

@@ -1,13 +1,15 @@
 import json
 import os
 import random
+from itertools import islice
 
 import pytest
 
 from nmt.config.schema import DataConfig
+from nmt.data import streams
 from nmt.data.hub import iter_parquet, open_dataset
 from nmt.data.readers import open_split, read_split
-from nmt.data.streams import joined, limited
+from nmt.data.streams import in_parts, joined
 from nmt.errors import DataError
 
 pa = pytest.importorskip("pyarrow")
@@ -49,7 +51,7 @@ def read_dataset(config, name, limit=None):
 
 
 def read_parquet(path, limit=None):
-    return joined("x", limited(iter_parquet("x", path, LANGUAGES), limit))
+    return joined("x", in_parts("x", islice(iter_parquet(path, LANGUAGES), limit)))
 
 
 def make_pairs(count, seed=0):
@@ -110,7 +112,7 @@ def test_translation_layout_in_shards(folder, options, place, capsys):
     config = DataConfig(**{place: str(folder), "configuration": "en-fr", **options})
     assert pairs_of(read_dataset(config, "train")) == make_pairs(25_000)
     assert pairs_of(read_dataset(config, "validation")) == make_pairs(7, 1)
-    for limit in (1, 9_999, 10_000, 10_001, 14_000):
+    for limit in (1, 1000, 9_999, 10_000, 10_001, 14_000):
         assert pairs_of(read_dataset(config, "train", limit)) == make_pairs(25_000)[:limit]
     assert capsys.readouterr().out == ""
 
@@ -184,6 +186,43 @@ def test_parts_are_small_and_the_state_tells_of_a_change(folder, place):
     path = folder / "en-fr/train-00001-of-00002.parquet"
     os.utime(path, ns=(path.stat().st_mtime_ns + 10**9,) * 2)
     assert open_split(config, "train").state != stream.state
+
+
+@pytest.mark.parametrize("place", ["path", "hub"])
+def test_parts_are_bounded_in_characters_too(folder, place, monkeypatch):
+    monkeypatch.setattr(streams, "PART_CHARACTERS", 200)
+    config = DataConfig(**{place: str(folder), "configuration": "en-fr"})
+    long = [("é" * 90, "日" * 90)] * 5
+    pq.write_table(as_translation(long), folder / "en-fr/validation-00000-of-00001.parquet")
+    assert [len(part) for part in open_split(config, "validation")] == [2, 2, 1]
+
+
+def test_parts_of_a_parquet_file_are_bounded_in_characters_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "PART_CHARACTERS", 200)
+    pq.write_table(as_columns([("a" * 90, "b" * 90)] * 5), tmp_path / "x.parquet")
+    config = DataConfig(path=str(tmp_path))
+    assert [len(part) for part in open_split(config, "x")] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "parquet", "text"])
+def test_a_folder_named_as_a_format_is_that_folder(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name / "data").mkdir(parents=True)
+    pq.write_table(as_columns([("a", "b")]), tmp_path / name / "data/train-00000-of-00001.parquet")
+    pq.write_table(as_columns([("wrong", "faux")]), tmp_path / "train.parquet")
+    (tmp_path / "train.csv").write_text("en,fr\nwrong,faux\n")
+    (tmp_path / "train.json").write_text('{"en": "wrong", "fr": "faux"}\n')
+    assert pairs_of(read_split(DataConfig(path=name), "train")) == [("a", "b")]
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "parquet", "text"])
+def test_a_format_is_no_dataset_of_the_hub(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.csv").write_text("en,fr\nwrong,faux\n")
+    assert error_of(read_split, DataConfig(hub=name), "train") == (
+        f"data.hub {name}: wanted a dataset of the Hub, such as OWNER/NAME; got the name of a "
+        "format of files (data.path names files)"
+    )
 
 
 def test_parquet_null_is_named_by_row(tmp_path):

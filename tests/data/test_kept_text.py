@@ -56,3 +56,19 @@ def test_text_that_is_damaged_or_not_there(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="target_values.npy"):
         load_kept(tmp_path, "x")
+
+
+@pytest.mark.parametrize("read", [list, lambda texts: texts[1], lambda texts: texts[:2]])
+def test_text_that_is_no_utf_8_any_more_is_one_line(tmp_path, read):
+    with SplitWriter(tmp_path) as writer:
+        writer.append(Split("x", ["a", "é", "b"], ["c", "d", "e"]))
+    path = tmp_path / "source_values.npy"
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    kept = load_kept(tmp_path, "x")
+    assert kept.source[0] == "a" and list(kept.target) == ["c", "d", "e"]
+    with pytest.raises(DataError) as caught:
+        read(kept.source)
+    assert str(caught.value) == (
+        f"the kept text {tmp_path} is not UTF-8: it is damaged; "
+        "remove the folder, and it is made again"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nmt.config.schema import CleaningConfig, DataConfig
-from nmt.data.cleaning import clean
+from nmt.data.cleaning import Cleaner
 from nmt.data.corpus import load_corpus, load_split
 
 PAGE = (Path(__file__).parents[2] / "docs" / "large_corpora.md").read_text(encoding="utf-8")
@@ -52,13 +52,13 @@ def test_shards_that_are_cleaned_side_by_side_are_the_corpus_cleaned_at_once(tmp
         subprocess.run([*command, str(folder / "data")], check=True, capture_output=True)
 
     config = DataConfig(path=str(raw))
-    expected, _ = clean(
-        load_split(config, "train"),
+    cleaner = Cleaner(
         CleaningConfig(),
         source_language="en",
         target_language="fr",
         held_out=[load_split(config, "test")],
     )
+    expected = cleaner.clean(load_split(config, "train"))
     again = CleaningConfig(nfc=False, whitespace=False, max_words=None, max_length_ratio=None)
     corpus = load_corpus(DataConfig(path=str(folder), cleaning=again), tmp_path / "run")
     assert corpus.report["pairs_in"] == 100  # no duplicates within a shard of fifty

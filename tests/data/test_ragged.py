@@ -74,3 +74,45 @@ def test_truncated_and_missing_arrays(tmp_path):
     path.unlink()
     with pytest.raises(DataError, match="x_offsets.npy"):
         Ragged.load(tmp_path, "x", np.int32)
+
+
+HEADERS = [
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (11",  # cut
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (11,), }" + b"(" * 5000,  # nested
+    b"[" * 9000,
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (" + b"9" * 30 + b",), }",  # huge
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (-1,), }",
+    b"{'descr': ('<i8', 3, 4), 'fortran_order': False, 'shape': (11,), }",
+    b"{'descr': '<i8', 'fortran_order': 3, 'shape': 'x'}",
+    b"{'descr': {}, 'fortran_order': False, 'shape': (11,)}",
+    b"{'descr': '|O', 'fortran_order': False, 'shape': (11,), }",
+    b"\xff\x00" * 50,
+    b"{" + b" " * 20_000,  # longer than numpy trusts: its message has several lines
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_that_is_damaged_in_any_way_is_one_line(tmp_path, header):
+    write(tmp_path, [random_sequences(10, np.int32)])
+    path = tmp_path / "x_offsets.npy"
+    content = path.read_bytes()
+    path.write_bytes(
+        content[:6] + b"\x01\x00" + len(header).to_bytes(2, "little") + header + content[-88:]
+    )
+    with pytest.raises(DataError, match="x_offsets.npy ") as caught:
+        Ragged.load(tmp_path, "x", np.int32)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_any_byte_of_a_header_may_be_damaged(tmp_path):
+    write(tmp_path, [random_sequences(10, np.int32)])
+    path = tmp_path / "x_offsets.npy"
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for place in range(128):
+        damaged = bytearray(content)
+        damaged[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(bytes(damaged))
+        try:
+            Ragged.load(tmp_path, "x", np.int32)
+        except DataError as error:
+            assert "\n" not in str(error)

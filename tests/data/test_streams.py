@@ -3,8 +3,8 @@ import random
 import pytest
 
 from nmt.data import streams
-from nmt.data.splits import Split, fingerprint_of
-from nmt.data.streams import SplitStream, in_parts, joined, limited
+from nmt.data.splits import fingerprint_of
+from nmt.data.streams import SplitStream, in_parts, joined
 
 
 def make_pairs(count, seed=0):
@@ -36,24 +36,6 @@ def test_no_pairs():
     assert list(in_parts("x", [])) == []
     empty = joined("x", [])
     assert len(empty) == 0 and fingerprint_of([]) == empty.fingerprint
-
-
-@pytest.mark.parametrize("links", [None, [[(0, i)] for i in range(10)]])
-@pytest.mark.parametrize("limit", [None, 0, 1, 3, 4, 9, 10, 11])
-def test_a_limit_is_the_beginning_and_nothing_is_read_behind_it(links, limit):
-    pairs = make_pairs(10)
-    read = []
-
-    def parts():
-        for start in range(0, 10, 3):
-            read.append(start)
-            source, target = (list(side) for side in zip(*pairs[start : start + 3], strict=True))
-            yield Split("x", source, target, links and links[start : start + 3])
-
-    split = joined("x", limited(parts(), limit))
-    assert pairs_of(split) == pairs[:limit]
-    assert split.links == (links[:limit] if links and len(split) else None)
-    assert read == [start for start in (0, 3, 6, 9) if limit is None or start < max(limit, 1)]
 
 
 def test_a_stream_begins_again_each_time():

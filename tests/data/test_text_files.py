@@ -102,7 +102,7 @@ def test_nul_is_named_with_file_and_line(tmp_path, suffix):
         (b"a\r\nb\n\rc\r\n" * 50, "the carriage return at the end of 100 lines"),
         (
             b"\xef\xbb\xbfa\r\n",
-            "a byte order mark and the carriage return at the end of 1 lines",
+            "a byte order mark and the carriage return at the end of 1 line",
         ),
     ],
 )
@@ -139,6 +139,8 @@ def test_parallel_files_must_have_as_many_lines(tmp_path):
     assert error_of(read_parallel, "train", source, target) == (
         f"{source} has 3 lines and {target} has 2; line i of both must be the same sentence"
     )
+    one = write(tmp_path / "one.fr", "d")
+    assert f"{one} has 1 line and {target} has 2;" in error_of(read_parallel, "train", one, target)
     # Found while reading a part, the counts are still those of the whole files.
     assert "has 3 lines" in error_of(read_parallel, "train", source, target, 3)
     assert read_parallel("train", source, target, 2).target == ["d", "e"]
@@ -197,6 +199,8 @@ def test_jsonl_limit_stops_reading(tmp_path):
         ('{"en": "a", "fr": null}', "'fr' must hold text; got None"),
         ('{"en": ["a"], "fr": "b"}', "'en' must hold text; got ['a']"),
         (r'{"en": "a\ud83d", "fr": "b"}', "half of a surrogate pair"),
+        ('{"en": "a", "fr": ' + "9" * 5000 + "}", "wanted a JSON object; got {"),
+        ("[" * 100_000, "wanted a JSON object; got [[["),
         (r'{"en": "a", "fr": "b\u0000"}', "a NUL character is not text"),
     ],
 )

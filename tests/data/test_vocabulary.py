@@ -220,12 +220,6 @@ def test_vocabularies_of_a_run(tmp_path, joint):
     assert loaded.target.decode(loaded.target.encode(TARGET[5])) == TARGET[5]
 
 
-def test_training_again_replaces_the_other_kind(tmp_path):
-    train_vocabularies(SOURCE, TARGET, VocabularyConfig(size=70), tmp_path)
-    train_vocabularies(SOURCE, TARGET, VocabularyConfig(size=70, joint=False), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"source.model", "target.model"}
-
-
 @pytest.mark.parametrize("joint", [True, False])
 def test_nothing_is_left_of_a_vocabulary_that_cannot_be_trained(tmp_path, joint):
     config = VocabularyConfig(size=5000, joint=joint)

@@ -54,7 +54,11 @@ NAMES = [
         "data.cleaning.duplicate=false",
         'unknown key data.cleaning.duplicate; did you mean "duplicates"?',
     ),
-    override("override without a section", "beam_size=3", 'did you mean "validation.beam_size"?'),
+    override(
+        "override without a section",
+        "beam_size=3",
+        'did you mean "validation.beam_size" or "search.beam_size"?',
+    ),
     override("override of a section", "data=corpus", "data is a section; write data.key=value"),
     override("override below a value", "data.path.x=3", "data.path is a value and has no keys"),
     override(

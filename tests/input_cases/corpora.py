@@ -40,7 +40,7 @@ def jsonl(*rows):
 TEXTS = [
     corpus("two lines too few", {"train.fr": "un\ndeux\n"}, "train.en has 4 lines | fr has 2"),
     corpus("a line too many", {"validation.fr": FRENCH}, "en has 2 lines and | fr has 4; line i"),
-    corpus("a test set that is misaligned", {"test.en": "a\n"}, "test.en has 1 lines and"),
+    corpus("a test set that is misaligned", {"test.en": "a\n"}, "test.en has 1 line and"),
     corpus(
         "Latin-1 in training",
         {"train.fr": LATIN_1 + b"x\ny\n"},
@@ -71,7 +71,7 @@ TEXTS = [
     corpus(
         "nothing left within data.max_pieces",
         {},
-        "data.max_pieces | 2",
+        "training pairs have more than data.max_pieces (2) pieces | wanted one or more left",
         "data.max_pieces=2",
     ),
 ]

@@ -8,6 +8,7 @@ from tests.input_cases import Case
 
 VOCABULARY = "runs/good/vocabulary/joint.model"
 TRANSLATE = "translate runs/good text.txt"
+FILE = {"size": 23, "sha256": "0" * 64}
 
 
 def broken(name, files, says, line=TRANSLATE, *, logged=False):
@@ -23,16 +24,26 @@ def other_size(path: Path) -> None:
     SentencePieceVocabulary.train(["one two three", "four five"], VocabularyConfig(size=24), path)
 
 
-def escaping_manifest(path: Path) -> None:
-    """A manifest, with its own digest, that names a file outside the checkpoint."""
-    from nmt.runs import manifest
+def forged(name, **changes):
+    """A case in which a checkpoint's manifest is a stranger's, with a digest of its own."""
 
-    shutil.copytree(path.with_name("9"), path)
-    body = json.loads((path / manifest.NAME).read_text())
-    body.pop("sha256")
-    body |= {"step": 7, "files": {"../../../../text.txt": {"size": 23, "sha256": "0" * 64}}}
-    body["sha256"] = manifest._digest(body)
-    (path / manifest.NAME).write_text(manifest._text(body))
+    def make(path: Path) -> None:
+        from nmt.runs import manifest
+
+        shutil.copytree(path.with_name("9"), path)
+        body = json.loads((path / manifest.NAME).read_text())
+        body.pop("sha256")
+        body |= {"step": 7, **changes}
+        body["sha256"] = manifest._digest(body)
+        (path / manifest.NAME).write_text(manifest._text(body))
+
+    says = "checkpoint 7 of run | runs/good is damaged: manifest.json is not as it was written"
+    return broken(name, {"checkpoints/7": make}, says, f"{TRANSLATE} --checkpoint 7", logged=True)
+
+
+def array(*keys):
+    """What a manifest says of an array."""
+    return {"keys": list(keys), "shape": [1], "dtype": "float32"}
 
 
 def pickled(path: Path) -> None:
@@ -79,12 +90,12 @@ RUNS = [
         f"{TRANSLATE} --checkpoint 7",
         logged=True,
     ),
-    broken(
-        "a manifest that leads out of the run",
-        {"checkpoints/7": escaping_manifest},
-        "checkpoint 7 of run | runs/good is damaged",
-        f"{TRANSLATE} --checkpoint 7",
-        logged=True,
+    forged("a manifest that leads out of the run", files={"../../../../text.txt": FILE}),
+    forged("a manifest with NUL in the name of a file", files={"params/a\0b": FILE}),
+    forged("a manifest with an array without a name", items={"params": [array()]}),
+    forged(
+        "a manifest with an array within an array",
+        items={"params": [array("w"), array("w", "x")]},
     ),
     broken(
         "a pickle for a checkpoint",
@@ -93,8 +104,23 @@ RUNS = [
         f"{TRANSLATE} --checkpoint 7",
         logged=True,
     ),
+    broken(
+        "checkpoints without their arrays",
+        {"checkpoints/7/params/d": None, "checkpoints/9/params/d": None},
+        "runs/good has no finished checkpoint",
+        logged=True,
+    ),
+    broken(
+        "no such step, and a damaged one",
+        {"checkpoints/7/manifest.json": ""},
+        "has no checkpoint 8; (legal: best, last, 9)",
+        f"{TRANSLATE} --checkpoint 8",
+        logged=True,
+    ),
     Case(
-        "no such step", f"{TRANSLATE} --checkpoint 8", "has no checkpoint 8 | best, last, average"
+        "no such step",
+        f"{TRANSLATE} --checkpoint 8",
+        "has no checkpoint 8; (legal: best, last, 7, 9)",
     ),
     Case("no such name of a step", f"{TRANSLATE} --checkpoint bset", 'did you mean "best"?'),
     Case(
@@ -147,6 +173,20 @@ TRAINING = [
         "train good.yaml --run runs/good",
         "runs/good/environment.json is damaged",
         {"runs/good/environment.json": "{"},
+        logged=True,
+    ),
+    Case(
+        "an environment.json of other kinds",
+        "train good.yaml --run runs/good",
+        "runs/good/environment.json is damaged",
+        {"runs/good/environment.json": '{"corpus": []}'},
+        logged=True,
+    ),
+    Case(
+        "an environment.json nested without end",
+        "train good.yaml --run runs/good",
+        "runs/good/environment.json is damaged",
+        {"runs/good/environment.json": "[" * 100_000},
         logged=True,
     ),
     Case("a folder of other things", "train c.yaml --run corpus", "corpus is no run and not empty"),

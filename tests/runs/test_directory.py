@@ -196,7 +196,16 @@ def test_a_corpus_that_changed_is_refused(run):
     run.check_same_corpus({"train": "aa", "validation": "bb"})
     with pytest.raises(RunError, match=r"has changed \(validation\)"):
         run.check_same_corpus({"train": "aa", "validation": "cc"})
-    run.environment_file.write_text("{")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"corpus": []}', '{"corpus": [["train", "aa"]]}', '{"corpus": "train"}']
+    + ["[" * 100_000, '{"corpus":' * 100_000, '{"corpus": 1' + "0" * 5000 + "}"],
+    ids=lambda content: content[:30],
+)
+def test_a_damaged_environment_is_named(run, content):
+    run.environment_file.write_text(content)
     with pytest.raises(RunError, match="environment.json is damaged"):
         run.check_same_corpus({"train": "aa"})
 

@@ -29,6 +29,11 @@ def folder(tmp_path):
     return tmp_path
 
 
+def array(*keys):
+    """An entry as json has it."""
+    return {"keys": list(keys), "shape": [2], "dtype": "int32"}
+
+
 def manifest_of(folder, **changes):
     items = {"params": (ArrayEntry(("layers", 0, "kernel"), (2, 3), "bfloat16"),)}
     values = {"step": 5, "score": 1.5, "interrupted": False, "time": "t", "items": items}
@@ -109,6 +114,11 @@ def test_a_manifest_without_averaged_is_of_before_there_were_averages(folder):
         {"items": {"params": [{"keys": ["a"], "shape": [True], "dtype": "int32"}]}},
         {"items": {"params": [{"keys": ["a"], "shape": [], "dtype": None}]}},
         {"items": {"params": 3}},
+        {"items": {"params": [array()]}},
+        {"items": {"params": [array("w"), array("w", "x")]}},
+        {"items": {"params": [array("w", "x", 0), array("w")]}},
+        {"items": {"params": [array("w", "x"), array("w", "x")]}},
+        {"items": {"params": [array("w", 0), array("w", "0")]}},
         {"files": {"x": {"size": 1}}},
         {"more": 1},
     ],
@@ -120,7 +130,9 @@ def test_other_types_than_are_written_are_refused(folder, change):
         read_manifest(folder)
 
 
-@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../b"])
+@pytest.mark.parametrize(
+    "name", ["../outside", "/etc/hostname", "a/../../b", "params/a\0b", "params/\ud800"]
+)
 def test_a_manifest_speaks_of_its_own_folder_only(folder, name):
     write_manifest(folder, manifest_of(folder, files={name: FileEntry(0, "")}))
     with pytest.raises(RunError, match="is not as it was written"):

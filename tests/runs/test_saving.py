@@ -1,13 +1,14 @@
 """Saving that fails, is killed, or is done by several processes."""
 
+import logging
 import os
 import resource
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import NamedSharding
@@ -16,6 +17,7 @@ from jax.sharding import PartitionSpec as P
 from nmt.devices.mesh import make_mesh
 from nmt.errors import RunError
 from nmt.runs.checkpoints import Checkpoints
+from nmt.runs.directory import sync_folder
 from nmt.runs.manifest import NAME
 
 
@@ -113,6 +115,93 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     checkpoints.close()
 
 
+@pytest.mark.parametrize("failing", [{1}, {2}, {2, 3}], ids=["away", "in", "in and back"])
+def test_a_rename_that_fails_leaves_the_checkpoint_that_was_there(
+    checkpoints, monkeypatch, failing
+):
+    checkpoints.save(1, tree(1), interrupted=True)
+    checkpoints.wait()
+    rename, renames = Path.rename, []
+
+    def full(path, target):
+        renames.append(path)
+        if len(renames) in failing:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    checkpoints.save(1, tree(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        with pytest.raises(RunError, match="cannot write checkpoint 1 in .*: No space left on dev"):
+            checkpoints.wait()
+    assert len(renames) == max(failing) + (failing == {2})
+    removed = checkpoints.folder / ".unfinished" / "removed-1"
+    if failing == {2, 3}:  # nothing can be renamed, but nothing is lost
+        removed.rename(checkpoints.folder / "1")
+    assert not removed.exists() and not (checkpoints.folder / ".unfinished" / "1").exists()
+    assert_whole(checkpoints, 1)
+    save(checkpoints, 1)
+    assert_whole(checkpoints, 1)
+    assert checkpoints.steps() == [1] and not any(removed.parent.iterdir())
+
+
+def test_the_old_one_goes_when_the_new_one_is_on_the_disk(checkpoints, monkeypatch):
+    checkpoints.save(1, tree(1), interrupted=True)
+    checkpoints.wait()
+    sync, there = sync_folder, []
+
+    def synced(folder):
+        if folder == checkpoints.folder:
+            there.extend(path.name for path in (folder / ".unfinished").iterdir())
+        sync(folder)
+
+    monkeypatch.setattr("nmt.runs.saving.sync_folder", synced)
+    save(checkpoints, 1)
+    assert there == ["removed-1"]
+    assert not any((checkpoints.folder / ".unfinished").iterdir())
+
+
+def test_donated_arrays_are_saved_as_they_were(checkpoints):
+    step = jax.jit(lambda tree: jax.tree.map(lambda x: x + 1, tree), donate_argnums=0)
+    state = step({"w": jnp.zeros((200, 200))})
+    for _ in range(3):
+        before = np.array(state["w"])
+        checkpoints.save(1, {"params": state})
+        state = step(step(state))
+        checkpoints.wait()
+        np.testing.assert_array_equal(checkpoints.load_item(1, "params")["w"], before)
+        state = step(checkpoints.restore(1, {"params": state})["params"])
+        np.testing.assert_array_equal(state["w"], before + 1)
+
+
+def test_saving_and_reading_say_nothing(checkpoints, caplog, capfd):
+    with caplog.at_level(logging.INFO):
+        save(checkpoints, 1)
+        checkpoints.load_item(*checkpoints.resolve("last"))
+    assert [record.getMessage() for record in caplog.records] == []
+    assert capfd.readouterr() == ("", "")
+
+
+def place(mesh_devices, tree, spec):
+    """Puts a tree on so many devices: its leaf "w" as `spec` says, the others whole on each."""
+    mesh = make_mesh(1, jax.devices()[:mesh_devices])
+    shardings = {name: NamedSharding(mesh, spec if name == "w" else P()) for name in tree}
+    return {name: jax.device_put(leaf, shardings[name]) for name, leaf in tree.items()}
+
+
+@pytest.mark.parametrize("before", [1, 4])
+@pytest.mark.parametrize("after", [1, 2, 8])
+def test_a_checkpoint_moves_to_another_number_of_devices(checkpoints, before, after):
+    tree = {"w": np.arange(16, dtype=np.float32).reshape(8, 2), "n": np.float32(3)}
+    checkpoints.save(1, {"params": place(before, tree, P("data"))})
+    checkpoints.wait()
+    like = place(after, jax.tree.map(np.zeros_like, tree), P("data"))
+    restored = checkpoints.restore(1, {"params": like})["params"]
+    for name, value in tree.items():
+        np.testing.assert_array_equal(restored[name], value, strict=True)
+    assert all(restored[name].sharding == like[name].sharding for name in tree)
+
+
 def environment(**changes):
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **changes}
 
@@ -145,7 +234,7 @@ def test_killed_while_saving_the_latest_is_whole(tmp_path, seconds):
 SEVERAL = """
 import sys
 import jax, numpy as np
-address, process, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+process, address, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 jax.distributed.initialize(address, num_processes=2, process_id=process)
 from jax.sharding import NamedSharding, PartitionSpec as P
 from nmt.devices.mesh import make_mesh, replicated, to_devices
@@ -179,28 +268,10 @@ checkpoints.close()
 
 
 @pytest.mark.slow
-def test_two_processes_save_one_checkpoint_that_any_number_of_devices_restores(tmp_path):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", SEVERAL, address, str(process), str(tmp_path)],
-            env=environment(JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="2"),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for process in range(2)
-    ]
-    try:
-        for process in started:
-            _, said = process.communicate(timeout=100)
-            assert process.returncode == 0, said
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
+def test_two_processes_save_one_checkpoint_that_any_number_of_devices_restores(
+    two_processes, tmp_path
+):
+    two_processes("-c", SEVERAL, tmp_path)
     w = 6 * np.arange(32, dtype=np.float32).reshape(8, 4)
     checkpoints = Checkpoints(tmp_path)
     np.testing.assert_array_equal(checkpoints.load_item(6, "params")["columns"], w)

@@ -5,36 +5,16 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "launch_slurm.sh"
-STUB = """#!/usr/bin/env bash
-printf '%s\\0' "$(basename "$0")" "$@" >>"$CALLS"
-printf '\\n' >>"$CALLS"
-[ "$(basename "$0")" != srun ] || exit "${SRUN_STATUS:-0}"
-"""
+STAND_INS = {"srun": 'exit "${SRUN_STATUS:-0}"\n', "scontrol": ""}
 
 
 @pytest.fixture
-def launch(tmp_path):
+def launch(launch_script):
     """Runs the script with stand-ins for Slurm; returns the ended script and the calls it made."""
-    for name in ("srun", "scontrol"):
-        (tmp_path / name).write_text(STUB)
-        (tmp_path / name).chmod(0o755)
-    calls = tmp_path / "calls"
-
-    def run(*arguments, **environment):
-        calls.write_text("")
-        environment = {
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-            "CALLS": str(calls),
-            "SLURM_JOB_ID": "77",
-            "SLURM_CPUS_PER_TASK": "16",
-            **environment,
-        }
-        ended = subprocess.run(
-            ["bash", str(SCRIPT), *arguments], env=environment, capture_output=True, text=True
-        )
-        return ended, [line.split("\0")[:-1] for line in calls.read_text().splitlines()]
-
-    return run
+    job = {"SLURM_JOB_ID": "77", "SLURM_CPUS_PER_TASK": "16"}
+    return lambda *arguments, **environment: launch_script(
+        SCRIPT.name, STAND_INS, *arguments, **job, **environment
+    )
 
 
 def test_the_script_is_bash_that_can_be_started():

@@ -5,12 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "launch_tpu_pod.sh"
-GCLOUD = """#!/usr/bin/env bash
-printf '%s\\0' "$@" >>"$CALLS"
-printf '\\1' >>"$CALLS"
-"""
+SCRIPT = Path(__file__).parents[2] / "scripts" / "launch_tpu_pod.sh"
 NMT = """#!/usr/bin/env bash
 trap 'echo saved; exit 143' TERM
 printf '%s\\0' "$@" >arguments
@@ -19,32 +14,15 @@ while true; do sleep 0.05; done
 
 
 @pytest.fixture
-def launch(tmp_path):
+def launch(launch_script):
     """Runs the script with a stand-in for gcloud; returns the ended script and the calls of it."""
-    (tmp_path / "gcloud").write_text(GCLOUD)
-    (tmp_path / "gcloud").chmod(0o755)
-    calls = tmp_path / "calls"
 
-    def run(*arguments, **environment):
-        calls.write_text("")
-        environment = {
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-            "CALLS": str(calls),
-            "TPU": "pod",
-            "ZONE": "zone",
-            **environment,
-        }
-        ended = subprocess.run(
-            ["bash", str(SCRIPT), *arguments],
-            env={name: value for name, value in environment.items() if value is not None},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        made = [call.split("\0")[:-1] for call in calls.read_text().split("\1")[:-1]]
-        return ended, made
+    def launch(*arguments, **environment):
+        pod = {"TPU": "pod", "ZONE": "zone", **environment}
+        ended, calls = launch_script(SCRIPT.name, {"gcloud": ""}, *arguments, **pod)
+        return ended, [call[1:] for call in calls]
 
-    return run
+    return launch
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import itertools
 import json
 import logging
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,6 +186,64 @@ def test_a_disk_that_is_full_is_one_line_and_what_was_finished_stays(config, fol
         )
         assert (run.data / "cleaned").exists() == (name == "train")
         assert not list(run.path.rglob("*.partial"))
+
+
+def test_another_process_writes_nothing_where_files_look_changed_to_it(
+    config, run, folder, monkeypatch
+):
+    first = prepare(config, run)
+    (run.data / "cleaning.json").unlink()
+    os.utime(folder / "train.en", ns=(1, 1))
+    before, environment = files_in(run), run.environment_file.read_bytes()
+    monkeypatch.setattr(preparation, "is_first", lambda: False)
+    assert_same_batches(prepare(config, run), first)
+    assert files_in(run) == before and run.environment_file.read_bytes() == environment
+
+
+@pytest.mark.parametrize("missing", ["data/cleaned", "vocabulary", "data/train"])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_another_process_says_what_it_does_not_find(config, run, monkeypatch, missing, damaged):
+    prepare(config, run)
+    if damaged and missing == "vocabulary":
+        (run.vocabulary / "made_from.txt").write_text("something else\n")
+    elif damaged:
+        (run.path / missing / "source_offsets.npy").write_bytes(b"")
+    else:
+        shutil.rmtree(run.path / missing)
+    before = files_in(run)
+    monkeypatch.setattr(preparation, "is_first", lambda: False)
+    with pytest.raises(RunError) as caught:
+        prepare(config, run)
+    assert str(caught.value) == (
+        f"this process does not find what the first one has prepared in {run.path / missing}; "
+        "the run must lie on a file system that all of them share"
+    )
+    assert files_in(run) == before
+
+
+def test_a_vocabulary_appears_with_its_note_and_on_the_disk(config, run, monkeypatch):
+    synced, real = [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    prepare(config, run)
+    beside = run.path / ".vocabulary.partial"
+    assert {str(beside / name) for name in ("joint.model", "made_from.txt")} <= set(synced)
+    assert str(beside) in synced
+    assert {path.name for path in run.vocabulary.iterdir()} == {"joint.model", "made_from.txt"}
+
+
+def test_what_a_kill_between_two_renames_left_is_put_in_order(config, run):
+    expected, before = prepare(config, run), contents(run)
+    for folder in (run.data / "cleaned", run.vocabulary, run.data / "train"):
+        shutil.copytree(folder, folder.with_name(f".{folder.name}.before"))
+    shutil.rmtree(run.data / "train")  # renamed away, and killed
+    (run.data / ".train.partial").mkdir()
+    assert_same_batches(prepare(config, run), expected)
+    assert contents(run) == before
 
 
 def test_only_the_stage_that_is_missing_is_made(config, run, monkeypatch):

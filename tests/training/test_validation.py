@@ -93,6 +93,15 @@ def test_more_devices_measure_the_same(prepared, model, tmp_path):
     assert (tmp_path / "4/1.txt").read_bytes() == (tmp_path / "1/1.txt").read_bytes()
 
 
+def test_rows_are_dealt_out_over_devices_that_do_not_divide_eight(model, tmp_path):
+    config = replace(CONFIG, data=replace(CONFIG.data, row_multiple=3))
+    prepared = prepare(config, RunDirectory.create(tmp_path / "run", config))
+    mesh = make_mesh(devices=jax.devices()[:3])
+    validator = Validator(config, model[0], prepared, mesh)
+    measured = validator.validate(spread(model[1], mesh), tmp_path / "1.txt", lambda: None)
+    assert math.isfinite(measured.loss)
+
+
 def test_a_check_that_raises_abandons_it_and_writes_nothing(prepared, model, tmp_path):
     class Stop(Exception):
         pass
