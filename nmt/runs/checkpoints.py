@@ -22,6 +22,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from nmt.devices.processes import from_first, is_first
 from nmt.errors import RunError, nearest
 from nmt.runs.flat import differences, leaves_by_name, placed
 from nmt.runs.manifest import (
@@ -78,7 +79,7 @@ class Checkpoints:
           RunError: where this or the previous checkpoint cannot be written; older ones stay whole.
         """
         self.wait()
-        if interrupted and step in self.steps():
+        if interrupted and self._is_there(step):
             return  # all of it is safe already, with its score
         score = None if score is None or not math.isfinite(score) else float(score)
         self._saver.start(Manifest(step, score, interrupted, _now(), {}, {}), items)
@@ -94,6 +95,13 @@ class Checkpoints:
         """
         manifest = Manifest(steps[-1], None, False, _now(), {}, {}, averaged=tuple(steps))
         self._saver.start(manifest, {PARAMS: params})
+
+    def _is_there(self, step: int) -> bool:
+        """Whether a regular checkpoint of a step exists, as the first process sees it.
+
+        Processes may see a shared folder at different times, and must save together.
+        """
+        return bool(from_first(int(is_first() and step in self.steps())))
 
     def wait(self) -> None:
         """Returns when the last checkpoint is whole, for every process.
