@@ -13,7 +13,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from nmt.devices.mesh import MODEL, to_devices
+from nmt.devices.mesh import MODEL
 
 RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     # The first pattern found in the name counts. Axes are written beside their rule.
@@ -56,13 +56,6 @@ def shardings(tree: Any, mesh: Mesh) -> Any:
         return NamedSharding(mesh, _fitting(_spec(name), leaf.shape, mesh.shape[MODEL]))
 
     return jax.tree_util.tree_map_with_path(of_leaf, tree)
-
-
-def spread(tree: Any, mesh: Mesh) -> Any:
-    """Puts arrays, of which every process has all, where `shardings` says."""
-    return jax.tree.map(
-        lambda leaf, sharding: to_devices(sharding, leaf), tree, shardings(tree, mesh)
-    )
 
 
 def _spec(name: str) -> tuple[str | None, ...]:

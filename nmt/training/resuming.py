@@ -2,14 +2,17 @@
 
 import logging
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
+import jax
+from flax import nnx
 from jax.sharding import Mesh
 
 from nmt.config.schema import Config
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import build_model, split_model
-from nmt.models.partition import spread
+from nmt.models.partition import shardings
 from nmt.runs.checkpoints import MOVING_AVERAGE, PARAMS, Checkpoints
 from nmt.training.preparation import Prepared
 from nmt.training.step import Trainer, TrainState
@@ -37,18 +40,24 @@ class Progress(NamedTuple):
 
 
 def initial(config: Config, prepared: Prepared, mesh: Mesh) -> tuple[Trainer, TrainState]:
-    """The state before the first step, spread over the mesh."""
-    training = config.training
-    model = build_model(
+    """The state before the first step, made on the devices of a mesh by one compiled program."""
+    training, sizes = config.training, [len(side) for side in prepared.vocabularies]
+    build = partial(
+        build_model,
         config.model,
-        source_size=len(prepared.vocabularies.source),
-        target_size=len(prepared.vocabularies.target),
+        source_size=sizes[0],
+        target_size=sizes[1],
         precision=training.precision,
         seed=training.seed,
     )
-    graph, params = split_model(model)
+    graph, _ = split_model(nnx.eval_shape(build))
     trainer = Trainer.from_config(graph, training)
-    return trainer, spread(trainer.initial_state(params), mesh)
+
+    def fresh():
+        return trainer.initial_state(split_model(build())[1])
+
+    where = shardings(jax.eval_shape(fresh), mesh)
+    return trainer, jax.jit(fresh, out_shardings=where)()
 
 
 def items_of(state: TrainState, progress: Progress) -> dict[str, Any]:

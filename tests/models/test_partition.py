@@ -10,7 +10,7 @@ import pytest
 
 from nmt.devices.mesh import MODEL, make_mesh
 from nmt.models.build import build_model, split_model
-from nmt.models.partition import RULES, shardings, spread
+from nmt.models.partition import RULES, shardings
 
 
 def names_and_shapes(config):
@@ -55,9 +55,9 @@ def test_spread_arrays_hold_the_same_values_in_parts(variant_configs, variant, m
     params = split_model(build_model(config, source_size=11, target_size=11))[1]
     state = optax.adam(1e-3).init(params)
     for tree in (params, state):
-        placed = spread(tree, mesh)
+        placed = jax.device_put(tree, shardings(tree, mesh))
         jax.tree.map(np.testing.assert_array_equal, placed, tree)
-    kernel = spread(state, mesh)[0].mu["target_embedding"]["table"]
+    kernel = jax.device_put(state, shardings(state, mesh))[0].mu["target_embedding"]["table"]
     assert kernel.sharding.shard_shape(kernel.shape)[0] == kernel.shape[0] // model_devices
 
 

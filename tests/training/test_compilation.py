@@ -12,7 +12,7 @@ from nmt.data.encoding import EncodedPairs, Ragged
 from nmt.data.vocabulary import SpecialPieces
 from nmt.devices.mesh import by_rows, make_mesh, to_devices
 from nmt.models.build import build_model, split_model
-from nmt.models.partition import spread
+from nmt.models.partition import shardings
 from nmt.training.compilation import CompiledSteps
 from nmt.training.step import Trainer
 
@@ -55,7 +55,8 @@ class Training:
         self.mesh = make_mesh() if mesh is None else mesh
         graph, params = split_model(build_model(model, source_size=SIZE, target_size=SIZE))
         trainer = Trainer.from_config(graph, TrainingConfig(average_decay=0.9))
-        self.state = spread(trainer.initial_state(params), self.mesh)
+        state = trainer.initial_state(params)
+        self.state = jax.device_put(state, shardings(state, self.mesh))
         self.steps = CompiledSteps(
             trainer,
             self.state,

@@ -19,7 +19,7 @@ from nmt.config.schema import (
 )
 from nmt.devices.mesh import make_mesh
 from nmt.models.build import build_model, split_model
-from nmt.models.partition import spread
+from nmt.models.partition import shardings
 from nmt.runs.directory import RunDirectory
 from nmt.training.preparation import prepare
 from nmt.training.validation import Validator
@@ -84,7 +84,9 @@ def test_more_devices_measure_the_same(prepared, model, tmp_path):
     graph, params = model
     one, four = (
         Validator(CONFIG, graph, prepared, mesh).validate(
-            spread(params, mesh), tmp_path / str(mesh.size) / "1.txt", lambda: None
+            jax.device_put(params, shardings(params, mesh)),
+            tmp_path / str(mesh.size) / "1.txt",
+            lambda: None,
         )
         for mesh in (make_mesh(), make_mesh(2, jax.devices()[:4]))
     )
@@ -98,7 +100,9 @@ def test_rows_are_dealt_out_over_devices_that_do_not_divide_eight(model, tmp_pat
     prepared = prepare(config, RunDirectory.create(tmp_path / "run", config))
     mesh = make_mesh(devices=jax.devices()[:3])
     validator = Validator(config, model[0], prepared, mesh)
-    measured = validator.validate(spread(model[1], mesh), tmp_path / "1.txt", lambda: None)
+    measured = validator.validate(
+        jax.device_put(model[1], shardings(model[1], mesh)), tmp_path / "1.txt", lambda: None
+    )
     assert math.isfinite(measured.loss)
 
 
