@@ -146,10 +146,12 @@ def test_resuming_equals_never_stopping(whole, tmp_path, monkeypatch, step):
 
 
 @pytest.mark.slow
-def test_another_seed_ends_elsewhere(whole, tmp_path):
-    train(replace(CONFIG, training=replace(CONFIG.training, seed=2)), tmp_path / "run")
-    with pytest.raises(AssertionError):
-        assert_bit_equal(weights(tmp_path / "run"), weights(whole))
+def test_another_seed_goes_elsewhere(whole, tmp_path):
+    """What the equality of runs says: it does not come by itself."""
+    train(replace(CONFIG, training=replace(CONFIG.training, seed=2, num_steps=2)), tmp_path / "run")
+    first, other = timeless(whole)[0], timeless(tmp_path / "run")[0]
+    assert first["step"] == other["step"] == 2
+    assert first["loss"] != other["loss"]
 
 
 @pytest.mark.slow
