@@ -50,7 +50,7 @@ model: {embedding_dim: 64, encoder_dim: 64, decoder_dim: 128, alignment_dim: 64,
   dropout: 0.2}
 training:
   num_steps: 288
-  learning_rate: 0.015
+  learning_rate: 0.03
   accumulation: 2
   average_decay: 0.95
   schedule: plateau

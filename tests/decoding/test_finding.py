@@ -65,7 +65,7 @@ def test_devices_change_nothing(find_on, name, search):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(2, 1), (4, 2), (8, 1)])
+@pytest.mark.parametrize("shape", [(4, 2)])
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_shape_of_the_mesh_changes_anything(find_on, name, search, shape):

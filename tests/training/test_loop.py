@@ -63,13 +63,6 @@ def weights(run):
     return step, items
 
 
-def params_of(run):
-    """The weights of the last checkpoint."""
-    checkpoints = Checkpoints(run / "checkpoints")
-    checkpoints.close()
-    return checkpoints.load_item(checkpoints.latest(), "params")
-
-
 def assert_bit_equal(a, b):
     assert type(a) is type(b)
     if isinstance(a, dict):
@@ -131,7 +124,7 @@ def test_a_run_holds_what_is_promised(whole):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [1, 5, 8])
+@pytest.mark.parametrize("step", [5, 8])
 def test_resuming_equals_never_stopping(whole, tmp_path, monkeypatch, step):
     interrupt_at(monkeypatch, step)
     with pytest.raises(Interrupted) as stopped:
@@ -171,19 +164,23 @@ def test_another_config_is_refused_and_the_keys_named(whole):
 
 
 @pytest.mark.slow
-def test_accumulated_batches_train_too_and_a_lengthened_run_is_one_that_was_long(tmp_path):
+def test_a_lengthened_run_is_one_that_was_long(whole, tmp_path):
+    shorter = replace(CONFIG, training=replace(CONFIG.training, num_steps=8))
+    train(shorter, tmp_path / "run")
+    train(CONFIG, tmp_path / "run")
+    assert_bit_equal(weights(tmp_path / "run"), weights(whole))
+    assert timeless(tmp_path / "run") == timeless(whole)
+
+
+@pytest.mark.slow
+def test_accumulated_batches_train_too(tmp_path):
     training = replace(
-        CONFIG.training, num_steps=6, accumulation=2, average_decay=None, schedule="constant"
+        CONFIG.training, num_steps=4, accumulation=2, average_decay=None, schedule="constant"
     )
-    config = replace(CONFIG, training=training)
-    train(config, tmp_path / "long")
-    train(replace(config, training=replace(training, num_steps=4)), tmp_path / "lengthened")
-    train(config, tmp_path / "lengthened")
-    assert params_of(tmp_path / "lengthened").keys() == params_of(tmp_path / "long").keys()
-    assert_bit_equal(params_of(tmp_path / "lengthened"), params_of(tmp_path / "long"))
-    losses = [r["loss"] for r in read_records(tmp_path / "long" / "metrics.jsonl") if "loss" in r]
-    assert len(losses) == 3
-    assert losses[-1] < losses[0]
+    train(replace(CONFIG, training=training), tmp_path / "run")
+    losses = [r["loss"] for r in read_records(tmp_path / "run" / "metrics.jsonl") if "loss" in r]
+    assert len(losses) == 2
+    assert losses[1] < losses[0]
 
 
 @pytest.mark.slow
