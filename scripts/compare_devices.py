@@ -10,6 +10,7 @@ TOLERANCE, and the process that was left ended within a minute with a line that 
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,8 +66,9 @@ PLACES = (
 )
 
 
-def start(place: Place, run: Path, overrides: Sequence[str]) -> list[subprocess.Popen]:
-    """Starts the processes of one training."""
+@contextlib.contextmanager
+def started(place: Place, run: Path, overrides: Sequence[str]) -> Iterator[list[subprocess.Popen]]:
+    """The processes of one training; none of them is left."""
     config = run.with_suffix(".yaml")
     config.write_text("data: {path: embedded}\n")
     command = [sys.executable, "-m", "nmt.cli", "train", str(config), "--run", str(run)]
@@ -89,14 +91,20 @@ def start(place: Place, run: Path, overrides: Sequence[str]) -> list[subprocess.
                 text=True,
             )
         )
-    return processes
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            process.stderr.close()
 
 
 def train(place: Place, run: Path, overrides: Sequence[str]) -> list[float]:
     """Trains to the end; returns the loss of every step."""
     print(f"training {run.name}", file=sys.stderr, flush=True)
-    processes = start(place, run, overrides)
-    ends = [(process.communicate()[1], process.returncode) for process in processes]
+    with started(place, run, overrides) as processes:
+        ends = [(process.communicate()[1], process.returncode) for process in processes]
     for errors, status in ends:
         if status:
             raise SystemExit(f"training on {place} devices ended with {status}: {errors[-2000:]}")
@@ -139,22 +147,21 @@ def kill_one(victim: int, folder: Path) -> bool:
     """Kills one of two processes in the middle; returns whether the other one ended as promised."""
     run = folder / f"killed {victim}"
     overrides = [*FAMILIES["GRU"].split(), "training.num_steps=100000"]
-    processes = start(Place(2, 2), run, overrides)
-    while not (run / "metrics.jsonl").exists() or len(read_records(run / "metrics.jsonl")) < 10:
-        time.sleep(0.2)
-        if any(process.poll() is not None for process in processes):
-            raise SystemExit(f"a process ended early: {processes[victim].communicate()[1][-2000:]}")
-    processes[victim].send_signal(signal.SIGKILL)
-    killed = time.monotonic()
-    left = processes[1 - victim]
-    try:
-        errors = left.communicate(timeout=2 * MINUTE)[1]
-    except subprocess.TimeoutExpired:
-        left.kill()
-        print(f"process {victim} killed: the other one still ran after two minutes")
-        return False
-    seconds, last = time.monotonic() - killed, errors.strip().splitlines()[-1]
-    processes[victim].communicate()
+    with started(Place(2, 2), run, overrides) as processes:
+        while not (run / "metrics.jsonl").exists() or len(read_records(run / "metrics.jsonl")) < 10:
+            time.sleep(0.2)
+            if any(process.poll() is not None for process in processes):
+                errors = processes[victim].communicate()[1]
+                raise SystemExit(f"a process ended early: {errors[-2000:]}")
+        processes[victim].send_signal(signal.SIGKILL)
+        killed = time.monotonic()
+        left = processes[1 - victim]
+        try:
+            errors = left.communicate(timeout=2 * MINUTE)[1]
+        except subprocess.TimeoutExpired:
+            print(f"process {victim} killed: the other one still ran after two minutes")
+            return False
+        seconds, last = time.monotonic() - killed, errors.strip().splitlines()[-1]
     print(f"process {victim} killed: the other one ended with status {left.returncode} after")
     print(f"  {seconds:.1f} s: {last}")
     return seconds < MINUTE and left.returncode == 1 and f"process {victim} of 2 is lost" in last

@@ -119,7 +119,7 @@ class _ArrayWriter:
 def _load_array(path: Path, dtype: type) -> np.ndarray:
     try:
         array = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # numpy evaluates the header: damage raises errors of many kinds
+    except Exception as error:  # a damaged header raises errors of many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{path} cannot be read as an array: {reason}") from error
     if array.dtype != dtype or array.ndim != 1:

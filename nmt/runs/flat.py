@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from nmt.devices.mesh import to_devices
 from nmt.runs.manifest import ArrayEntry
 
 
@@ -68,6 +69,4 @@ def placed(value: np.ndarray, like: Any) -> Any:
         return value
     if not getattr(like, "committed", True):
         return jax.device_put(value)  # it may go to other devices, as `like` may
-    return jax.make_array_from_callback(
-        value.shape, sharding, lambda index: np.asarray(value[index])
-    )
+    return to_devices(sharding, value)

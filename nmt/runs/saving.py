@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 
+from nmt.devices.processes import is_first
 from nmt.errors import RunError
 from nmt.runs.directory import sync_folder
 from nmt.runs.flat import snapshot
@@ -110,14 +111,14 @@ class Saver:
             action()
         except Exception as error:
             self._writer.forget()
-            if _is_first():
+            if is_first():
                 self._clear(manifest.folder)
             raise RunError(
                 f"cannot write checkpoint {manifest.folder} in {self.folder}: {one_line(error)}"
             ) from error
 
     def _start(self, manifest: Manifest, arrays: dict[str, Any]) -> None:
-        if _is_first():
+        if is_first():
             shutil.rmtree(self.unfinished, ignore_errors=True)
             self.unfinished.mkdir(parents=True, exist_ok=True)
         self._writer.start(self.unfinished / manifest.folder, arrays)
@@ -126,7 +127,7 @@ class Saver:
         """In the thread: waits for the arrays, then makes the checkpoint exist."""
         self._writer.finish()
         made = self.unfinished / manifest.folder
-        if _is_first():
+        if is_first():
             write_manifest(made, replace(manifest, files=describe_files(made)))
             self._replace(manifest.folder)
             self._exists(manifest)
@@ -144,7 +145,3 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _is_first() -> bool:
-    return jax.process_index() == 0

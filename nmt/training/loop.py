@@ -135,7 +135,7 @@ def _loop(
 ) -> tuple[int, Progress]:
     """Trains from a step on; returns the step where it ends, and what is remembered then."""
     config, signals, checkpoints = equipment.config, equipment.signals, equipment.checkpoints
-    training, log = config.training, equipment.log
+    training, prepared, log = config.training, equipment.prepared, equipment.log
     last_saved = _last_saved(checkpoints, step)
     try:
         while True:
@@ -159,8 +159,8 @@ def _loop(
             if step % training.log_every == 0 or step == training.num_steps:
                 counters, nll = log.write(step, state, metrics)
                 since = (step - 1) // training.log_every * training.log_every
-                planned, size = equipment.prepared.batches, len(equipment.prepared.vocabularies[1])
-                check_finite(counters, planned, training.accumulation, since=since)
+                check_finite(counters, prepared.batches, training.accumulation, since=since)
+                size = len(prepared.vocabularies.target)
                 progress = progress._replace(worse=count_worse(nll, size, progress.worse))
                 state = with_zero_sums(state)
     except Interrupted as interrupted:

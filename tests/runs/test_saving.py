@@ -235,35 +235,37 @@ SEVERAL = """
 import sys
 import jax, numpy as np
 process, address, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-jax.distributed.initialize(address, num_processes=2, process_id=process)
+from nmt.devices.processes import ProcessFlags, ending_together, start_processes
+start_processes(ProcessFlags(address, 2, process))
 from jax.sharding import NamedSharding, PartitionSpec as P
 from nmt.devices.mesh import make_mesh, replicated, to_devices
 from nmt.runs.checkpoints import Checkpoints
-mesh = make_mesh(1)
-assert mesh.size == 4
-w = np.arange(32, dtype=np.float32).reshape(8, 4)
-def tree(scale):
-    return {"params": {"rows": to_devices(NamedSharding(mesh, P("data")), scale * w),
-                       "columns": to_devices(NamedSharding(mesh, P(None, "data")), scale * w),
-                       "whole": to_devices(replicated(mesh), scale * w[0])},
-            "training": {"best": 2.5 * scale, "none": np.zeros((0, 3)), "host": scale * w[1]}}
-checkpoints = Checkpoints(folder, keep_last=2)
-for step in range(1, 6):
-    checkpoints.save(step, tree(step), score=float(step))
-    if step % 2:
-        checkpoints.wait()
-        assert checkpoints.latest() == step, "whole for both processes"
-checkpoints.save(5, tree(0), interrupted=True)  # does nothing
-checkpoints.save(6, tree(6), interrupted=True)
-checkpoints.wait()
-assert (checkpoints.steps(), checkpoints.latest(), checkpoints.best()) == ([4, 5], 6, 5)
-restored = checkpoints.restore(6, tree(0))
-for here, there in zip(jax.tree.leaves(restored), jax.tree.leaves(tree(6)), strict=True):
-    if isinstance(there, jax.Array):
-        assert here.sharding == there.sharding
-        here, there = ([s.data for s in a.addressable_shards] for a in (here, there))
-    np.testing.assert_array_equal(here, there)
-checkpoints.close()
+with ending_together():
+    mesh = make_mesh(1)
+    assert mesh.size == 4
+    w = np.arange(32, dtype=np.float32).reshape(8, 4)
+    def tree(scale):
+        return {"params": {"rows": to_devices(NamedSharding(mesh, P("data")), scale * w),
+                           "columns": to_devices(NamedSharding(mesh, P(None, "data")), scale * w),
+                           "whole": to_devices(replicated(mesh), scale * w[0])},
+                "training": {"best": 2.5 * scale, "none": np.zeros((0, 3)), "host": scale * w[1]}}
+    checkpoints = Checkpoints(folder, keep_last=2)
+    for step in range(1, 6):
+        checkpoints.save(step, tree(step), score=float(step))
+        if step % 2:
+            checkpoints.wait()
+            assert checkpoints.latest() == step, "whole for both processes"
+    checkpoints.save(5, tree(0), interrupted=True)  # does nothing
+    checkpoints.save(6, tree(6), interrupted=True)
+    checkpoints.wait()
+    assert (checkpoints.steps(), checkpoints.latest(), checkpoints.best()) == ([4, 5], 6, 5)
+    restored = checkpoints.restore(6, tree(0))
+    for here, there in zip(jax.tree.leaves(restored), jax.tree.leaves(tree(6)), strict=True):
+        if isinstance(there, jax.Array):
+            assert here.sharding == there.sharding
+            here, there = ([s.data for s in a.addressable_shards] for a in (here, there))
+        np.testing.assert_array_equal(here, there)
+    checkpoints.close()
 """
 
 
