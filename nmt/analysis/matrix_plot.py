@@ -4,8 +4,8 @@ from os import PathLike
 
 import numpy as np
 
+from nmt.analysis.alignment import Alignment
 from nmt.analysis.figures import Picture, check_picture_path, font_families, printable, quiet_fonts
-from nmt.analysis.links import Alignment
 from nmt.errors import DataError
 
 # Cells keep their size, so the picture grows with the sentence and its words stay as legible.

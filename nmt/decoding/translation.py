@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nmt.analysis.links import Alignment
+from nmt.analysis.alignment import Alignment
 
 
 @dataclass(frozen=True)

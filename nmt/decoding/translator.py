@@ -15,7 +15,8 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
-from nmt.analysis.links import Alignment, word_alignment
+from nmt.analysis.alignment import Alignment
+from nmt.analysis.links import word_alignment
 from nmt.config.schema import CleaningConfig, SearchConfig
 from nmt.data.cleaning import to_nfc, to_single_spaces
 from nmt.data.vocabulary import Vocabularies, Vocabulary, load_vocabularies

@@ -108,7 +108,7 @@ def test_paths_are_checked_before_anything_is_drawn():
 
 def test_neither_pyplot_nor_a_display_is_needed():
     code = (
-        "import sys; from nmt.analysis.links import Alignment\n"
+        "import sys; from nmt.analysis.alignment import Alignment\n"
         "assert 'matplotlib' not in sys.modules\n"
         "Alignment(['a'], ['x'], [[1]], [0]).plot()\n"
         "assert 'matplotlib.pyplot' not in sys.modules and 'jax' not in sys.modules\n"

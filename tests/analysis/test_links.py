@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from nmt.analysis.links import Alignment, word_alignment
+from nmt.analysis.alignment import Alignment
+from nmt.analysis.links import word_alignment
 from nmt.errors import DataError
 
 

@@ -6,7 +6,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from nmt.analysis.links import Alignment
+from nmt.analysis.alignment import Alignment
 from nmt.analysis.matrix_plot import plot_alignment, png
 from nmt.errors import DataError
 

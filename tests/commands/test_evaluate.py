@@ -81,7 +81,7 @@ def test_evaluate_draws_alignments(call, evaluate, run):
 
 def test_the_pictures_are_of_the_translations_that_were_scored(evaluate, monkeypatch, run):
     """Sampled ones differ from draw to draw."""
-    from nmt.analysis.links import Alignment
+    from nmt.analysis.alignment import Alignment
 
     drawn = {}
     monkeypatch.setattr(
