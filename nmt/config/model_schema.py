@@ -32,6 +32,11 @@ class RecurrentConfig:
     tie_projection: bool = False  # the projection is the target embedding
     dropout: float = 0.0  # of embeddings, between encoder layers, of annotations and the readout
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model gives alignments."""
+        return self.attention != "none"
+
     def __post_init__(self):
         check_fraction("model", dropout=self.dropout)
         _check_sizes(
@@ -74,6 +79,11 @@ class TransformerConfig:
     attention_dropout: float = 0.0
     alignment_layer: int = -2  # the decoder layer whose cross-attention is the alignment
     alignment_head: int | None = None  # None: the mean of the heads
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model gives alignments: it always does."""
+        return True
 
     def __post_init__(self):
         check_fraction("model", dropout=self.dropout, attention_dropout=self.attention_dropout)

@@ -89,6 +89,7 @@ class DataConfig:
     train: str = "train"
     validation: str = "validation"
     test: tuple[str, ...] = ("test",)
+    links: str | None = None  # the third column, word links: the file SPLIT.LINKS, or a column
     tokenized: bool = False  # the text is so already: bleu_tokenized_lowercase splits it no more
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
@@ -184,6 +185,8 @@ class TrainingConfig:
     clip_norm: float | None = 1.0
     accumulation: int = 1  # batches to a step
     label_smoothing: float = 0.0
+    alignment_weight: float = 0.0  # of the loss that guides the alignment by links
+    alignment_run: str | None = None  # a run of the other direction makes these links
     average_decay: float | None = None  # of the moving average of the weights, which is evaluated
     patience: int | None = None  # stop after so many validations without a better score
     log_every: int = 50
@@ -220,7 +223,12 @@ class TrainingConfig:
             weight_decay=self.weight_decay,
             epsilon=self.epsilon,
             max_minutes=self.max_minutes,
+            alignment_weight=self.alignment_weight,
         )
+        if self.alignment_run is not None and not self.alignment_weight:
+            raise ConfigError(
+                "training.alignment_run needs training.alignment_weight above 0; got 0"
+            )
         check_seed("training", self.seed)
         if self.max_minutes == 0:
             raise ConfigError("training.max_minutes must be above 0, or null for no limit; got 0")
@@ -247,7 +255,8 @@ class ValidationConfig:
     """What is measured on the validation split, and how often."""
 
     every: int = 500  # steps
-    score: Literal["bleu", "loss"] = "bleu"  # chooses the best checkpoint
+    score: Literal["bleu", "loss", "aer"] = "bleu"  # chooses the best checkpoint
+    aer: bool = False  # measure the alignment error rate, where the split has gold links
     max_sentences: int = 500  # translated for BLEU
     beam_size: int = 1
 
@@ -259,6 +268,8 @@ class ValidationConfig:
             max_sentences=self.max_sentences,
             beam_size=self.beam_size,
         )
+        if self.score == "aer" and not self.aer:
+            raise ConfigError("validation.score aer needs validation.aer true; got false")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,3 +332,27 @@ class Config:
                     f"{name}.beam_size must not exceed vocabulary.size; "
                     f"got {section.beam_size} for {self.vocabulary.size} pieces"
                 )
+        self._check_alignment()
+
+    def _check_alignment(self) -> None:
+        training = self.training
+        wanted = {
+            "training.alignment_weight": bool(training.alignment_weight),
+            "validation.aer": self.validation.aer,
+        }
+        for name in (name for name, is_wanted in wanted.items() if is_wanted):
+            if not self.model.has_attention:
+                raise ConfigError(f"{name} needs a model with attention; got model.attention none")
+        if not training.alignment_weight:
+            return
+        sources = {
+            "data.links": self.data.links is not None,
+            "data.path embedded": self.data.path == EMBEDDED,
+            "training.alignment_run": training.alignment_run is not None,
+        }
+        named = [name for name, is_there in sources.items() if is_there]
+        if len(named) != 1:
+            raise ConfigError(
+                "training.alignment_weight needs word links of the training pairs: one of "
+                f"{', '.join(sources)}; got {' and '.join(named) or 'none'}"
+            )

@@ -25,6 +25,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from nmt.data.encoding import EncodedPairs, within
+from nmt.data.piece_links import PieceLinks
 from nmt.data.ragged import Ragged
 from nmt.data.sampling import SubwordSampler
 from nmt.data.shapes import Shape, assign_shapes, choose_shapes, extend_shapes
@@ -47,6 +48,7 @@ class Batch(NamedTuple):
       target_in: (B, T) int32, BOS first.
       target_out: (B, T) int32, EOS at the end, then PAD.
       target_mask: (B, T) bool, True on real pieces of `target_out`; none in a filler row.
+      links: (B, T, S) bool, the linked pieces; None where the alignment is not guided.
     """
 
     source: np.ndarray
@@ -54,6 +56,7 @@ class Batch(NamedTuple):
     target_in: np.ndarray
     target_out: np.ndarray
     target_mask: np.ndarray
+    links: np.ndarray | None = None
 
 
 class Fill(NamedTuple):
@@ -76,6 +79,7 @@ class Batches:
         model_seed: int,
         kept: np.ndarray | None = None,
         sampler: SubwordSampler | None = None,
+        piece_links: PieceLinks | None = None,
     ):
         """Sorts the pairs by shape.
 
@@ -86,6 +90,7 @@ class Batches:
           data_seed, model_seed: 0 or more, see the head of this file.
           kept: (kept,) indices of the pairs to use; all when None.
           sampler: draws the pieces of every batch anew; those of `pairs` are used when None.
+          piece_links: of the pairs; batches have none when None.
         Raises:
           DataError: there is no pair.
         """
@@ -94,6 +99,7 @@ class Batches:
             raise DataError("no training pairs are left: the corpus is empty or all were dropped")
         self.pairs, self.shapes, self.special = pairs, list(shapes), special
         self.data_seed, self.model_seed, self.sampler = data_seed, model_seed, sampler
+        self.piece_links = piece_links
         lengths = _lengths(pairs) if sampler is None else sampler.lengths
         self._members = _members(lengths, self.shapes, kept)
         batches = [-(-len(m) // s.rows) for m, s in zip(self._members, self.shapes, strict=True)]
@@ -134,13 +140,19 @@ class Batches:
 
     def batch(self, index: int) -> Batch:
         """The batch of an index: the same whenever and however often it is asked for."""
-        pairs, indices, shape = self.pairs, self.indices(index), self.shape_of(index)
-        if self.sampler is not None:
+        indices, shape = self.indices(index), self.shape_of(index)
+        if self.sampler is None:
+            batch = make_batch(self.pairs, indices, shape, self.special)
+        else:
             real = indices[indices != FILLER]
             seeds = PIECE_STREAM, self.model_seed, self.data_seed, index
-            pairs = self.sampler.sample(real, shape, seeds)
-            indices = _filled_up(np.arange(len(real)), shape.rows)
-        return make_batch(pairs, indices, shape, self.special)
+            drawn = self.sampler.sample(real, shape, seeds)
+            rows = _filled_up(np.arange(len(real)), shape.rows)
+            batch = make_batch(drawn, rows, shape, self.special)
+        if self.piece_links is None:
+            return batch
+        links = self.piece_links.matrices(indices, batch.source, batch.target_out)
+        return batch._replace(links=links)
 
     def _make_order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """The shape of each batch of an epoch, and which of that shape's batches it is."""

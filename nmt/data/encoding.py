@@ -22,11 +22,7 @@ FINGERPRINT_FILE = "fingerprint.txt"
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """A split as ids: every sequence of both sides ends with EOS and has no BOS.
-
-    What belongs to a pair is a `Ragged` of the same length, so a third column (word links) would
-    be one more.
-    """
+    """A split as ids: every sequence of both sides ends with EOS and has no BOS."""
 
     source: Ragged
     target: Ragged

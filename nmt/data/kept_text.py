@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nmt.analysis.pharaoh import Link
 from nmt.data.ragged import Ragged, RaggedWriter
-from nmt.data.splits import Link, Split
+from nmt.data.splits import Split
 from nmt.errors import DataError
 
 _BLOCK = 10_000  # sentences that are read at once when all are gone through
@@ -64,15 +65,15 @@ class Links(Sequence[list[Link]]):
 
     def __init__(self, flat: Ragged):
         """Takes the links of each pair, (2 x links,) int32: source word, target word, source..."""
-        self._flat = flat
+        self.flat = flat
 
     def __len__(self) -> int:
-        return len(self._flat)
+        return len(self.flat)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        flat = self._flat[index].tolist()
+        flat = self.flat[index].tolist()
         return list(zip(flat[::2], flat[1::2], strict=True))
 
 

@@ -29,7 +29,14 @@ import sentencepiece
 from nmt.config.schema import VocabularyConfig
 from nmt.data.progress import Check, no_check
 from nmt.data.sentencepiece_sampling import PieceSampler
-from nmt.data.sentencepiece_training import REPLACEMENT, UNKNOWN, plain, sample, train_model
+from nmt.data.sentencepiece_training import (
+    REPLACEMENT,
+    SPACE_MARK,
+    UNKNOWN,
+    plain,
+    sample,
+    train_model,
+)
 from nmt.errors import DataError
 
 Span = tuple[int, int]  # [start, end), in characters
@@ -89,6 +96,11 @@ class Vocabulary(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """The same for two vocabularies only where they are the same: a sha256."""
+
+    @property
+    @abstractmethod
+    def begins_word(self) -> np.ndarray:
+        """(pieces,) bool, by id: whether a word begins with the piece, of which it has just one."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -197,6 +209,11 @@ class SentencePieceVocabulary(Vocabulary):
     def fingerprint(self) -> str:
         """The sha256 of the model."""
         return hashlib.sha256(self._model).hexdigest()
+
+    @cached_property
+    def begins_word(self) -> np.ndarray:
+        """(pieces,) bool: the pieces that carry a space before them, a lone "▁" among them."""
+        return np.array([name.startswith(SPACE_MARK) for name in self._names])
 
     def __len__(self) -> int:
         return self._processor.get_piece_size()

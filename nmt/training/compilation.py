@@ -19,7 +19,7 @@ from nmt.devices.mesh import by_rows, replicated
 from nmt.models.build import Params
 from nmt.models.partition import shardings
 from nmt.training.loss import LossSums
-from nmt.training.step import Metrics, Trainer, TrainState, accumulate, train_step, zero_sums
+from nmt.training.step import Metrics, Trainer, TrainState, accumulate, train_step
 
 logger = logging.getLogger(__name__)
 Array = jax.Array
@@ -56,7 +56,8 @@ class CompiledSteps:
           check: called while waiting; what it raises ends the compilation.
         """
         self.accumulation = accumulation
-        batches = {shape: _batch_like(shape, by_rows(mesh)) for shape in shapes}
+        guided = bool(trainer.alignment_weight)
+        batches = {shape: _batch_like(shape, by_rows(mesh), guided=guided) for shape in shapes}
         where, whole = shardings(state, mesh), replicated(mesh)
         if accumulation == 1:
             step = jax.jit(
@@ -65,7 +66,7 @@ class CompiledSteps:
             examples = {shape: (step, (state, batch)) for shape, batch in batches.items()}
         else:
             total = (where.params, whole)
-            zeros = jax.jit(_zeros, out_shardings=total)
+            zeros = jax.jit(partial(_zeros, trainer), out_shardings=total)
             add = jax.jit(partial(_add, trainer, seed), donate_argnums=1, out_shardings=total)
             update = jax.jit(trainer.update, donate_argnums=0, out_shardings=(where, whole))
             like = jax.eval_shape(zeros, state.params)
@@ -107,27 +108,28 @@ def _add(
     return accumulate(trainer, state.params, total, batch, key)
 
 
-def _zeros(params: Params) -> tuple[Params, LossSums]:
-    return jax.tree.map(jnp.zeros_like, params), zero_sums()
+def _zeros(trainer: Trainer, params: Params) -> tuple[Params, LossSums]:
+    return jax.tree.map(jnp.zeros_like, params), trainer.zero_sums()
 
 
 def _key(seed: int, state: TrainState) -> Array:
     return jax.random.fold_in(jax.random.key(seed), state.counters.step)
 
 
-def _batch_like(shape: Shape, sharding: NamedSharding) -> Batch:
-    """A batch's form without its content."""
+def _batch_like(shape: Shape, sharding: NamedSharding, *, guided: bool) -> Batch:
+    """A batch's form without its content; `guided` with links."""
 
-    def array(length, dtype):
-        return jax.ShapeDtypeStruct((shape.rows, length), dtype, sharding=sharding)
+    def array(*lengths, dtype):
+        return jax.ShapeDtypeStruct((shape.rows, *lengths), dtype, sharding=sharding)
 
     source, target = shape.source, shape.target
     return Batch(
-        array(source, np.int32),
-        array(source, bool),
-        array(target, np.int32),
-        array(target, np.int32),
-        array(target, bool),
+        array(source, dtype=np.int32),
+        array(source, dtype=bool),
+        array(target, dtype=np.int32),
+        array(target, dtype=np.int32),
+        array(target, dtype=bool),
+        array(target, source, dtype=bool) if guided else None,
     )
 
 

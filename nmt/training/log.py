@@ -45,18 +45,19 @@ class Log:
         )
         seconds = self.clock.lap()
         num_pieces = int(sums.num_pieces)
-        nll = float(sums.nll / num_pieces) if num_pieces else math.nan
-        loss = float(sums.loss / num_pieces) if num_pieces else math.nan
+        nll, loss = _mean(sums.nll, num_pieces), _mean(sums.loss, num_pieces)
         perplexity = math.exp(min(nll, 700.0))
         epoch = self.batches.epoch_of(step * self.training.accumulation - 1) + 1  # as people count
         rate = (num_pieces - self._pieces_before) / seconds
         left = (self.training.num_steps - step) / (step - self._last_step) * seconds
         self._pieces_before, self._last_step = 0, step
+        guided = {} if sums.alignment is None else {"alignment_loss": _mean(*sums.alignment)}
         self.reporter.record(
             step,
             epoch=epoch,
             loss=loss,
             perplexity=perplexity,
+            **guided,
             learning_rate=float(self.trainer.schedule(step - 1) * scale),
             gradient_norm=float(norm),
             skipped=int(counters.skipped),
@@ -81,14 +82,20 @@ class Log:
             validation_loss=validation.loss,
             validation_perplexity=validation.perplexity,
             validation_bleu=validation.bleu,
+            **({} if validation.aer is None else {"validation_aer": validation.aer}),
             seconds=self.clock.seconds,
         )
         logger.info(
-            "step %d: validation loss %.3f, perplexity %.2f, BLEU %.2f%s, after %s",
+            "step %d: validation loss %.3f, perplexity %.2f, BLEU %.2f%s%s, after %s",
             step,
             validation.loss,
             validation.perplexity,
             validation.bleu,
+            "" if validation.aer is None else f", AER {validation.aer:.1%}",
             " (the best so far)" if better else "",
             duration(self.clock.seconds),
         )
+
+
+def _mean(total: float, count: int) -> float:
+    return float(total / count) if count else math.nan

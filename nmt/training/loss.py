@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from nmt.models.linear import einsum
 from nmt.models.seq2seq import Projection, logits_from_features
+from nmt.training.guided_alignment import AlignmentSums
 
 Array = jax.Array
 CHUNK_LOGITS = 2**23  # logits made at a time: 32 MiB in float32
@@ -25,11 +26,13 @@ class LossSums(NamedTuple):
       loss: (1 - e) nll + e mean over the vocabulary of -log p; what is minimised.
       nll: -log p of the target piece; perplexity is exp(nll / num_pieces).
       num_pieces: real target positions, EOS counted.
+      alignment: of guided alignment, see `nmt.training.guided_alignment`; None without.
     """
 
     loss: Array
     nll: Array
     num_pieces: Array
+    alignment: AlignmentSums | None = None
 
 
 def cross_entropy(

@@ -6,8 +6,9 @@ There are three stages. Each is in its place whole or not at all, and says what 
     vocabulary/      the trained vocabularies     the cleaned text and the config's vocabulary
     data/train/      the text in pieces           the cleaned text and the vocabularies
 
-So a start after a kill makes what is missing, and one that finds everything writes nothing. Of
-several processes the first alone writes. No stage holds the training text in memory.
+and, where another run guides the alignment, a fourth: data/links/ (see links_from_run.py). So a
+start after a kill makes what is missing, and one that finds everything writes nothing. Of several
+processes the first alone writes. No stage holds the training text in memory.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nmt.analysis.pharaoh import GoldLinks
 from nmt.config.schema import Config
 from nmt.data.batching import Batches, EvaluationBatches, choose_shapes
 from nmt.data.corpus import Corpus, Split, load_corpus
@@ -28,6 +30,8 @@ from nmt.data.encoding import (
     within,
     write_encoded,
 )
+from nmt.data.gold import load_gold
+from nmt.data.piece_links import PieceLinks
 from nmt.data.progress import Check, no_check
 from nmt.data.sampling import SubwordSampler
 from nmt.data.stages import not_prepared, settle, stage
@@ -40,6 +44,7 @@ from nmt.data.vocabulary import (
 from nmt.devices.processes import is_first
 from nmt.errors import DataError
 from nmt.runs.directory import RunDirectory, write_atomically
+from nmt.training.links_from_run import links_from_run
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +58,15 @@ class Prepared:
       batches: of training, without end.
       validation: the raw split, for BLEU.
       validation_batches: the same encoded, for the loss.
+      validation_gold: links of the validation split, for the alignment error rate; None where it
+        is not measured.
     """
 
     vocabularies: Vocabularies
     batches: Batches
     validation: Split
     validation_batches: EvaluationBatches
+    validation_gold: list[GoldLinks] | None
 
 
 def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepared:
@@ -79,7 +87,12 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
         or this is not the first process, and something is not there.
     """
     if is_first():
-        for folder in (run.data / "cleaned", run.vocabulary, run.data / "train"):
+        for folder in (
+            run.data / "cleaned",
+            run.vocabulary,
+            run.data / "train",
+            run.data / "links",
+        ):
             settle(folder)
     corpus = load_corpus(
         config.data, run.data, may_write=is_first(), accept=run.check_same_corpus, check=check
@@ -91,10 +104,11 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
         _write_if_other(run.data / "cleaning.json", report + "\n")
     vocabularies = _vocabularies(config, run, corpus, check)
     pairs = _encoded(run, corpus, vocabularies, check)
+    links = _piece_links(config, run, corpus, vocabularies, check)
     validation = encode_pairs(corpus.validation.source, corpus.validation.target, vocabularies)
     return Prepared(
         vocabularies,
-        _batches(config, pairs, corpus.train, vocabularies),
+        _batches(config, pairs, corpus.train, vocabularies, links),
         corpus.validation,
         EvaluationBatches(
             validation,
@@ -103,7 +117,30 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
             num_shapes=4,
             row_multiple=config.data.row_multiple,
         ),
+        _validation_gold(config) if config.validation.aer else None,
     )
+
+
+def _validation_gold(config: Config) -> list[GoldLinks]:
+    gold = load_gold(config.data, config.data.validation)
+    if gold is None:
+        raise DataError(
+            f"validation.aer needs links of split {config.data.validation!r}: "
+            f"data.links names their file or column; got data.links {config.data.links}"
+        )
+    return gold
+
+
+def _piece_links(
+    config: Config, run: RunDirectory, corpus: Corpus, vocabularies: Vocabularies, check: Check
+) -> PieceLinks | None:
+    """What guides the alignment; None where nothing does."""
+    training = config.training
+    if not training.alignment_weight:
+        return None
+    if training.alignment_run is not None:
+        return PieceLinks(links_from_run(config, run, corpus, check), vocabularies)
+    return PieceLinks(corpus.train.links.flat, vocabularies)
 
 
 def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus, check: Check) -> Vocabularies:
@@ -160,7 +197,11 @@ def _write_if_other(path: Path, content: str) -> None:
 
 
 def _batches(
-    config: Config, pairs: EncodedPairs, train: Split, vocabularies: Vocabularies
+    config: Config,
+    pairs: EncodedPairs,
+    train: Split,
+    vocabularies: Vocabularies,
+    links: PieceLinks | None,
 ) -> Batches:
     data = config.data
     kept = within(pairs, data.max_pieces)
@@ -190,6 +231,7 @@ def _batches(
         model_seed=config.training.seed,
         kept=kept,
         sampler=sampler,
+        piece_links=links,
     )
     means = [np.mean(side.lengths[kept]) for side in (pairs.source, pairs.target)]
     logger.info(

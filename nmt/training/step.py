@@ -13,6 +13,7 @@ from nmt.config.schema import TrainingConfig
 from nmt.data.batching import Batch
 from nmt.devices.mesh import set_like
 from nmt.models.build import Params, merge_model
+from nmt.training.guided_alignment import AlignmentSums, alignment_loss
 from nmt.training.loss import LossSums, cross_entropy
 from nmt.training.optimizer import make_optimizer, make_schedule
 
@@ -77,6 +78,7 @@ class Trainer(NamedTuple):
       schedule: step -> learning rate.
       label_smoothing: e of the loss.
       average_decay: of the moving average of the weights; None for no average.
+      alignment_weight: of the loss of guided alignment, for which batches have links; 0 for none.
     """
 
     graph: nnx.GraphDef
@@ -84,6 +86,7 @@ class Trainer(NamedTuple):
     schedule: optax.Schedule
     label_smoothing: float
     average_decay: float | None
+    alignment_weight: float = 0.0
 
     @classmethod
     def from_config(cls, graph: nnx.GraphDef, config: TrainingConfig) -> "Trainer":
@@ -94,6 +97,7 @@ class Trainer(NamedTuple):
             make_schedule(config),
             config.label_smoothing,
             config.average_decay,
+            config.alignment_weight,
         )
 
     def initial_state(self, params: Params) -> TrainState:
@@ -104,12 +108,26 @@ class Trainer(NamedTuple):
             opt_state=self.optimizer.init(params),
             # Arrays of their own, since the step is given every buffer once, to keep.
             counters=Counters(*(jnp.array(count, jnp.int32) for count in (0, 0, 0, -1))),
-            sums=zero_sums(),
+            sums=self.zero_sums(),
             lr_scale=jnp.ones(()),
         )
 
+    def zero_sums(self) -> LossSums:
+        """Sums over nothing."""
+
+        def zero(dtype):
+            return jnp.zeros((), dtype)
+
+        guided = AlignmentSums(zero(jnp.float32), zero(jnp.int32))
+        alignment = guided if self.alignment_weight else None
+        return LossSums(zero(jnp.float32), zero(jnp.float32), zero(jnp.int32), alignment)
+
     def gradients(self, params: Params, batch: Batch, key: Array) -> tuple[Params, LossSums]:
-        """The gradient of the summed loss of a batch, and the sums."""
+        """The gradient of the summed loss of a batch, and the sums.
+
+        What is minimised is, for each target piece, the loss and `alignment_weight` times the
+        guided loss: one sum of both, so that batches may be accumulated.
+        """
 
         def loss_fn(params):
             model = merge_model(self.graph, params)
@@ -121,7 +139,11 @@ class Trainer(NamedTuple):
                 batch.target_mask,
                 self.label_smoothing,
             )
-            return sums.loss, sums
+            if not self.alignment_weight:
+                return sums.loss, sums
+            guided = alignment_loss(decoded.alignment, batch.links)
+            loss = sums.loss + self.alignment_weight * guided.loss
+            return loss, sums._replace(alignment=guided)
 
         return jax.grad(loss_fn, has_aux=True)(params)
 
@@ -154,14 +176,9 @@ class Trainer(NamedTuple):
         return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
 
 
-def zero_sums() -> LossSums:
-    """Sums over nothing."""
-    return LossSums(jnp.zeros(()), jnp.zeros(()), jnp.zeros((), jnp.int32))
-
-
 def with_zero_sums(state: TrainState) -> TrainState:
     """The state after the host has logged."""
-    return replace(state, sums=jax.tree.map(set_like, state.sums, zero_sums()))
+    return replace(state, sums=jax.tree.map(lambda leaf: set_like(leaf, 0), state.sums))
 
 
 def with_lr_scale(state: TrainState, scale: float) -> TrainState:

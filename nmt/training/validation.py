@@ -1,4 +1,4 @@
-"""What is measured on the validation split: loss, and BLEU of real translations."""
+"""What is measured on the validation split: loss, BLEU of real translations, AER."""
 
 import math
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import jax
 from flax import nnx
 from jax.sharding import Mesh
 
+from nmt.analysis.aer import alignment_scores
 from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
@@ -30,12 +31,15 @@ class Validation(NamedTuple):
       loss: nll of a target piece, without label smoothing.
       perplexity: exp of it.
       bleu: sacreBLEU of the first `validation.max_sentences` sentences, 0-100.
-      score: what chooses the best checkpoint, higher is better: BLEU, or the negative loss.
+      aer: alignment error rate of the same sentences with their references, 0-1; None where it is
+        not measured.
+      score: what chooses the best checkpoint, higher is better: BLEU, the negative loss or AER.
     """
 
     loss: float
     perplexity: float
     bleu: float
+    aer: float | None
     score: float
 
 
@@ -74,13 +78,26 @@ class Validator:
             sums = self._sums(params, to_devices(by_rows(self.mesh), batch))
             nll, num_pieces = nll + float(sums.nll), num_pieces + int(sums.num_pieces)
         loss = nll / num_pieces
-        bleu = self._bleu(params, translations, check)
-        score = bleu if self.config.validation.score == "bleu" else -loss
-        return Validation(loss, math.exp(min(loss, 700.0)), bleu, score)
+        translator = self.translator(params)
+        bleu = self._bleu(translator, translations, check)
+        aer = self._aer(translator, check)
+        score = {"bleu": bleu, "loss": -loss, "aer": None if aer is None else -aer}
+        best_by = self.config.validation.score
+        return Validation(loss, math.exp(min(loss, 700.0)), bleu, aer, score[best_by])
 
-    def _bleu(self, params: Params, translations: Path, check: Callable[[], None]) -> float:
+    def _aer(self, translator: Translator, check: Callable[[], None]) -> float | None:
+        gold, most = self.prepared.validation_gold, self.config.validation.max_sentences
+        if gold is None:
+            return None
+        split = self.prepared.validation
+        aligned = translator.align_all(
+            split.source[:most], split.target[:most], progress=lambda _: check()
+        )
+        return alignment_scores([alignment.links() for alignment in aligned], gold[:most]).aer
+
+    def _bleu(self, translator: Translator, translations: Path, check: Callable[[], None]) -> float:
         split, most = self.prepared.validation, self.config.validation.max_sentences
-        found = self.translator(params).translate(split.source[:most], progress=lambda _: check())
+        found = translator.translate(split.source[:most], progress=lambda _: check())
         texts = [translation.text for translation in found]
         if is_first():
             translations.parent.mkdir(exist_ok=True)

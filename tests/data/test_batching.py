@@ -5,11 +5,15 @@ import time
 import numpy as np
 import pytest
 
+from nmt.config.schema import EmbeddedConfig, VocabularyConfig
 from nmt.data.batching import FILLER, Batches, EvaluationBatches, prefetch
-from nmt.data.encoding import EncodedPairs
+from nmt.data.encoding import EncodedPairs, encode_pairs
+from nmt.data.grammar import make_split
+from nmt.data.piece_links import PieceLinks, words_of_pieces
 from nmt.data.ragged import Ragged, RaggedWriter
+from nmt.data.sampling import SubwordSampler
 from nmt.data.shapes import Shape, choose_shapes
-from nmt.data.vocabulary import SpecialPieces
+from nmt.data.vocabulary import SentencePieceVocabulary, SpecialPieces, Vocabularies
 from nmt.errors import DataError
 
 PAD, BOS, EOS = 0, 2, 3
@@ -46,7 +50,8 @@ def check_batch(batch, pairs, indices, shape):
     """A batch against its pairs, row by row."""
     assert batch.source.shape == batch.source_mask.shape == (shape.rows, shape.source)
     assert batch.target_in.shape == batch.target_out.shape == (shape.rows, shape.target)
-    assert {array.dtype for array in batch} == {np.dtype(np.int32), np.dtype(bool)}
+    assert {array.dtype for array in batch[:5]} == {np.dtype(np.int32), np.dtype(bool)}
+    assert batch.links is None
     for row, index in enumerate(indices):
         source = [EOS] if index == FILLER else pairs.source[index].tolist()
         target = [] if index == FILLER else pairs.target[index].tolist()
@@ -234,3 +239,43 @@ def test_prefetch_ends_when_the_consumer_stops_early():
     while not no_thread_left() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert no_thread_left()
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3])
+def test_links_follow_their_pairs_into_batches(alpha, tmp_path):
+    """Each linked pair of pieces belongs to a linked pair of words, and each of those has one."""
+    split = make_split("train", EmbeddedConfig(num_train=30, max_words=8))
+    sources, targets = [pair.source for pair in split], [pair.target for pair in split]
+    both = SentencePieceVocabulary.train(
+        sources + targets, VocabularyConfig(size=120), tmp_path / "v.model"
+    )
+    vocabularies = Vocabularies(both, both)
+    pairs = encode_pairs(sources, targets, vocabularies)
+    sampler = alpha and SubwordSampler(pairs, sources, targets, vocabularies, alpha=alpha)
+    links = Ragged.from_arrays([np.array(pair.sure, np.int32).reshape(-1) for pair in split])
+    lengths = sampler.lengths if sampler else (pairs.source.lengths, pairs.target.lengths)
+    shapes = choose_shapes(
+        *lengths, num_shapes=2, batch_pieces=100, batch_sentences=None, row_multiple=4
+    )
+    batches = Batches(
+        pairs,
+        shapes,
+        both.special,
+        data_seed=0,
+        model_seed=1,
+        sampler=sampler or None,
+        piece_links=PieceLinks(links, vocabularies),
+    )
+    seen = set()
+    for index in range(batches.num_batches):
+        batch = batches.batch(index)
+        assert batch.links.shape == (*batch.target_out.shape, batch.source.shape[1])
+        for row, pair in enumerate(batches.indices(index)):
+            if pair == FILLER:
+                assert not batch.links[row].any()
+                continue
+            words = [words_of_pieces(side[row], both) for side in (batch.source, batch.target_out)]
+            found = {(int(words[0][s]), int(words[1][t])) for t, s in np.argwhere(batch.links[row])}
+            assert found == set(split[pair].sure)
+            seen.add(pair)
+    assert seen == set(range(len(split)))

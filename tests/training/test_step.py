@@ -220,7 +220,7 @@ def test_filler_rows_do_not_change_the_update(state, descend):
         source_mask=np.arange(6) < np.ones((4, 1)),
         target_mask=np.zeros((4, 6), bool),
     )
-    filled = type(batch)(*map(np.concatenate, zip(batch, filler, strict=True)))
+    filled = jax.tree.map(lambda *parts: np.concatenate(parts), batch, filler)
     (expected, metrics), (ours, filled_metrics) = descend(state, batch), descend(state, filled)
     assert_close(ours.params, expected.params)
     assert_close(filled_metrics, metrics, atol=1e-4)
@@ -228,7 +228,7 @@ def test_filler_rows_do_not_change_the_update(state, descend):
 
 def test_accumulated_batches_equal_one_large_batch(state, gradients, update, descend):
     first, second = reversal_batch(0, 4), reversal_batch(1, 4)
-    large = type(first)(*map(np.concatenate, zip(first, second, strict=True)))
+    large = jax.tree.map(lambda *parts: np.concatenate(parts), first, second)
     trainer = SimpleNamespace(gradients=lambda params, batch, key: gradients(params, batch))
     total = accumulate(trainer, state.params, gradients(state.params, first), second, KEY)
     ours, metrics = update(state, *total)
