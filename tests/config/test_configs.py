@@ -43,6 +43,8 @@ def num_parameters(config):
 
 def test_the_configs_are_those_that_the_readme_names():
     assert NAMES == [
+        "europarl_small_gru",
+        "europarl_small_transformer",
         "multi30k_gru",
         "multi30k_transformer",
         "quickstart",
@@ -61,9 +63,10 @@ def test_head_comment_gives_the_command(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_of_the_shrunk_model_is_finite_and_moves_every_array(name):
     config = config_of(name)
-    model = replace(config.model, dropout=0.0, **SHRUNK[config.model.architecture])
-    if model.tie_projection and model.architecture == "recurrent":
-        model = replace(model, readout_dim=model.embedding_dim)
+    shrunk = SHRUNK[config.model.architecture]
+    if config.model.tie_projection and config.model.architecture == "recurrent":
+        shrunk = shrunk | {"readout_dim": shrunk["embedding_dim"]}
+    model = replace(config.model, dropout=0.0, **shrunk)
     size, rng = 11, np.random.default_rng(0)
     graph, params = split_model(
         build_model(model, source_size=size, target_size=size, precision=config.training.precision)

@@ -49,6 +49,44 @@ SECTIONS = [
             lambda: Config(data=DATA, validation=ValidationConfig(beam_size=9000)),
             "validation.beam_size must not exceed vocabulary.size; got 9000 for 8000",
         ),
+        (
+            lambda: TrainingConfig(alignment_weight=-0.1),
+            "training.alignment_weight must be 0 or more",
+        ),
+        (
+            lambda: TrainingConfig(alignment_run="runs/other"),
+            "training.alignment_run needs training.alignment_weight above 0; got 0",
+        ),
+        (
+            lambda: Config(
+                data=DATA,
+                model=RecurrentConfig(attention="none"),
+                training=TrainingConfig(alignment_weight=0.1),
+            ),
+            "training.alignment_weight needs a model with attention",
+        ),
+        (
+            lambda: Config(
+                data=DATA,
+                model=RecurrentConfig(attention="none"),
+                validation=ValidationConfig(aer=True),
+            ),
+            "validation.aer needs a model with attention",
+        ),
+        (
+            lambda: Config(
+                data=DataConfig(path="a"), training=TrainingConfig(alignment_weight=0.1)
+            ),
+            "one of data.links, data.path embedded, training.alignment_run; got none",
+        ),
+        (
+            lambda: Config(
+                data=DataConfig(path="a", links="links"),
+                training=TrainingConfig(alignment_weight=0.1, alignment_run="r"),
+            ),
+            "got data.links and training.alignment_run",
+        ),
+        (lambda: ValidationConfig(score="aer"), "validation.score aer needs validation.aer true"),
         (lambda: CleaningConfig(max_words=0), "data.cleaning.max_words must be 1 or more"),
         (lambda: EmbeddedConfig(min_words=9, max_words=8), "min_words 9, max_words 8"),
         (lambda: EmbeddedConfig(num_test=0), "data.embedded.num_test must be 1 or more"),

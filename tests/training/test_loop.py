@@ -259,3 +259,23 @@ def test_a_run_in_use_keeps_its_config(tmp_path):
     with run.locked(), pytest.raises(RunError, match="is in use"):
         train(changed, tmp_path / "run")
     assert run.config_file.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_guided_run_that_was_stopped_equals_one_that_was_not(tmp_path, monkeypatch):
+    config = replace(
+        CONFIG,
+        training=replace(CONFIG.training, alignment_weight=0.5, num_steps=7, log_every=3),
+        validation=ValidationConfig(every=7, max_sentences=6, aer=True, score="aer"),
+    )
+    train(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 4)  # between two logs: the sums of the alignment go on
+        with pytest.raises(Interrupted):
+            train(config, tmp_path / "stopped")
+    train(config, tmp_path / "stopped")
+    assert timeless(tmp_path / "stopped") == timeless(tmp_path / "whole")
+    assert_bit_equal(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+    records = timeless(tmp_path / "whole")
+    assert any("alignment_loss" in record for record in records)
+    assert [record["step"] for record in records if "validation_aer" in record] == [7]

@@ -13,8 +13,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nmt.config.schema import Config, DataConfig, VocabularyConfig
+from nmt.config.schema import (
+    Config,
+    DataConfig,
+    TrainingConfig,
+    ValidationConfig,
+    VocabularyConfig,
+)
 from nmt.data import streams
+from nmt.data.corpus import load_corpus
+from nmt.data.piece_links import words_of_pieces
 from nmt.errors import ConfigError, DataError, RunError
 from nmt.runs.directory import RunDirectory
 from nmt.training import preparation
@@ -399,3 +407,44 @@ def test_a_vocabulary_too_large_names_the_largest_and_what_is_cleaned_is_kept(co
     with pytest.raises(ConfigError, match="it allows at most"):
         prepare(large, run)
     assert (run.data / "cleaned").is_dir() and not run.vocabulary.exists()
+
+
+LINKS = [["0-0", "1-1"], ["1-0"], ["1-0"], [], ["2-0"], ["0-1", "0-0"], ["1-0"], []]
+
+
+def guided(config, **data):
+    return replace(
+        config,
+        data=replace(config.data, **data),
+        training=TrainingConfig(alignment_weight=0.5),
+    )
+
+
+def linked_words(prepared, index):
+    """The linked words of each pair of a batch, from the linked pieces."""
+    batch, vocabularies = prepared.batches.batch(index), prepared.vocabularies
+    for row in range(len(batch.source)):
+        source = words_of_pieces(batch.source[row], vocabularies.source)
+        target = words_of_pieces(batch.target_out[row], vocabularies.target)
+        pairs = np.argwhere(batch.links[row])
+        yield sorted({(int(source[s]), int(target[t])) for t, s in pairs})
+
+
+def test_links_of_the_corpus_guide_the_pairs_that_they_belong_to(config, folder, tmp_path):
+    lines = [" ".join(links) for links in LINKS]
+    (folder / "train.links").write_text("".join(f"{line}\n" for line in lines))
+    config = guided(config, links="links")
+    prepared = prepare(config, RunDirectory.create(tmp_path / "guided", config))
+    pairs = [i for i in prepared.batches.indices(0).tolist() if i >= 0]
+    # What cleaning left, which takes links into account where it looks for duplicates or not.
+    cleaned = load_corpus(config.data, tmp_path / "guided" / "data").train
+    assert len(cleaned) == len(cleaned.links) > 0
+    expected = [sorted(cleaned.links[i]) for i in pairs]
+    assert list(linked_words(prepared, 0))[: len(pairs)] == expected
+    assert any(expected)
+
+
+def test_the_aer_of_a_split_without_links_is_refused(config, tmp_path):
+    config = replace(config, validation=ValidationConfig(aer=True))
+    with pytest.raises(DataError, match="validation.aer needs links of split 'validation'"):
+        prepare(config, RunDirectory.create(tmp_path / "run", config))

@@ -17,6 +17,7 @@ from nmt.config.schema import (
     ValidationConfig,
     VocabularyConfig,
 )
+from nmt.data.gold import load_gold
 from nmt.devices.mesh import make_mesh
 from nmt.models.build import build_model, split_model
 from nmt.models.partition import shardings
@@ -122,3 +123,29 @@ def test_a_check_that_raises_abandons_it_and_writes_nothing(prepared, model, tmp
             model[1], tmp_path / "t" / "1.txt", check
         )
     assert not (tmp_path / "t").exists()
+
+
+def test_aer_is_that_of_the_links_with_the_references(prepared, model, tmp_path):
+    config = replace(CONFIG, validation=ValidationConfig(max_sentences=5, aer=True, score="aer"))
+    gold = load_gold(config.data, "validation")
+    measuring = replace(prepared, validation_gold=gold)
+    graph, params = model
+    validator = Validator(config, graph, measuring, make_mesh())
+    measured = validator.validate(params, tmp_path / "t" / "1.txt", lambda: None)
+    sure = hits_sure = hits_possible = links = 0
+    translator = validator.translator(params)
+    pairs = list(zip(prepared.validation.source, prepared.validation.target, gold, strict=True))[:5]
+    for source, target, marks in pairs:
+        found = set(translator.align(source, target).links())
+        links, sure = links + len(found), sure + len(marks.sure)
+        hits_sure += len(found & marks.sure)
+        hits_possible += len(found & (marks.sure | marks.possible))
+    assert links > 0
+    assert measured.aer == pytest.approx(1 - (hits_sure + hits_possible) / (links + sure))
+    assert measured.score == -measured.aer
+
+
+def test_without_gold_there_is_no_aer(prepared, model, tmp_path):
+    validator = Validator(CONFIG, model[0], prepared, make_mesh())
+    assert prepared.validation_gold is None
+    assert validator.validate(model[1], tmp_path / "t" / "1.txt", lambda: None).aer is None
