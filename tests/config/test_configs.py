@@ -48,6 +48,7 @@ def test_the_configs_are_those_that_the_readme_names():
         "multi30k_gru",
         "multi30k_transformer",
         "quickstart",
+        "quickstart_transformer",
         "wmt14_en_de_transformer_base",
         "wmt14_en_fr_rnnsearch50",
     ]

@@ -1,0 +1,381 @@
+"""Measures alignments: recurrent beside Transformer, by method, in both directions, symmetrised.
+
+    python scripts/compare_alignments.py FOLDER --corpus europarl-de-en --gold de-en
+    python scripts/compare_alignments.py FOLDER --embedded
+
+Trains, for each family, a model in each direction; takes what they agree on as the links of the
+training text; and trains both again, guided by them. All of them are measured against gold links.
+With --embedded the corpus is the built-in grammar, whose own links, which are exact, are the guide.
+
+The first form reads raw text CORPUS/train.de, train.en, dev.de and dev.en, tokenises it as Moses
+does, and measures on GOLD/test.de, test.en and test.talp (links from 1, 'ipj' possible only); all
+may be .gz. --eflomal PROGRAM is eflomal-align (pip install eflomal): it aligns the very pairs that
+the models were trained on, with the gold text behind them, for it aligns only what it is given.
+
+What no gold link may decide, agreement decides: row offset, layer and head are those with which the
+two directions agree best on the first pairs of the validation split. Run again, the script goes on
+where it stopped. The table is printed and written to FOLDER/table.md.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import nmt
+from nmt.analysis.aer import alignment_scores
+from nmt.analysis.pharaoh import GoldLinks, Link, format_links, parse_gold, parse_links
+from nmt.analysis.symmetrize import symmetrize
+from nmt.config.reader import read_config
+from nmt.data.corpus import load_split
+from nmt.data.gold import load_gold
+from nmt.data.kept_text import load_kept
+from nmt.data.stages import stage
+from nmt.data.text_files import read_lines
+from nmt.decoding.heads import choose_head
+from nmt.decoding.methods import AlignmentMethod
+from nmt.decoding.translator import Translator
+from nmt.errors import NmtError
+from nmt.runs.directory import RunDirectory
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+FAMILIES = ("gru", "transformer")
+METHODS = ("attention", "attention+1", "attention+2", "shift-att", "saliency")
+RULES = ("intersection", "grow-diag", "grow-diag-final-and")
+GUIDE_RULE = "grow-diag"
+WEIGHT = 0.5  # of the loss of guided alignment
+GUIDED_HEAD = {"gru": [], "transformer": ["model.alignment_head=0"]}  # one head is enough
+AGREEMENT_PAIRS = 300  # of the validation split
+
+Links = list[list[Link]]  # of each pair
+
+
+class Pairs(NamedTuple):
+    """Sentences and their translations."""
+
+    source: list[str]
+    target: list[str]
+
+
+class Task(NamedTuple):
+    """A corpus to train on and gold links to measure against.
+
+    Attributes:
+      languages: source and target.
+      configs: of each family.
+      overrides: that name the corpus.
+      validation, test: pairs in the task's direction.
+      gold: of the test pairs.
+    """
+
+    languages: tuple[str, str]
+    configs: dict[str, Path]
+    overrides: list[str]
+    validation: Pairs
+    test: Pairs
+    gold: list[GoldLinks]
+
+
+class Row(NamedTuple):
+    """AER of one way to align, in percent; None where it does not exist."""
+
+    model: str
+    method: str
+    forward: float | None
+    reverse: float | None
+    symmetrised: list[float | None]
+
+
+def embedded_task() -> Task:
+    """The built-in grammar: its links are exact."""
+    configs = {"gru": "quickstart", "transformer": "quickstart_transformer"}
+    paths = {family: CONFIGS / f"{name}.yaml" for family, name in configs.items()}
+    data = read_config(paths["gru"]).data
+    validation, test = (load_split(data, name) for name in (data.validation, *data.test))
+    return Task(
+        languages=(data.source_language, data.target_language),
+        configs=paths,
+        overrides=[],
+        validation=Pairs(list(validation.source), list(validation.target)),
+        test=Pairs(list(test.source), list(test.target)),
+        gold=load_gold(data, data.test[0]),
+    )
+
+
+def file_task(corpus: Path, gold: Path, folder: Path, languages: tuple[str, str]) -> Task:
+    """Text files, tokenised into FOLDER/corpus, and a folder of gold links."""
+    tokenised = folder / "corpus"
+    if not tokenised.exists():
+        with stage(tokenised) as beside:
+            for split in ("train", "dev"):
+                for language in languages:
+                    lines = read_lines(find(corpus, f"{split}.{language}"))
+                    write_lines(beside / f"{split}.{language}", tokenise(lines, language))
+    test = Pairs(*(read_lines(find(gold, f"test.{language}")) for language in languages))
+    links = [
+        parse_gold(line, f"line {number} of the gold links", base=1)
+        for number, line in enumerate(read_lines(find(gold, "test.talp")), 1)
+    ]
+    return Task(
+        languages=languages,
+        configs={family: CONFIGS / f"europarl_small_{family}.yaml" for family in FAMILIES},
+        overrides=[f"data.path={tokenised}"],
+        validation=Pairs(*(read_lines(tokenised / f"dev.{language}") for language in languages)),
+        test=test,
+        gold=links,
+    )
+
+
+def find(folder: Path, name: str) -> Path:
+    """The file, or the same packed."""
+    packed = folder / f"{name}.gz"
+    return packed if packed.exists() else folder / name
+
+
+def tokenise(lines: Iterable[str], language: str) -> list[str]:
+    """Punctuation normalised and words parted, as Moses does."""
+    import sacremoses
+
+    normalizer = sacremoses.MosesPunctNormalizer(language)
+    tokenizer = sacremoses.MosesTokenizer(language)
+    return [
+        tokenizer.tokenize(normalizer.normalize(line), escape=False, return_str=True)
+        for line in lines
+    ]
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Writes a text file."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+class Comparison:
+    """The models of a folder, trained when they are first asked for."""
+
+    def __init__(self, task: Task, folder: Path):
+        self.task, self.folder = task, folder
+
+    def run(self, family: str, *, reverse: bool, guided: bool) -> Path:
+        """The run of a model, trained to its end."""
+        languages = self.task.languages[::-1] if reverse else self.task.languages
+        direction = "-".join(languages)
+        overrides = [
+            *self.task.overrides,
+            f"data.source_language={languages[0]}",
+            f"data.target_language={languages[1]}",
+        ]
+        if guided:
+            overrides += [f"training.alignment_weight={WEIGHT}", *GUIDED_HEAD[family]]
+            if self.task.overrides:  # text files, which have no links of their own
+                corpus = self.linked_corpus(family)
+                overrides += [f"data.path={corpus}", f"data.links=links.{direction}"]
+        name = f"{family}.{direction}{'.guided' if guided else ''}"
+        print(f"training {name}", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "nmt.cli", "train", str(self.task.configs[family])]
+        subprocess.run(
+            [*command, "--run", str(self.folder / name), *overrides], check=True, text=True
+        )
+        return self.folder / name
+
+    def translators(self, family: str, *, guided: bool) -> tuple[Translator, Translator]:
+        """The models of both directions."""
+        runs = [self.run(family, reverse=reverse, guided=guided) for reverse in (False, True)]
+        return nmt.load(runs[0]), nmt.load(runs[1])
+
+    def linked_corpus(self, family: str) -> Path:
+        """The cleaned training text, with the links that the plain models agree on."""
+        folder = self.folder / f"corpus.{family}"
+        if folder.exists():
+            return folder
+        plain = self.run(family, reverse=False, guided=False)
+        kept = load_kept(RunDirectory.open(plain).data / "cleaned", "train")
+        pairs = Pairs(list(kept.source), list(kept.target))
+        aligner = Aligner(self.translators(family, guided=False), self.task.validation)
+        links = symmetrised(*aligner.links(aligner.best_method(), pairs), GUIDE_RULE)
+        source, target = self.task.languages
+        with stage(folder) as beside:
+            for language, lines in zip((source, target), pairs, strict=True):
+                write_lines(beside / f"train.{language}", lines)
+                dev = self.folder / "corpus" / f"dev.{language}"
+                (beside / dev.name).write_bytes(dev.read_bytes())
+            write_lines(beside / f"train.links.{source}-{target}", map(format_links, links))
+            write_lines(beside / f"train.links.{target}-{source}", map(format_links, turned(links)))
+        return folder
+
+
+class Aligner:
+    """Two models of opposite directions, and what they agree on."""
+
+    def __init__(self, models: tuple[Translator, Translator], validation: Pairs):
+        self.forward, self.reverse = models
+        pairs = zip(*validation, strict=True)
+        pairs = [pair for pair in pairs if all(pair)][:AGREEMENT_PAIRS]
+        self.validation = Pairs(*map(list, zip(*pairs, strict=True)))
+
+    def exists(self, method: str) -> bool:
+        """Whether the models can be aligned so."""
+        try:
+            self.forward.check_method(AlignmentMethod(method))
+        except NmtError:
+            return False
+        return True
+
+    def methods(self, name: str) -> tuple[AlignmentMethod, AlignmentMethod]:
+        """A method for each direction, with the layer and head of the best agreement."""
+        if name == "saliency" or self.forward.cross_attentions.num_heads == 1:
+            return AlignmentMethod(name), AlignmentMethod(name)
+        return self._chosen[name]
+
+    @cached_property
+    def _chosen(self) -> dict[str, tuple[AlignmentMethod, AlignmentMethod]]:
+        chosen = {}
+        for name in filter(self.exists, METHODS):
+            if name == "saliency":
+                continue
+            sides = (
+                (self.forward, self.reverse, *self.validation),
+                (
+                    self.reverse,
+                    self.forward,
+                    *self.validation[::-1],
+                ),
+            )
+            chosen[name] = tuple(
+                method_of(name, choose_head(model, source, target, method=name, reverse=other)[0])
+                for model, other, source, target in sides
+            )
+        return chosen
+
+    def links(
+        self, methods: tuple[AlignmentMethod, AlignmentMethod], pairs: Pairs
+    ) -> tuple[Links, Links]:
+        """Links by both models, all from source to target."""
+        forward = self.forward.align_all(pairs.source, pairs.target, method=methods[0])
+        reverse = self.reverse.align_all(pairs.target, pairs.source, method=methods[1])
+        return [a.links() for a in forward], turned([a.links() for a in reverse])
+
+    def best_method(self) -> tuple[AlignmentMethod, AlignmentMethod]:
+        """The method with which the two directions agree best."""
+
+        def disagreement(methods):
+            forward, reverse = self.links(methods, self.validation)
+            agreed = [GoldLinks(frozenset(links), frozenset(links)) for links in reverse]
+            return alignment_scores(forward, agreed).aer
+
+        return min(map(self.methods, filter(self.exists, METHODS)), key=disagreement)
+
+
+def method_of(name: str, head) -> AlignmentMethod:
+    """The method with a ranked layer and head."""
+    return AlignmentMethod(name, head.layer, head.head)
+
+
+def turned(links: Links) -> Links:
+    """The links the other way round."""
+    return [sorted((j, i) for i, j in of_pair) for of_pair in links]
+
+
+def symmetrised(forward: Links, reverse: Links, rule: str) -> Links:
+    """Both directions in one."""
+    return [symmetrize(f, r, rule) for f, r in zip(forward, reverse, strict=True)]
+
+
+def row_of(model: str, method: str, forward: Links, reverse: Links, gold: list[GoldLinks]) -> Row:
+    """Measures two directions, and what they are together."""
+
+    def percent(links):
+        return 100 * alignment_scores(links, gold).aer
+
+    both = [percent(symmetrised(forward, reverse, rule)) for rule in RULES]
+    return Row(model, method, percent(forward), percent(reverse), both)
+
+
+def model_rows(task: Task, folder: Path) -> Iterable[Row]:
+    """Every family and method, plain and guided."""
+    comparison = Comparison(task, folder)
+    for guided in (False, True):
+        for family in FAMILIES:
+            aligner = Aligner(comparison.translators(family, guided=guided), task.validation)
+            for name in METHODS:
+                label = f"{family}, guided" if guided else family
+                if not aligner.exists(name):
+                    yield Row(label, name, None, None, [None] * len(RULES))
+                    continue
+                methods = aligner.methods(name)
+                yield row_of(label, told(methods), *aligner.links(methods, task.test), task.gold)
+
+
+def told(methods: tuple[AlignmentMethod, AlignmentMethod]) -> str:
+    """The method in words, such as "attention (layer 1 head 0; layer 1 head 2)"."""
+    if methods[0].layer is None:
+        return methods[0].name
+    heads = ["mean" if m.head is None else f"head {m.head}" for m in methods]
+    places = [f"layer {m.layer} {head}" for m, head in zip(methods, heads, strict=True)]
+    return f"{methods[0].name} ({'; '.join(places)})"
+
+
+def eflomal_row(task: Task, folder: Path, program: str) -> Row:
+    """Eflomal (Östling and Tiedemann 2016) on the training pairs with the gold text behind them."""
+    direction = "-".join(task.languages)
+    kept = load_kept(RunDirectory.open(folder / f"gru.{direction}").data / "cleaned", "train")
+    work = folder / "eflomal"
+    work.mkdir(exist_ok=True)
+    for side, train, test in zip("st", (kept.source, kept.target), task.test, strict=True):
+        write_lines(work / side, [*train, *test])
+    names = {"-s": "s", "-t": "t", "-f": "forward", "-r": "reverse"}
+    files = [word for option, name in names.items() for word in (option, str(work / name))]
+    subprocess.run([program, "--overwrite", "--model", "3", *files], check=True)
+    forward, reverse = (
+        [
+            parse_links(line, f"{name} of eflomal")
+            for line in read_lines(work / name)[len(kept.source) :]
+        ]
+        for name in ("forward", "reverse")
+    )
+    return row_of("eflomal", "on the same pairs and the gold text", forward, reverse, task.gold)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in Markdown."""
+
+    def shown(aer: float | None) -> str:
+        return "-" if aer is None else f"{aer:.1f}"
+
+    head = ["model", "method", "forward", "reverse", *RULES]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        figures = (row.forward, row.reverse, *row.symmetrised)
+        lines.append([row.model, row.method, *map(shown, figures)])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def main() -> None:
+    """Compares; see the head of this file."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="for runs and the table")
+    parser.add_argument("--embedded", action="store_true", help="the built-in corpus")
+    parser.add_argument("--corpus", type=Path, help="a folder of raw text files")
+    parser.add_argument("--gold", type=Path, help="a folder with test.talp and its text")
+    parser.add_argument("--languages", default="de-en", help="source-target (default: de-en)")
+    parser.add_argument("--eflomal", metavar="PROGRAM", help="the program eflomal-align")
+    options = parser.parse_args()
+    if options.embedded == (options.corpus is not None) or (options.corpus and not options.gold):
+        parser.error("either --embedded, or --corpus and --gold")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.embedded:
+        task = embedded_task()
+    else:
+        source, target = options.languages.split("-")
+        task = file_task(options.corpus, options.gold, options.folder, (source, target))
+    rows = list(model_rows(task, options.folder))
+    if options.eflomal:
+        rows.append(eflomal_row(task, options.folder, options.eflomal))
+    (options.folder / "table.md").write_text(table(rows), encoding="utf-8")
+    print(table(rows), end="")
+
+
+if __name__ == "__main__":
+    main()
