@@ -38,7 +38,15 @@ logger = logging.getLogger(__name__)
 MADE_FROM_FILE = "made_from.json"
 # What of the config decides which text is read, and what is left of it. Where it is read is not
 # among it: a corpus that moved is the same.
-_SETTINGS = ("source_language", "target_language", "train", "validation", "test", "max_examples")
+_SETTINGS = (
+    "source_language",
+    "target_language",
+    "train",
+    "validation",
+    "test",
+    "links",
+    "max_examples",
+)
 
 Fingerprints = dict[str, str]  # by split
 Accept = Callable[[Mapping[str, str]], None]  # raises where these are not what they should be

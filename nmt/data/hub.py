@@ -1,21 +1,20 @@
 """Datasets of the Hugging Face Hub, local folders laid out like one, and single parquet files.
 
 Two layouts are known: one column per language, named by its code (bentrevett/multi30k), and one
-column `translation` that holds a {language: text} dict (wmt14, opus). `datasets` takes seconds to
-import, so only the functions that need it import it.
+column `translation` that holds a {language: text} dict (wmt14, opus). Word links are a column of
+their own in both. `datasets` takes seconds to import, so only the functions that need it import it.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.config.schema import DataConfig
-from nmt.data.splits import Split
-from nmt.data.streams import Pair, SplitStream, State, in_parts
-from nmt.data.text_files import TRANSLATION, check_language, check_no_nul
+from nmt.data.columns import Columns, LinkLine, TextRow, check_column, some_linked
+from nmt.data.streams import RowStream, State
+from nmt.data.text_files import TRANSLATION, check_no_nul
 from nmt.errors import DataError, NmtError, nearest
 
 if TYPE_CHECKING:
@@ -31,48 +30,46 @@ def place_of(config: DataConfig) -> str:
     return f"data.hub {config.hub}" if config.hub else f"data.path {config.path}"
 
 
-def open_dataset(config: DataConfig, name: str, limit: int | None = None) -> SplitStream:
+def open_dataset(config: DataConfig, name: str) -> RowStream:
     """Opens one split of the dataset `data.hub`, or of the folder `data.path`.
 
     A split may be a part of one in the notation of `datasets`, such as "train[:1%]" (not when
     streaming).
 
     Raises:
-      DataError: the dataset or configuration is not there; when its parts are read, the split or
-        language is not there, or it cannot be read.
+      DataError: the dataset or configuration is not there; when its rows are read, the split or
+        a column is not there, or it cannot be read.
     """
-    place = place_of(config)
-    languages = (config.source_language, config.target_language)
+    place, columns = place_of(config), Columns.of(config, name)
     with _one_line_errors(place):
         builder = _open_builder(config, place)
         state = _state(builder, name)
 
-    def parts() -> Iterator[Split]:
+    def rows() -> Iterator[TextRow]:
         with _one_line_errors(place):
-            rows = _open_split(builder, config, name, place)  # may download it
-            tables = rows.with_format("arrow").iter(batch_size=_ROWS)
-            pairs = _pairs(tables, languages, f"{place}, split {name}")
-            yield from in_parts(name, islice(pairs, limit))
+            dataset = _open_split(builder, config, name, place)  # may download it
+            tables = dataset.with_format("arrow").iter(batch_size=_ROWS)
+            yield from _rows(tables, columns, f"{place}, split {name}")
 
-    return SplitStream(name, parts, state)
+    return RowStream(rows, state)
 
 
-def iter_parquet(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
+def iter_parquet(path: Path, columns: Columns) -> Iterator[TextRow]:
     """The pairs of a parquet file, in either layout.
 
     Raises:
-      DataError: the file is no parquet file, or lacks a language.
+      DataError: the file is no parquet file, or lacks a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with _one_line_errors(str(path)), pq.ParquetFile(path) as file:
-        columns = _needed_columns(file.schema_arrow.names, languages)
+        needed = _needed_columns(file.schema_arrow.names, columns)
         tables = map(
             lambda batch: pa.Table.from_batches([batch]),
-            file.iter_batches(batch_size=_ROWS, columns=columns),
+            file.iter_batches(batch_size=_ROWS, columns=needed),
         )
-        yield from _pairs(tables, languages, str(path))
+        yield from _rows(tables, columns, str(path))
 
 
 @contextmanager
@@ -107,8 +104,7 @@ def _open_split(
         rows = builder.as_dataset(name)
     if rows.column_names is None:  # not known before the first row is read
         return rows
-    languages = (config.source_language, config.target_language)
-    return rows.select_columns(_needed_columns(rows.column_names, languages))
+    return rows.select_columns(_needed_columns(rows.column_names, Columns.of(config, name)))
 
 
 def _open_builder(config: DataConfig, place: str) -> "datasets.DatasetBuilder":
@@ -137,11 +133,13 @@ def _open_builder(config: DataConfig, place: str) -> "datasets.DatasetBuilder":
         raise DataError(f"{place}: no configuration {wanted!r}{nearest(wanted, legal)}") from None
 
 
-def _needed_columns(present: list[str], languages: tuple[str, str]) -> list[str]:
-    """The columns to read: both languages', or `translation`, or all for the error message."""
-    if set(languages) <= set(present):
-        return list(languages)
-    return [TRANSLATION] if TRANSLATION in present else list(present)
+def _needed_columns(present: list[str], columns: Columns) -> list[str]:
+    """The columns to read: the texts' and the links', or all for the error message."""
+    links = [columns.links] if columns.links in present else []
+    for texts in (list(columns.languages), [TRANSLATION]):
+        if set(texts) <= set(present) and (links or not columns.must_have_links):
+            return texts + links
+    return list(present)
 
 
 def _state(builder: "datasets.DatasetBuilder", name: str) -> State | None:
@@ -154,25 +152,32 @@ def _state(builder: "datasets.DatasetBuilder", name: str) -> State | None:
     return [builder.config_id, builder.hash, list(map(str, files)), origins]
 
 
-def _pairs(
-    tables: Iterable["pyarrow.Table"], languages: tuple[str, str], place: str
-) -> Iterator[Pair]:
-    num_rows = 0
+def _rows(tables: Iterable["pyarrow.Table"], columns: Columns, place: str) -> Iterator[TextRow]:
+    first_row, are_linked = 1, None  # the first table tells it of all
     for table in tables:
-        sides = [_texts(table, lang, languages, num_rows + 1, place) for lang in languages]
-        num_rows += len(table)
+        sides = [_side(table, lang, columns, first_row, place) for lang in columns.languages]
+        links = _links(table, columns, first_row, place)
+        if are_linked is None:
+            are_linked = links is not None
+        elif are_linked != (links is not None):
+            raise some_linked(columns.links, f"{place}, row {first_row}")
+        if links is not None:
+            lines = enumerate(links, first_row)
+            sides.append(LinkLine(text, f"{place}, row {row}") for row, text in lines)
         yield from zip(*sides, strict=True)
+        first_row += len(table)
 
 
-def _texts(
-    table: "pyarrow.Table", language: str, languages: tuple[str, str], first_row: int, place: str
+def _side(
+    table: "pyarrow.Table", language: str, columns: Columns, first_row: int, place: str
 ) -> list[str]:
+    """The texts of one language."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     present = table.column_names
-    if set(languages) <= set(present) or TRANSLATION not in present:
-        column = table.column(check_language(language, present, place))
+    if set(columns.languages) <= set(present) or TRANSLATION not in present:
+        column = table.column(check_column(language, present, place))
     else:
         column = table.column(TRANSLATION)
         if not pa.types.is_struct(column.type):
@@ -181,12 +186,33 @@ def _texts(
                 f"got {column.type}"
             )
         inner = [field.name for field in column.type]
-        column = pc.struct_field(column, check_language(language, inner, place))
+        column = pc.struct_field(column, check_column(language, inner, place))
+    return _texts(column, language, first_row, place)
+
+
+def _links(
+    table: "pyarrow.Table", columns: Columns, first_row: int, place: str
+) -> list[str] | None:
+    """The texts of the third column; None where there is none, or it may be null and is."""
+    if not columns.are_linked(table.column_names, place):
+        return None
+    column = table.column(columns.links)
+    if not columns.must_have_links and column.null_count:
+        if column.null_count == len(column):
+            return None
+        first_null = column.is_null().to_pylist().index(True)
+        raise some_linked(columns.links, f"{place}, row {first_row + first_null}")
+    return _texts(column, columns.links, first_row, place)
+
+
+def _texts(column: "pyarrow.ChunkedArray", name: str, first_row: int, place: str) -> list[str]:
+    import pyarrow as pa
+
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise DataError(f"{place}: column {language!r} must hold text; got {column.type}")
+        raise DataError(f"{place}: column {name!r} must hold text; got {column.type}")
     if column.null_count:
         row = first_row + column.is_null().to_pylist().index(True)
-        raise DataError(f"{place}, row {row}: column {language!r} must hold text; got null")
+        raise DataError(f"{place}, row {row}: column {name!r} must hold text; got null")
     texts = column.to_pylist()
     for row, text in enumerate(texts, first_row):
         if "\0" in text:

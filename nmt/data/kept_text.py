@@ -7,7 +7,7 @@ character. The mapped pages belong to the file: the system drops them when memor
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +61,13 @@ class Texts(Sequence[str]):
 
 
 class Links(Sequence[list[Link]]):
-    """Word links of pairs on disk."""
+    """Word links of pairs on disk.
+
+    Attributes:
+      flat: of each pair (2 x links,) int32: source word, target word, source word, ...
+    """
 
     def __init__(self, flat: Ragged):
-        """Takes the links of each pair, (2 x links,) int32: source word, target word, source..."""
         self.flat = flat
 
     def __len__(self) -> int:
@@ -98,8 +101,7 @@ class SplitWriter:
         if part.links is not None:
             if self._links is None:
                 self._links = self._writer("links", np.int32)
-            flat = [np.array(links, np.int32).reshape(-1) for links in part.links]
-            self._links.append(Ragged.from_arrays(flat))
+            self._links.append(_as_flat(part.links))
 
     def _writer(self, name: str, dtype: type) -> RaggedWriter:
         return self._open.enter_context(RaggedWriter(self._folder, name, dtype))
@@ -110,9 +112,16 @@ def load_kept(folder: Path, name: str) -> Split:
     source, target = (
         Texts(Ragged.load(folder, side, np.uint8), folder) for side in ("source", "target")
     )
-    has_links = (Path(folder) / "links_values.npy").exists()
+    has_links = any(Path(folder).glob("links_*.npy"))
     links = Links(Ragged.load(folder, "links", np.int32)) if has_links else None
     return Split(name, source, target, links)
+
+
+def _as_flat(links: Sequence[list[Link]]) -> Ragged:
+    lengths = np.fromiter(map(len, links), np.int64, len(links))
+    offsets = 2 * np.cumsum(np.concatenate([[0], lengths]))
+    indices = chain.from_iterable(chain.from_iterable(links))
+    return Ragged(np.fromiter(indices, np.int32, offsets[-1]), offsets)
 
 
 def _as_bytes(texts: Sequence[str]) -> Ragged:

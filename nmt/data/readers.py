@@ -7,27 +7,31 @@
 - a folder, or a prefix of file names. For a folder, the files of a split are
 
       <path>/<split>.<language>       both languages: parallel text, a sentence a line
-      <path>/<split>.tsv              the first line names the columns, by language
-      <path>/<split>.jsonl            {"en": ..., "fr": ...} or {"translation": {...}}
+      <path>/<split>.<data.links>     beside them, if there are any: word links, a pair a line
+      <path>/<split>.tsv              the first line names the columns, by language, and links
+      <path>/<split>.jsonl            {"en": ..., "fr": ...} or {"translation": {...}}, and links
       <path>/<split>.parquet          columns as in jsonl
 
   and for a prefix the same with `<path>.<split>` in place of `<path>/<split>`. All but parquet may
   end in .gz, .xz or .zst. What is there twice (train.en beside train.en.gz) is refused;
 - a folder with none of these but other data files (data/train-00000-of-00001.parquet), which
   `datasets` is left to understand.
+
+The embedded corpus has word links of its own; in all others `data.links` names them: a column, or a
+file of parallel text. Only the training split must have them where they are named.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from nmt.config.schema import EMBEDDED, DataConfig
+from nmt.data.columns import Columns, TextRow, sure_links
 from nmt.data.hub import iter_parquet, open_dataset, place_of
 from nmt.data.splits import Split
-from nmt.data.streams import PART_PAIRS, SplitStream, State, in_parts
+from nmt.data.streams import Row, RowStream, SplitStream, State, in_parts
 from nmt.data.text_files import COMPRESSIONS, iter_jsonl, iter_parallel, iter_tsv
 from nmt.errors import DataError, nearest
 
@@ -35,8 +39,6 @@ _TABLES = ("tsv", "jsonl", "parquet")
 _DATASET_FILES = {".parquet", ".jsonl", ".json", ".csv", ".arrow"}
 _NOT_A_LANGUAGE = {"json", "csv", "arrow", "txt", "md", "zip", "tar"}
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
-_EMBEDDED_LANGUAGES = ("en", "fr")
-_EMBEDDED_SPLITS = ("train", "validation", "test")
 
 
 def read_split(config: DataConfig, name: str, limit: int | None = None) -> Split:
@@ -59,51 +61,47 @@ def open_split(config: DataConfig, name: str, limit: int | None = None) -> Split
       DataError: the split cannot be read as meant, now or when its parts are read; after the
         last part where it has no pairs.
     """
-    if config.hub is not None:
-        stream = open_dataset(config, name, limit)
-    elif config.path == EMBEDDED:
-        stream = _open_embedded(config, name, limit)
+    if config.path == EMBEDDED:
+        from nmt.data.embedded_corpus import embedded_rows, embedded_state
+
+        rows, state = embedded_rows(config, name), embedded_state(config, limit)
     else:
-        stream = _open_local(config, name, limit)
+        stream = open_rows(config, name)
+        rows, state = _with_sure_links(stream.rows), stream.state
 
     def parts() -> Iterator[Split]:
         is_empty = True
-        for part in stream:
-            is_empty = is_empty and not len(part)
+        for part in in_parts(name, islice(rows(), limit)):
+            is_empty = False
             yield part
         if is_empty:
             raise DataError(f"{place_of(config)}: split {name!r} is empty; wanted one pair or more")
 
-    return SplitStream(name, parts, stream.state)
+    return SplitStream(name, parts, state)
 
 
-def _open_embedded(config: DataConfig, name: str, limit: int | None) -> SplitStream:
-    from nmt.data.grammar import fingerprint, iter_split
+def open_rows(config: DataConfig, name: str) -> RowStream:
+    """Finds one split of a corpus other than the embedded one; its links are not yet parsed.
 
-    languages = (config.source_language, config.target_language)
-    if sorted(languages) != sorted(_EMBEDDED_LANGUAGES):
+    Raises:
+      DataError: see `open_split`.
+    """
+    if config.links in (config.source_language, config.target_language):
         raise DataError(
-            f"data.path {EMBEDDED}: wanted the languages en and fr, in either direction; "
-            f"got {languages[0]} and {languages[1]}"
+            f"data.links {config.links!r} is a language of the corpus; wanted another column"
         )
-    if name not in _EMBEDDED_SPLITS:
-        raise DataError(f"data.path {EMBEDDED}: no split {name!r}{nearest(name, _EMBEDDED_SPLITS)}")
-    forwards = languages == _EMBEDDED_LANGUAGES
-
-    def parts() -> Iterator[Split]:
-        pairs = islice(iter_split(name, config.embedded), limit)
-        for part in iter(lambda: list(islice(pairs, PART_PAIRS)), []):
-            english, french = [pair.source for pair in part], [pair.target for pair in part]
-            if forwards:
-                yield Split(name, english, french, [list(pair.sure) for pair in part])
-            else:
-                links = [sorted((j, i) for i, j in pair.sure) for pair in part]
-                yield Split(name, french, english, links)
-
-    return SplitStream(name, parts, [EMBEDDED, fingerprint(), asdict(config.embedded), limit])
+    return open_dataset(config, name) if config.hub is not None else _open_local(config, name)
 
 
-def _open_local(config: DataConfig, name: str, limit: int | None) -> SplitStream:
+def _with_sure_links(rows: Callable[[], Iterator[TextRow]]) -> Callable[[], Iterator[Row]]:
+    def parsed() -> Iterator[Row]:
+        for row in rows():
+            yield row if len(row) == 2 else (*row[:2], sure_links(*row))
+
+    return parsed
+
+
+def _open_local(config: DataConfig, name: str) -> RowStream:
     root = Path(config.path).expanduser()
     if root.is_file():
         raise DataError(
@@ -112,7 +110,7 @@ def _open_local(config: DataConfig, name: str, limit: int | None) -> SplitStream
             f"data.train={root.name.split('.')[0]}"
         )
     if root.is_dir() and _has_dataset_card(root):
-        return open_dataset(config, name, limit)
+        return open_dataset(config, name)
     for option, value in (("configuration", config.configuration), ("revision", config.revision)):
         if value is not None:
             raise DataError(
@@ -122,23 +120,24 @@ def _open_local(config: DataConfig, name: str, limit: int | None) -> SplitStream
     files = _list_files(root)
     languages = (config.source_language, config.target_language)
     if not _splits_of(files, languages) and root.is_dir() and _has_dataset_files(root):
-        return open_dataset(config, name, limit)
-    chosen = _choose(files, name, languages, place_of(config))
-    paths = [file.path for file in chosen]
+        return open_dataset(config, name)
+    texts = [file for file in files if file.kind != config.links]
+    chosen = _choose(texts, name, languages, place_of(config))
+    columns = Columns.of(config, name)
+    paths = _with_links(root, chosen, columns, files, place_of(config))
 
-    def parts() -> Iterable[Split]:
+    def rows() -> Iterator[TextRow]:
         match chosen[0].kind:
             case "parquet":
-                pairs = iter_parquet(*paths, languages)
+                return iter_parquet(*paths, columns)
             case "tsv":
-                pairs = iter_tsv(*paths, languages)
+                return iter_tsv(*paths, columns)
             case "jsonl":
-                pairs = iter_jsonl(*paths, languages)
+                return iter_jsonl(*paths, columns)
             case _:
-                pairs = iter_parallel(*paths)
-        return in_parts(name, islice(pairs, limit))
+                return iter_parallel(*paths)
 
-    return SplitStream(name, parts, _state_of(paths))
+    return RowStream(rows, _state_of(paths))
 
 
 def _state_of(paths: list[Path]) -> State | None:
@@ -218,6 +217,34 @@ def _choose(files: list[_File], name: str, languages: tuple[str, str], place: st
         found = ", ".join(file.path.name for file in candidates)
         raise DataError(f"{place}: split {name!r} is there more than once ({found}); keep one")
     return candidates
+
+
+def _with_links(
+    root: Path, chosen: list[_File], columns: Columns, files: list[_File], place: str
+) -> list[Path]:
+    """The chosen files and, beside parallel text, the file of its links if there is one."""
+    split, kind, paths = chosen[0].split, chosen[0].kind, [file.path for file in chosen]
+    if columns.links is None:
+        return paths
+    wanted = f"{split}.{columns.links}"
+    start = root / wanted if root.is_dir() else root.with_name(f"{root.name}.{wanted}")
+    ends = (Path(f"{start}{end}") for end in ("", *COMPRESSIONS))
+    links = [path for path in ends if path.is_file()]
+    if kind in _TABLES and links:
+        raise DataError(
+            f"{place}: the word links of {paths[0].name} must be its column {columns.links!r}; "
+            f"got a file, {links[0].name}"
+        )
+    if len(links) > 1:
+        found = ", ".join(path.name for path in links)
+        raise DataError(f"{place}: {wanted} is there more than once ({found}); keep one")
+    if kind not in _TABLES and not links and columns.must_have_links:
+        present = {file.kind for file in files if file.split == split} - {*columns.languages}
+        raise DataError(
+            f"{place}: split {split!r} has no word links: wanted {start.name} beside "
+            f"{paths[0].name}{nearest(columns.links, sorted(present))}"
+        )
+    return [*paths, *links]
 
 
 def _whole_splits(files: list[_File], name: str, languages: tuple[str, str]) -> str:

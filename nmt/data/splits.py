@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import repeat
 
-Link = tuple[int, int]  # (source word, target word), both from 0
+from nmt.analysis.pharaoh import Link
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Split:
       name: what the config calls it, such as "train".
       source: one sentence each.
       target: their translations, as many.
-      links: word links of each pair, or None where the corpus has none.
+      links: sure links of each pair's words, or None where the corpus has none.
     """
 
     name: str
@@ -57,8 +57,8 @@ class Fingerprint:
         for source, target, links in zip(part.source, part.target, all_links, strict=False):
             self._digest.update(framed(source, target))
             if links is not None:
-                flat = [index for link in links for index in link]
-                self._digest.update(framed(*map(str, flat)))
+                count = (2 * len(links)).to_bytes(8, "little")
+                self._digest.update(b"".join([count, *map(_framed_link, links)]))
 
     def hexdigest(self) -> str:
         """The fingerprint of what was taken so far."""
@@ -84,3 +84,9 @@ def framed(*texts: str) -> bytes:
         encoded = text.encode()
         parts += [len(encoded).to_bytes(8, "little"), encoded]
     return b"".join(parts)
+
+
+@lru_cache(maxsize=1 << 16)  # the same links come again and again
+def _framed_link(link: Link) -> bytes:
+    """Both numbers as `framed` would write them among all the numbers of a pair's links."""
+    return framed(*map(str, link))[8:]

@@ -1,17 +1,21 @@
 """Splits that are read part by part, so that one larger than memory can be gone through.
 
 A part is itself a `Split`, of the next pairs; its size is bounded both in pairs and in characters.
+Before they are in parts, pairs are rows, one at a time.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from nmt.data.splits import Link, Split
+from nmt.analysis.pharaoh import Link
+from nmt.data.columns import TextRow
+from nmt.data.splits import Split
 
 PART_PAIRS = 10_000
-PART_CHARACTERS = 8_000_000  # of both sides; a part of one pair may have more
+PART_CHARACTERS = 8_000_000  # of both sides, and links; a part of one pair may have more
 
 Pair = tuple[str, str]
+Row = Pair | tuple[str, str, list[Link]]
 State = list  # of what JSON can hold
 
 
@@ -39,18 +43,30 @@ class SplitStream:
         return joined(self.name, self)
 
 
-def in_parts(name: str, pairs: Iterable[Pair]) -> Iterator[Split]:
-    """Collects pairs into parts."""
-    source, target, characters = [], [], 0
-    for source_text, target_text in pairs:
-        source.append(source_text)
-        target.append(target_text)
-        characters += len(source_text) + len(target_text)
-        if len(source) >= PART_PAIRS or characters >= PART_CHARACTERS:
-            yield Split(name, source, target)
-            source, target, characters = [], [], 0
-    if source:
-        yield Split(name, source, target)
+@dataclass(frozen=True)
+class RowStream:
+    """The text of a split that is read from its beginning each time that `rows` is called.
+
+    Attributes:
+      rows: starts to read: the pairs in order, with the text of their links or all without.
+      state: see `SplitStream`.
+    """
+
+    rows: Callable[[], Iterator[TextRow]]
+    state: State | None = None
+
+
+def in_parts(name: str, rows: Iterable[Row]) -> Iterator[Split]:
+    """Collects pairs into parts; either all of them have links or none has."""
+    part, size = [], 0
+    for row in rows:
+        part.append(row)
+        size += sum(map(len, row))
+        if len(part) >= PART_PAIRS or size >= PART_CHARACTERS:
+            yield Split(name, *map(list, zip(*part, strict=True)))
+            part, size = [], 0
+    if part:
+        yield Split(name, *map(list, zip(*part, strict=True)))
 
 
 def joined(name: str, parts: Iterable[Split]) -> Split:

@@ -14,10 +14,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import Any
 
+from nmt.data.columns import Columns, LinkLine, TextRow, check_column, some_linked
 from nmt.data.splits import Split
 from nmt.data.streams import Pair, in_parts, joined
-from nmt.errors import DataError, nearest
+from nmt.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -175,33 +177,49 @@ def read_parallel(name: str, source: Path, target: Path, limit: int | None = Non
     return joined(name, in_parts(name, islice(iter_parallel(source, target), limit)))
 
 
-def iter_parallel(source: Path, target: Path) -> Iterator[Pair]:
-    """The pairs of two files; that one of them ends early is an error when its end is reached.
+def iter_parallel(source: Path, target: Path, links: Path | None = None) -> Iterator[TextRow]:
+    """The pairs of two files, or three; that one of them ends early is an error at its end.
 
     Raises:
       DataError: the files differ in their number of lines.
     """
-    for pair in zip_longest(iter_lines(source), iter_lines(target)):
-        if None in pair:
-            counts = [sum(1 for _ in _iter_raw_lines(path)) for path in (source, target)]
-            raise DataError(
-                f"{source} has {_lines(counts[0])} and {target} has {counts[1]}; "
-                "line i of both must be the same sentence"
-            )
-        yield pair
+    paths = [source, target] + ([] if links is None else [links])
+    for number, row in enumerate(zip_longest(*map(iter_lines, paths)), 1):
+        if None in row:
+            raise _misaligned(paths)
+        yield row if links is None else _linked(*row, f"{links}, line {number}")
 
 
-def iter_tsv(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
+def _misaligned(paths: list[Path]) -> DataError:
+    """Of files that differ in their number of lines: source, target and perhaps links."""
+    counts = [sum(1 for _ in _iter_raw_lines(path)) for path in paths]
+    if counts[0] != counts[1]:
+        other, must = 1, "line i of both must be the same sentence"
+    else:
+        other, must = 2, "line i must hold the links of pair i"
+    return DataError(
+        f"{paths[0]} has {_lines(counts[0])} and {paths[other]} has {counts[other]}; {must}"
+    )
+
+
+def _linked(source: str, target: str, links: str, place: str) -> TextRow:
+    return source, target, LinkLine(links, place)
+
+
+def iter_tsv(path: Path, columns: Columns) -> Iterator[TextRow]:
     """The pairs of a tab-separated file whose first line names the columns.
 
     There is no quoting: a quotation mark is text, and a sentence holds no tab.
 
     Raises:
-      DataError: the header lacks a language, or a line has another number of columns.
+      DataError: the header lacks a column, or a line has another number of columns.
     """
     lines = iter_lines(path)
     header = next(lines, "").split("\t")
-    places = [header.index(check_language(lang, header, f"{path}, line 1")) for lang in languages]
+    place = f"{path}, line 1"
+    names = [check_column(language, header, place) for language in columns.languages]
+    are_linked = columns.are_linked(header, place)
+    places = [header.index(name) for name in (*names, *([columns.links] if are_linked else []))]
     for number, line in enumerate(lines, 2):
         fields = line.split("\t")
         if len(fields) != len(header):
@@ -209,23 +227,43 @@ def iter_tsv(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
                 f"{path}, line {number}: wanted {len(header)} columns separated by tabs, "
                 f"as in the first line; got {len(fields)} (no sentence can hold a tab)"
             )
-        yield fields[places[0]], fields[places[1]]
+        row = [fields[i] for i in places]
+        yield _linked(*row, f"{path}, line {number}") if are_linked else tuple(row)
 
 
-def iter_jsonl(path: Path, languages: tuple[str, str]) -> Iterator[Pair]:
+def iter_jsonl(path: Path, columns: Columns) -> Iterator[TextRow]:
     """The pairs of a file of JSON objects, one a line; lines of white space alone are skipped.
 
-    The languages are keys of the object, or of the object that is its "translation".
+    The languages are keys of the object, or of the object that is its "translation". The links
+    are a key of the object itself.
 
     Raises:
-      DataError: a line is no such object.
+      DataError: a line is no such object, or some have links and others have none.
     """
+    are_linked = None  # the first object tells it of all
     for number, line in enumerate(iter_lines(path), 1):
         if line and not line.isspace():
-            yield _parse_json_pair(line, languages, f"{path}, line {number}")
+            place = f"{path}, line {number}"
+            row = _parse_json(line, place)
+            pair = _json_pair(row, line, columns.languages, place)
+            if are_linked is None:
+                are_linked = _has_links(row, columns, place)
+            elif are_linked != _has_links(row, columns, place):
+                raise some_linked(columns.links, place)
+            if are_linked:
+                yield _linked(*pair, _json_text(row, columns.links, place), place)
+            else:
+                yield pair
 
 
-def _parse_json_pair(line: str, languages: tuple[str, str], place: str) -> Pair:
+def _has_links(row: dict[str, Any], columns: Columns, place: str) -> bool:
+    """Null is as good as nothing where there may be nothing."""
+    if not columns.are_linked(row, place):
+        return False
+    return columns.must_have_links or row[columns.links] is not None
+
+
+def _parse_json(line: str, place: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError
@@ -233,27 +271,28 @@ def _parse_json_pair(line: str, languages: tuple[str, str], place: str) -> Pair:
         raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}: {reason}") from None
     if not isinstance(row, dict):
         raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}")
+    return row
+
+
+def _json_pair(row: dict[str, Any], line: str, languages: tuple[str, str], place: str) -> Pair:
     if isinstance(row.get(TRANSLATION), dict) and not set(languages) <= row.keys():
         row = row[TRANSLATION]
-    source, target = texts = [row[check_language(lang, row, place)] for lang in languages]
-    for language, text in zip(languages, texts, strict=True):
-        if not isinstance(text, str):
-            raise DataError(f"{place}: {language!r} must hold text; got {shorten(repr(text))}")
-        check_no_nul(text, place)
+    source, target = texts = [_json_text(row, language, place) for language in languages]
     if "\\ud" in line.lower() and not all(map(_is_encodable, texts)):
         raise DataError(f"{place}: half of a surrogate pair (\\ud8..-\\udf..) is not text")
     return source, target
 
 
+def _json_text(row: dict[str, Any], column: str, place: str) -> str:
+    text = row[check_column(column, row, place)]
+    if not isinstance(text, str):
+        raise DataError(f"{place}: {column!r} must hold text; got {shorten(repr(text))}")
+    check_no_nul(text, place)
+    return text
+
+
 def _is_encodable(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def check_language(language: str, present, place: str) -> str:
-    """Returns the language if it is among the names present, and raises DataError if not."""
-    if language not in present:
-        raise DataError(f"{place}: no column {language!r}{nearest(language, present)}")
-    return language
 
 
 def shorten(text: str, width: int = 60) -> str:

@@ -165,9 +165,9 @@ def forbid_reading(monkeypatch, name):
     """Reading this split is an error from here on."""
     real = readers.iter_parallel
 
-    def iter_parallel(source, target):
-        assert name not in source.name
-        return real(source, target)
+    def iter_parallel(*paths):
+        assert not any(name in path.name for path in paths)
+        return real(*paths)
 
     monkeypatch.setattr(readers, "iter_parallel", iter_parallel)
 
@@ -290,6 +290,122 @@ def test_a_check_that_raises_leaves_nothing(folder, run, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         load_corpus(config_for(folder), run, check=check)
     assert files_in(run) == {} and list(run.rglob("*")) == []
+
+
+@pytest.fixture
+def linked(folder):
+    """The corpus with links of its training pairs."""
+    (folder / "train.links").write_text("0-0\n1-0 0-1\n\n0-0 0p0\n0-0\n")
+    return folder
+
+
+def linked_config(folder, **options):
+    return config_for(folder, **{"links": "links", **options})
+
+
+def test_links_stay_with_their_pairs(linked, run):
+    for _ in range(2):  # cleaned, and opened
+        corpus = load_corpus(linked_config(linked), run)
+        assert sides(corpus.train) == [("a b", "c d"), ("f", "g")]
+        assert list(corpus.train.links) == [[(0, 0)], [(0, 0)]]  # the first of two equal pairs
+        assert corpus.validation.links is None
+    cleaned = Split("x", ["a b", "f"], ["c d", "g"], [[(0, 0)], [(0, 0)]])
+    assert corpus.cleaned_fingerprint == cleaned.fingerprint
+    first = load_corpus(linked_config(linked, max_examples=2), run)
+    assert list(first.train.links) == [[(0, 0)]]
+    rules = {"duplicates": False, "empty": False, "test_overlap": False, "max_length_ratio": None}
+    config = linked_config(linked, cleaning=CleaningConfig(**rules))
+    corpus = load_corpus(config, run)
+    assert list(corpus.train.links) == [[(0, 0)], [(0, 1), (1, 0)], [], [(0, 0)], [(0, 0)]]
+
+
+@pytest.mark.parametrize("part", [1, 7, 1000])
+def test_links_are_those_of_their_pairs_in_parts_of_any_size(tmp_path, run, monkeypatch, part):
+    monkeypatch.setattr(streams, "PART_PAIRS", part)
+    pairs = [(f"w{i % 90}" + " a" * (i % 5), "b  c" * (i % 4)) for i in range(300)]
+    write(tmp_path, "train", pairs)
+    write(tmp_path, "dev", [(pair[0], "x") for pair in pairs[:20]])
+    lines = [f"{i % 5}-0" if target else "" for i, (_, target) in enumerate(pairs)]
+    (tmp_path / "train.links").write_text("".join(f"{line}\n" for line in lines))
+    corpus = load_corpus(linked_config(tmp_path, test=("dev",)), run)
+    expected = {}
+    for (source, target), line in zip(pairs, lines, strict=True):
+        pair = source, " ".join(target.split())
+        expected.setdefault(pair, [(int(line.split("-")[0]), 0)] if line else [])
+    kept = list(zip(sides(corpus.train), corpus.train.links, strict=True))
+    assert 20 < len(kept) < 290
+    assert all(expected[pair] == links for pair, links in kept)
+
+
+def test_other_links_are_another_corpus(linked, run):
+    first = load_corpus(linked_config(linked), run)
+    before = files_in(run)
+    (linked / "train.links").write_text("0-0 1-1\n1-0 0-1\n\n0-0\n0-0\n")
+    asked = []
+
+    def refuse(fingerprints):
+        asked.append(dict(fingerprints))
+        raise RunError("changed")
+
+    for config in (linked_config(linked), config_for(linked)):  # other links, and none
+        with pytest.raises(RunError):
+            load_corpus(config, run, accept=refuse)
+        assert asked[-1]["train"] != first.fingerprints["train"]
+        assert files_in(run) == before
+    changed = load_corpus(linked_config(linked), run)
+    assert list(changed.train.links)[0] == [(0, 0), (1, 1)]
+    assert changed.fingerprints["dev"] == first.fingerprints["dev"]
+
+
+def test_links_of_a_held_out_split_are_part_of_its_fingerprint(linked, run):
+    first = load_corpus(linked_config(linked), run)
+    (linked / "dev.links").write_text("\n\n")
+    again = load_corpus(linked_config(linked), run)
+    assert again.validation.links == [[], []]
+    assert again.fingerprints["dev"] != first.fingerprints["dev"]
+
+
+def test_the_name_of_the_links_decides_whether_the_text_is_still_right(linked, run):
+    first = load_corpus(linked_config(linked), run)
+    (linked / "train.other").write_bytes((linked / "train.links").read_bytes())
+    same = load_corpus(linked_config(linked, links="other"), run)
+    assert same.fingerprints == first.fingerprints
+    assert list(same.train.links) == list(first.train.links)
+    without = load_corpus(config_for(linked), run)
+    assert without.train.links is None and sides(without.train) == sides(first.train)
+    assert without.cleaned_fingerprint != first.cleaned_fingerprint
+
+
+def test_links_that_were_touched_are_read_once_more_and_then_known(linked, run, monkeypatch):
+    first = load_corpus(linked_config(linked), run)
+    os.utime(linked / "train.links", ns=(1, 1))
+    text = {path: content for path, content in files_in(run).items() if path.suffix == ".npy"}
+    assert load_corpus(linked_config(linked), run).fingerprints == first.fingerprints
+    after = {path: content for path, content in files_in(run).items() if path.suffix == ".npy"}
+    assert text == after  # it was not cleaned again
+    forbid_reading(monkeypatch, "train")
+    assert list(load_corpus(linked_config(linked), run).train.links) == list(first.train.links)
+
+
+@pytest.mark.parametrize("name", ["links_values.npy", "links_offsets.npy"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_damaged_links_are_made_again(linked, run, name, gone):
+    first = load_corpus(linked_config(linked), run)
+    path, expected = run / "cleaned" / name, list(first.train.links)
+    content = path.read_bytes()
+    path.unlink() if gone else path.write_bytes(content[:-10])
+    assert list(load_corpus(linked_config(linked), run).train.links) == expected
+    assert path.read_bytes() == content
+
+
+def test_wrong_links_are_named_and_nothing_is_kept(linked, run):
+    (linked / "train.links").write_text("0-0\n0-0\n\n0-0\n0-7\n")
+    with pytest.raises(DataError, match=r"train.links, line 5: link 0-7 .* 1 target words"):
+        load_corpus(linked_config(linked), run)
+    (linked / "train.links").write_text("0-0\n" * 2)
+    with pytest.raises(DataError, match=r"train.links has 2; line i must hold the links"):
+        load_corpus(linked_config(linked), run)
+    assert list(run.rglob("*")) == []
 
 
 def test_misaligned_files_are_named_with_both_counts_and_nothing_is_kept(folder, run):

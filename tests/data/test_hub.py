@@ -1,14 +1,19 @@
 import json
 import os
 import random
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 
 from nmt.config.schema import DataConfig
 from nmt.data import streams
+from nmt.data.columns import Columns
+from nmt.data.corpus import load_split
+from nmt.data.gold import load_gold
 from nmt.data.hub import iter_parquet, open_dataset
 from nmt.data.readers import open_split, read_split
+from nmt.data.splits import Split
 from nmt.data.streams import in_parts, joined
 from nmt.errors import DataError
 
@@ -47,11 +52,15 @@ def quiet_and_offline(monkeypatch, tmp_path):
 
 
 def read_dataset(config, name, limit=None):
-    return open_dataset(config, name, limit).read()
+    return joined(name, in_parts(name, islice(open_dataset(config, name).rows(), limit)))
 
 
 def read_parquet(path, limit=None):
-    return joined("x", in_parts("x", islice(iter_parquet(path, LANGUAGES), limit)))
+    return joined("x", in_parts("x", islice(iter_parquet(path, Columns(*LANGUAGES)), limit)))
+
+
+MUST = Columns(*LANGUAGES, "links", must_have_links=True)
+MAY = Columns(*LANGUAGES, "links")
 
 
 def make_pairs(count, seed=0):
@@ -202,6 +211,79 @@ def test_parts_of_a_parquet_file_are_bounded_in_characters_too(tmp_path, monkeyp
     pq.write_table(as_columns([("a" * 90, "b" * 90)] * 5), tmp_path / "x.parquet")
     config = DataConfig(path=str(tmp_path))
     assert [len(part) for part in open_split(config, "x")] == [2, 2, 1]
+
+
+def with_links(table, links):
+    return table.append_column("links", pa.array(links))
+
+
+@pytest.mark.parametrize("layout", [as_translation, as_columns])
+def test_parquet_links_are_a_column_of_their_own(tmp_path, layout):
+    path, pairs = tmp_path / "x.parquet", make_pairs(2_500)
+    links = [f"{i}-0" for i in range(2_499)] + [""]
+    pq.write_table(with_links(layout(pairs), links), path)
+    rows = [
+        (*pair, (text, f"{path}, row {row}"))
+        for row, (pair, text) in enumerate(zip(pairs, links, strict=True), 1)
+    ]
+    assert list(iter_parquet(path, MUST)) == list(iter_parquet(path, MAY)) == rows
+    assert list(iter_parquet(path, Columns(*LANGUAGES))) == pairs
+    pq.write_table(layout(pairs), path)
+    assert list(iter_parquet(path, MAY)) == pairs
+    assert f"{path}: no column 'links'" in error_of(list, iter_parquet(path, MUST))
+
+
+def test_parquet_links_are_at_all_pairs_or_at_none(tmp_path):
+    path, table = tmp_path / "x.parquet", as_columns([("a", "b")] * 2_500)
+    for nulls, row in (
+        ({1_700}, 1_701),
+        (set(range(1_000)), 1_001),
+        (set(range(1_000, 2_500)), 1_001),
+    ):
+        links = [None if i in nulls else "0-0" for i in range(2_500)]
+        pq.write_table(with_links(table, links), path)
+        message = error_of(list, iter_parquet(path, MAY))
+        assert message.startswith(f"{path}, row {row}: wanted 'links' at all pairs")
+        message = error_of(list, iter_parquet(path, MUST))
+        assert message.endswith(f"row {min(nulls) + 1}: column 'links' must hold text; got null")
+    for nothing in (pa.nulls(2_500), pa.nulls(2_500, pa.string())):
+        pq.write_table(with_links(table, nothing), path)
+        assert list(iter_parquet(path, MAY)) == [("a", "b")] * 2_500
+        assert "'links' must hold text; got null" in error_of(list, iter_parquet(path, MUST))
+    pq.write_table(with_links(table, [[0, 0]] * 2_500), path)
+    for columns in (MAY, MUST):
+        assert "'links' must hold text; got list" in error_of(list, iter_parquet(path, columns))
+
+
+@pytest.mark.parametrize("options", [{}, {"streaming": True}])
+@pytest.mark.parametrize("place", ["path", "hub"])
+def test_links_of_a_dataset(folder, options, place):
+    pairs = [("a b", "c"), ("d", "e f"), ("", "g")]
+    for split, links in (("train", ["1-0", "0-0 0p1", ""]), ("validation", [None] * 3)):
+        for old in folder.glob(f"en-fr/{split}-*"):
+            old.unlink()
+        table = with_links(as_translation(pairs), pa.array(links, pa.string()))
+        pq.write_table(table, folder / f"en-fr/{split}-00000-of-00001.parquet")
+    config = DataConfig(
+        **{place: str(folder)}, configuration="en-fr", links="links", max_examples=2, **options
+    )
+    split = load_split(config, "train")
+    assert pairs_of(split) == pairs[:2] and split.links == [[(1, 0)], [(0, 0)]]
+    same = Split("x", split.source, split.target, [[(1, 0)], [(0, 0)]])
+    assert split.fingerprint == same.fingerprint
+    assert [sorted(gold.possible) for gold in load_gold(config, "train")] == [
+        [(1, 0)],
+        [(0, 0), (0, 1)],
+    ]
+    assert load_split(config, "validation").links is None
+    assert load_gold(config, "validation") is None
+    wrong = replace(config, links="link")
+    assert "split train: no column 'link'; did you mean \"links\"?" in error_of(
+        load_split, wrong, "train"
+    )
+    backwards = replace(config, source_language="fr", target_language="en")
+    message = error_of(load_split, backwards, "train")  # the links are not turned around
+    assert "split train, row 1: link 1-0" in message and message.endswith("2 target words")
 
 
 @pytest.mark.parametrize("name", ["csv", "json", "parquet", "text"])

@@ -47,6 +47,25 @@ def test_any_text_comes_back(tmp_path, monkeypatch, links, part):
     assert kept.fingerprint == split.fingerprint
 
 
+def test_links_are_flat_on_disk(tmp_path):
+    links = [[], [(0, 1), (2, 3)], [(70_000, 4)], []]
+    with SplitWriter(tmp_path) as writer:
+        writer.append(Split("x", [""] * 4, [""] * 4, links))
+        writer.append(Split("x", [""], [""], [[]]))
+    flat = load_kept(tmp_path, "x").links.flat
+    assert [flat[i].tolist() for i in range(5)] == [[], [0, 1, 2, 3], [70_000, 4], [], []]
+    assert flat.values.dtype == np.int32
+
+
+@pytest.mark.parametrize("name", ["links_values.npy", "links_offsets.npy"])
+def test_links_of_which_a_half_is_gone(tmp_path, name):
+    with SplitWriter(tmp_path) as writer:
+        writer.append(make_split(10, links=True))
+    (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=name):
+        load_kept(tmp_path, "x")
+
+
 def test_text_that_is_damaged_or_not_there(tmp_path):
     with pytest.raises(DataError):
         load_kept(tmp_path, "x")

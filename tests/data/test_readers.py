@@ -1,13 +1,16 @@
 import gzip
+import io
 import json
 import lzma
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from nmt.config.schema import DataConfig, EmbeddedConfig
+from nmt.config.schema import DataConfig
 from nmt.data.readers import read_split
+from nmt.data.splits import Split
 from nmt.errors import DataError
 
 PAIRS = [("a b", "c"), ("", "d e"), ("f", "g\u2028h")]
@@ -66,6 +69,122 @@ def test_folder_and_prefix(tmp_path, form, split):
     assert read(f"{folder}/", split, limit=2) == PAIRS[:2]
     swapped = read(folder, split, source_language="fr", target_language="en")
     assert swapped == [(target, source) for source, target in PAIRS]
+
+
+LINKS = ["1-0 0-0", "", "0p0"]
+SURE = [[(0, 0), (1, 0)], [], []]
+
+
+def links_file():
+    return "".join(f"{links}\n" for links in LINKS)
+
+
+def linked_tsv():
+    lines = zip(["links", *LINKS], tsv().split("\n"), strict=False)
+    return "".join(f"{links}\t{pair}\n" for links, pair in lines)
+
+
+def linked_rows(*, nested):
+    for (source, target), links in zip(PAIRS, LINKS, strict=True):
+        pair = {"en": source, "fr": target}
+        yield ({"translation": pair} if nested else pair) | {"links": links}
+
+
+def linked_jsonl(*, nested=False):
+    return "".join(json.dumps(row) + "\n" for row in linked_rows(nested=nested))
+
+
+def linked_parquet(*, nested=False):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(linked_rows(nested=nested))), file)
+    return file.getvalue()
+
+
+LINKED_FORMS = {
+    "text": lambda: {".en": side(0), ".fr": side(1), ".links": links_file()},
+    "packed text": lambda: {
+        ".en": side(0),
+        ".fr.gz": gzip.compress(side(1).encode()),
+        ".links.xz": lzma.compress(links_file().encode()),
+    },
+    "tsv": lambda: {".tsv": linked_tsv()},
+    "packed tsv": lambda: {".tsv.gz": gzip.compress(linked_tsv().encode())},
+    "jsonl": lambda: {".jsonl": linked_jsonl()},
+    "jsonl with translation": lambda: {".jsonl": linked_jsonl(nested=True)},
+    "parquet": lambda: {".parquet": linked_parquet()},
+    "parquet with translation": lambda: {".parquet": linked_parquet(nested=True)},
+}
+
+
+@pytest.mark.parametrize("form", LINKED_FORMS)
+def test_links_are_read_from_every_form_and_have_one_fingerprint(tmp_path, form):
+    files = LINKED_FORMS[form]()
+    folder = lay_out(tmp_path / "a", {f"train{end}": text for end, text in files.items()})
+    lay_out(tmp_path / "b", {f"news.train{end}": text for end, text in files.items()})
+    expected = Split("train", *map(list, zip(*PAIRS, strict=True)), SURE)
+    for root in (folder, tmp_path / "b" / "news"):
+        config = DataConfig(path=str(root), links="links")
+        split = read_split(config, "train")
+        assert (split.source, split.target) == (expected.source, expected.target)
+        assert split.links == SURE and split.fingerprint == expected.fingerprint
+        assert read_split(config, "train", 1).links == SURE[:1]
+        plain = read_split(replace(config, links=None), "train")
+        assert plain.links is None and read(root) == PAIRS
+
+
+@pytest.mark.parametrize("name", ["gold", "de-en.intersection", "txt"])
+def test_a_file_of_links_may_have_any_name(tmp_path, name):
+    files = {"train.en": side(0), "train.fr": side(1), f"train.{name}": links_file()}
+    config = DataConfig(path=str(lay_out(tmp_path / "a", files)), links=name)
+    assert read_split(config, "train").links == SURE
+
+
+def test_only_the_training_split_must_have_a_file_of_links(tmp_path):
+    texts = {f"{split}.{lang}": "a\n" for split in ("train", "val") for lang in ("en", "fr")}
+    folder = lay_out(tmp_path / "a", texts | {"train.lnks": "0-0\n"})
+    assert error_of(folder, links="links") == (
+        f"data.path {folder}: split 'train' has no word links: wanted train.links beside train.en; "
+        'did you mean "lnks"? (legal: lnks)'
+    )
+    assert read(folder, links="lnks") == read(folder, "val", links="lnks") == [("a", "a")]
+    lay_out(tmp_path / "b", {f"x.{name}": content for name, content in texts.items()})
+    message = error_of(tmp_path / "b" / "x", links="links")
+    assert message.endswith("has no word links: wanted x.train.links beside x.train.en")
+
+
+def test_links_that_are_there_twice_or_in_the_wrong_place_are_refused(tmp_path):
+    texts = {"train.en": "a\n", "train.fr": "b\n", "train.links": "", "train.links.gz": ""}
+    message = error_of(lay_out(tmp_path / "a", texts), links="links")
+    assert message.endswith("more than once (train.links, train.links.gz); keep one")
+    folder = lay_out(tmp_path / "b", {"train.tsv": linked_tsv(), "train.links": links_file()})
+    assert error_of(folder, links="links") == (
+        f"data.path {folder}: the word links of train.tsv must be its column 'links'; "
+        "got a file, train.links"
+    )
+    assert read(folder) == PAIRS
+    assert "data.links 'fr' is a language" in error_of(folder, links="fr")
+
+
+def test_links_are_no_language(tmp_path):
+    folder = lay_out(tmp_path / "a", {"train.en": "a\n", "train.links": "\n"})
+    assert error_of(folder, links="links").endswith("for language 'fr'; (legal: en)")
+
+
+def test_errors_of_links_name_file_and_line(tmp_path):
+    texts = {"train.en": "a b\nc\n", "train.fr": "d\ne\n"}
+    for links, says in (
+        ("0-0\n0-0 x\n", "line 2: wanted a link such as 0-0"),
+        ("2-0\n\n", "line 1: link 2-0 (words counted from 0) does not fit a pair of 2 source"),
+        ("\n0-1\n", "line 2: link 0-1"),
+    ):
+        folder = lay_out(tmp_path / "a", texts | {"train.links": links})
+        assert error_of(folder, links="links").startswith(f"{folder / 'train.links'}, {says}")
+    folder = lay_out(tmp_path / "a", texts | {"train.links": "0-0\n"})
+    assert error_of(folder, links="links") == (
+        f"{folder / 'train.en'} has 2 lines and {folder / 'train.links'} has 1; "
+        "line i must hold the links of pair i"
+    )
 
 
 def test_parquet_beside_other_splits(tmp_path):
@@ -177,30 +296,6 @@ def test_path_to_a_file_says_how_to_name_it(tmp_path):
 def test_options_of_hub_datasets_are_refused_for_text(tmp_path, option):
     folder = lay_out(tmp_path / "a", {"train.tsv": tsv()})
     assert f"data.{option} 'x' is for a Hub dataset" in error_of(folder, **{option: "x"})
-
-
-def test_embedded_corpus_in_both_directions():
-    embedded = EmbeddedConfig(num_train=40, num_validation=10, num_test=10)
-    forth = DataConfig(path="embedded", embedded=embedded)
-    back = DataConfig(
-        path="embedded", embedded=embedded, source_language="fr", target_language="en"
-    )
-    for name, count in (("train", 40), ("validation", 10), ("test", 10)):
-        english, french = read_split(forth, name), read_split(back, name)
-        assert len(english) == count
-        assert (english.source, english.target) == (french.target, french.source)
-        for links, swapped in zip(english.links, french.links, strict=True):
-            assert set(links) == {(i, j) for j, i in swapped}
-        for source, links in zip(english.source, english.links, strict=True):
-            assert links and max(i for i, _ in links) < len(source.split())
-    first = read_split(forth, "train", 7)
-    whole = read_split(forth, "train")
-    assert (first.source, first.links) == (whole.source[:7], whole.links[:7])
-
-
-def test_embedded_corpus_names_its_splits_and_languages():
-    assert "no split 'valid'; did you mean \"validation\"?" in error_of("embedded", "valid")
-    assert "wanted the languages en and fr" in error_of("embedded", target_language="de")
 
 
 def test_text_needs_no_heavy_import(tmp_path):

@@ -54,7 +54,8 @@ def batches(kind, tmp_path):
 
 
 def digest(batch) -> str:
-    return hashlib.sha256(b"".join(array.tobytes() for array in batch)).hexdigest()
+    arrays = (array for array in batch if array is not None)  # there are no links here
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def real_rows(batches, index):
@@ -132,7 +133,8 @@ def test_the_text_and_the_frame_stay(batches):
             assert source[-1] == target[-1] == eos
             assert vocabularies.source.decode(source) == SOURCE[pair]
             assert vocabularies.target.decode(target) == TARGET[pair]
-    assert {a.dtype for a in batches.batch(0)} == {a.dtype for a in plain.batch(0)}
+    dtypes = [{a.dtype for a in b.batch(0) if a is not None} for b in (batches, plain)]
+    assert dtypes[0] == dtypes[1]
 
 
 def test_every_epoch_and_seed_cuts_anew(batches, kind, tmp_path):

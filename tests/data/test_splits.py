@@ -16,6 +16,17 @@ def test_fingerprint_is_sha256_of_length_prefixed_texts():
     assert split.fingerprint == hashlib.sha256(expected).hexdigest()
 
 
+def test_fingerprint_of_links_is_that_of_their_numbers_as_texts():
+    expected = b"pairs with links"
+    for texts in (("a b", "c"), ("0", "0", "1", "0"), ("", "d"), (), ("e", "f"), ("12", "345")):
+        expected += len(texts).to_bytes(8, "little")
+        for text in texts:
+            expected += len(text.encode()).to_bytes(8, "little") + text.encode()
+    links = [[(0, 0), (1, 0)], [], [(12, 345)]]
+    split = Split("train", ["a b", "", "e"], ["c", "d", "f"], links)
+    assert split.fingerprint == hashlib.sha256(expected).hexdigest()
+
+
 def test_name_is_no_part_of_the_fingerprint():
     assert Split("a", ["x"], ["y"]).fingerprint == Split("b", ["x"], ["y"]).fingerprint
 

@@ -32,6 +32,21 @@ def test_parts_hold_all_pairs_in_order_and_are_bounded(monkeypatch, most_pairs, 
     assert fingerprint_of(parts) == joined("x", parts).fingerprint
 
 
+@pytest.mark.parametrize("most_characters", [1, 20, 10_000])
+def test_links_keep_step_and_count(monkeypatch, most_characters):
+    monkeypatch.setattr(streams, "PART_PAIRS", 7)
+    monkeypatch.setattr(streams, "PART_CHARACTERS", most_characters)
+    links = [[(i, j) for j in range(i % 9)] for i in range(50)]
+    rows = [(*pair, linked) for pair, linked in zip(make_pairs(50), links, strict=True)]
+    parts = list(in_parts("x", iter(rows)))
+    whole = joined("x", parts)
+    assert list(zip(whole.source, whole.target, whole.links, strict=True)) == rows
+    assert fingerprint_of(parts) == whole.fingerprint
+    for part in parts:
+        without_last = (*part.source[:-1], *part.target[:-1], *part.links[:-1])
+        assert len(part) <= 7 and sum(map(len, without_last)) < most_characters
+
+
 def test_no_pairs():
     assert list(in_parts("x", [])) == []
     empty = joined("x", [])

@@ -8,7 +8,15 @@ from itertools import islice
 import pytest
 import zstandard
 
-from nmt.data.text_files import iter_jsonl, iter_tsv, read_lines, read_parallel, shorten
+from nmt.data.columns import Columns
+from nmt.data.text_files import (
+    iter_jsonl,
+    iter_parallel,
+    iter_tsv,
+    read_lines,
+    read_parallel,
+    shorten,
+)
 from nmt.errors import DataError
 
 PACK = {
@@ -17,7 +25,9 @@ PACK = {
     ".xz": lzma.compress,
     ".zst": zstandard.ZstdCompressor().compress,
 }
-LANGUAGES = ("en", "fr")
+COLUMNS = Columns("en", "fr")
+MUST = Columns("en", "fr", "links", must_have_links=True)
+MAY = Columns("en", "fr", "links")
 
 
 def write(path, content):
@@ -25,12 +35,12 @@ def write(path, content):
     return path
 
 
-def read_tsv(path):
-    return list(iter_tsv(path, LANGUAGES))
+def read_tsv(path, columns=COLUMNS):
+    return list(iter_tsv(path, columns))
 
 
-def read_jsonl(path):
-    return list(iter_jsonl(path, LANGUAGES))
+def read_jsonl(path, columns=COLUMNS):
+    return list(iter_jsonl(path, columns))
 
 
 def error_of(function, *arguments):
@@ -146,6 +156,34 @@ def test_parallel_files_must_have_as_many_lines(tmp_path):
     assert read_parallel("train", source, target, 2).target == ["d", "e"]
 
 
+@pytest.mark.parametrize("suffix", PACK)
+def test_three_parallel_files(tmp_path, suffix):
+    source = write(tmp_path / "train.en", "a\n\nb\r\n")
+    target = write(tmp_path / "train.fr", "c\nd\n")
+    links = write(tmp_path / f"train.links{suffix}", PACK[suffix](b"0-0\r\n\n 0-0"))
+    rows = iter_parallel(source, write(tmp_path / "train.fr", "c\nd\ne"), links)
+    assert list(rows) == [
+        ("a", "c", ("0-0", f"{links}, line 1")),
+        ("", "d", ("", f"{links}, line 2")),
+        ("b", "e", (" 0-0", f"{links}, line 3")),
+    ]
+    message = error_of(list, iter_parallel(source, write(target, "c\n"), links))
+    assert message == (
+        f"{source} has 3 lines and {target} has 1; line i of both must be the same sentence"
+    )
+
+
+@pytest.mark.parametrize("lines", [0, 2, 4])
+def test_links_must_have_as_many_lines_as_the_text(tmp_path, lines):
+    source = write(tmp_path / "train.en", "a\nb\nc\n")
+    target = write(tmp_path / "train.fr", "d\ne\nf\n")
+    links = write(tmp_path / "train.links", "0-0\n" * lines)
+    assert error_of(list, iter_parallel(source, target, links)) == (
+        f"{source} has 3 lines and {links} has {lines}; line i must hold the links of pair i"
+    )
+    assert len(list(islice(iter_parallel(source, target, links), min(lines, 3)))) == min(lines, 3)
+
+
 def test_tsv_takes_columns_by_name_and_quotes_as_text(tmp_path):
     content = 'id\tfr\ten\n1\t"un\t a "" b\r\n2\tdeux"\t\n'
     path = write(tmp_path / "x.tsv", content)
@@ -154,7 +192,7 @@ def test_tsv_takes_columns_by_name_and_quotes_as_text(tmp_path):
 
 def test_tsv_limit_counts_pairs_not_the_header(tmp_path):
     path = write(tmp_path / "x.tsv", "en\tfr\na\tb\nc\td\ne\n")
-    assert list(islice(iter_tsv(path, LANGUAGES), 2)) == [("a", "b"), ("c", "d")]
+    assert list(islice(iter_tsv(path, COLUMNS), 2)) == [("a", "b"), ("c", "d")]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +211,58 @@ def test_tsv_errors_name_file_and_line(tmp_path, content, message):
     assert f"{path}, {message}" in error_of(read_tsv, path)
 
 
+def test_tsv_links_are_a_column(tmp_path):
+    path = write(tmp_path / "x.tsv", "links\tfr\ten\n0-0\ta\tb\n\tc\td\n")
+    rows = [("b", "a", ("0-0", f"{path}, line 2")), ("d", "c", ("", f"{path}, line 3"))]
+    assert read_tsv(path, MUST) == read_tsv(path, MAY) == rows
+    assert read_tsv(path) == [("b", "a"), ("d", "c")]
+    without = write(tmp_path / "y.tsv", "fr\ten\na\tb\n")
+    assert read_tsv(without, MAY) == [("b", "a")]
+    assert error_of(read_tsv, without, MUST) == (
+        f"{without}, line 1: no column 'links'; (legal: fr, en)"
+    )
+
+
+def as_jsonl(path, *rows):
+    return write(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_jsonl_links_are_a_key_beside_the_text_in_both_layouts(tmp_path):
+    path = as_jsonl(
+        tmp_path / "x.jsonl",
+        {"en": "a", "fr": "b", "links": "0-0"},
+        {"translation": {"en": "c", "fr": "d", "links": "no"}, "links": ""},
+    )
+    rows = [("a", "b", ("0-0", f"{path}, line 1")), ("c", "d", ("", f"{path}, line 2"))]
+    assert read_jsonl(path, MUST) == read_jsonl(path, MAY) == rows
+    assert read_jsonl(path) == [("a", "b"), ("c", "d")]
+
+
+PAIR = {"en": "a", "fr": "b"}
+
+
+@pytest.mark.parametrize("nothing", [PAIR, PAIR | {"links": None}], ids=["no key", "null"])
+def test_jsonl_has_links_at_all_pairs_or_at_none(tmp_path, nothing):
+    linked = PAIR | {"links": "0-0"}
+    none = as_jsonl(tmp_path / "x.jsonl", nothing, nothing)
+    assert read_jsonl(none, MAY) == [("a", "b")] * 2
+    for rows in ((linked, nothing), (nothing, linked)):
+        some = as_jsonl(tmp_path / "y.jsonl", *rows)
+        assert f"{some}, line 2: wanted 'links' at all pairs of" in error_of(read_jsonl, some, MAY)
+    says = "no column 'links'" if nothing is PAIR else "'links' must hold text; got None"
+    assert f"line 2: {says}" in error_of(
+        read_jsonl, as_jsonl(tmp_path / "z.jsonl", linked, nothing), MUST
+    )
+
+
+@pytest.mark.parametrize("links", [[[0, 0]], 3, {"0": 0}, True])
+def test_jsonl_links_are_text(tmp_path, links):
+    path = as_jsonl(tmp_path / "x.jsonl", PAIR | {"links": links})
+    for columns in (MUST, MAY):
+        message = error_of(read_jsonl, path, columns)
+        assert f"{path}, line 1: 'links' must hold text; got " in message
+
+
 def test_jsonl_in_both_layouts(tmp_path):
     rows = [
         {"en": "a\u2028b\tc", "fr": "d", "id": 3},
@@ -186,7 +276,7 @@ def test_jsonl_in_both_layouts(tmp_path):
 
 def test_jsonl_limit_stops_reading(tmp_path):
     path = write(tmp_path / "x.jsonl", '{"en": "a", "fr": "b"}\nno json\n')
-    assert list(islice(iter_jsonl(path, LANGUAGES), 1)) == [("a", "b")]
+    assert list(islice(iter_jsonl(path, COLUMNS), 1)) == [("a", "b")]
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,128 @@ TABLES = [
     table("a header without a language", "train.tsv", "en\tde\na\tb\n", "line 1: no column 'fr'"),
     table("a tab too many", "train.tsv", "en\tfr\na\tb\tc\n", "line 2: wanted 2 columns | got 3"),
 ]
+ONE_OF_EACH = "0-0\n" * 4
+
+
+def links(name, content, says, *overrides, **files):
+    """A case in which the corpus has a file of word links."""
+    files = {"train.links": content, **files}
+    return corpus(name, files, says, "data.links=links", *overrides)
+
+
+LINKS = [
+    links(
+        "no file of links",
+        None,
+        "split 'train' has no word links: wanted train.links beside train.en",
+    ),
+    corpus(
+        "links under another name",
+        {"train.lnks": ONE_OF_EACH},
+        'wanted train.links beside train.en; did you mean "lnks"?',
+        "data.links=links",
+    ),
+    links("links of too few pairs", "0-0\n", "en has 4 lines and | links has 1; line i must hold"),
+    links("links of too many pairs", "\n" * 5, "train.en has 4 lines and | train.links has 5;"),
+    links("an empty file of links", "", "train.en has 4 lines and | train.links has 0;"),
+    links("no links but text", FRENCH, "corpus/train.links, line 1: wanted a link | got 'une'"),
+    links("links with commas", "\n0-0,1-1\n\n\n", "line 2: wanted a link | got '0-0,1-1'"),
+    links("half a link", "\n\n0-\n\n", "corpus/train.links, line 3: wanted a link | got '0-'"),
+    links("a negative link", "-1-0\n\n\n\n", "corpus/train.links, line 1: wanted a link"),
+    links(
+        "a link past the source words",
+        "0-0\n0-0 4-0\n\n\n",
+        "corpus/train.links, line 2: link 4-0 | 4 source and 4 target words",
+    ),
+    links(
+        "links counted from 1", "1-1 2-2 3-3\n\n\n\n", "links, line 1: link 3-3 | 3 source and 3"
+    ),
+    links("a possible link past the words", "0-0 0p3\n\n\n\n", "line 1: link 0-3 | 3 source and 3"),
+    links("a link with endless digits", f"{'9' * 9999}-0\n\n\n\n", "links, line 1: "),
+    links(
+        "links that are no UTF-8", b"0-0\n\xff\n\n\n", "corpus/train.links, line 2: wanted UTF-8"
+    ),
+    links(
+        "links twice",
+        ONE_OF_EACH,
+        "than once (train.links, train.links.xz)",
+        **{"train.links.xz": b""},
+    ),
+    links(
+        "packed links that are none", None, "damaged or incomplete", **{"train.links.gz": b"0-0\n"}
+    ),
+    links(
+        "misaligned links of a test set",
+        ONE_OF_EACH,
+        "test.en has 2 lines and | test.links has 1; line i must hold the links of pair i",
+        **{"test.links": "0-0\n"},
+    ),
+    corpus("links named by a language", {}, "data.links 'fr' is a language", "data.links=fr"),
+    corpus(
+        "links for the built-in corpus",
+        {},
+        "data.path embedded has word links of its own: data.links must be null; got 'links'",
+        "data.path=embedded data.links=links",
+    ),
+]
+LINKED_TABLES = [
+    case._replace(line="train c.yaml data.links=links")
+    for case in (
+        table(
+            "tsv without links", "train.tsv", "en\tfr\na\tb\n", "line 1: no column 'links'; (legal"
+        ),
+        table(
+            "tsv with a link past the words",
+            "train.tsv",
+            "links\ten\tfr\n0-0\ta\tb\n0-1\ta\tb\n",
+            "corpus/train.tsv, line 3: link 0-1 | 1 source and 1 target words",
+        ),
+        table(
+            "links in a file beside a table",
+            "train.tsv",
+            "en\tfr\na\tb\n",
+            "the word links of train.tsv must be its column 'links'; got a file, train.links",
+        )._replace(
+            files=NO_TEXT | {"corpus/train.tsv": "en\tfr\na\tb\n", "corpus/train.links": "0-0\n"}
+        ),
+        table(
+            "JSON without links",
+            "train.jsonl",
+            jsonl({"en": "a", "fr": "b", "links": ""}, {"en": "a", "fr": "b"}),
+            "train.jsonl, line 2: no column 'links'; (legal: en, fr)",
+        ),
+        table(
+            "links as a JSON list",
+            "train.jsonl",
+            jsonl({"en": "a", "fr": "b", "links": [[0, 0]]}),
+            "train.jsonl, line 1: 'links' must hold text; got [[0, 0]]",
+        ),
+        table(
+            "JSON with a link past the words",
+            "train.jsonl",
+            jsonl({"translation": {"en": "a", "fr": "b"}, "links": "1-0"}),
+            "train.jsonl, line 1: link 1-0",
+        ),
+        table(
+            "parquet without links",
+            "train.parquet",
+            parquet(en=["a"], fr=["b"]),
+            "train.parquet: no column 'links'",
+        ),
+        table(
+            "null for links in parquet",
+            "train.parquet",
+            parquet(en=["a", "b"], fr=["c", "d"], links=["0-0", None]),
+            "train.parquet, row 2: column 'links' must hold text; got null",
+        ),
+        table(
+            "parquet with no link but text",
+            "train.parquet",
+            parquet(en=["a", "b"], fr=["c", "d"], links=["0-0", "zero"]),
+            "train.parquet, row 2: wanted a link | got 'zero'",
+        ),
+    )
+]
 VOCABULARIES = [
     corpus(
         "a vocabulary larger than the corpus allows",
@@ -204,4 +326,4 @@ VOCABULARIES = [
     ),
     corpus("a special piece as a symbol", {}, "'<s>' is a spec", "'vocabulary.symbols=<s>'"),
 ]
-CASES = [*TEXTS, *PLACES, *TABLES, *VOCABULARIES]
+CASES = [*TEXTS, *PLACES, *TABLES, *LINKS, *LINKED_TABLES, *VOCABULARIES]
