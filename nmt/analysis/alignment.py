@@ -1,12 +1,16 @@
 """Alignments between words: what a model's attention says, ready to be read, drawn and linked."""
 
+import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nmt.analysis.pharaoh import GoldLinks, Link, format_links
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,6 +60,33 @@ class Alignment:
             )
         object.__setattr__(self, "matrix", matrix)
         object.__setattr__(self, "eos", eos)
+        if self.heads is not None:
+            matrices, heads_eos = np.shape(self.heads.matrices), np.shape(self.heads.eos)
+            if matrices[2:] != words or heads_eos != matrices[:3]:
+                raise DataError(
+                    f"the heads of an alignment of shape {words} want matrices of shape "
+                    f"(layers, heads, {words[0]}, {words[1]}) and eos of shape (layers, heads, "
+                    f"{words[0]}); got {matrices} and {heads_eos}"
+                )
+
+    def head(self, layer: int, head: int | None = None) -> "Alignment":
+        """The alignment of one head, or the mean of a layer's heads; both are counted from 0.
+
+        Raises:
+          DataError: the alignment was made without heads, or there is no such layer or head.
+        """
+        if self.heads is None:
+            raise DataError("this alignment has no heads: ask for it with heads=True")
+        num_layers, num_heads = np.shape(self.heads.eos)[:2]
+        if not 0 <= layer < num_layers or not (head is None or 0 <= head < num_heads):
+            raise DataError(
+                f"wanted a layer from 0 to {num_layers - 1} and a head from 0 to {num_heads - 1}, "
+                f"or None for the mean; got layer {layer} and head {head}"
+            )
+        matrices, eos = np.asarray(self.heads.matrices[layer]), np.asarray(self.heads.eos[layer])
+        chosen = slice(None) if head is None else slice(head, head + 1)
+        means = matrices[chosen].mean(axis=0), eos[chosen].mean(axis=0)
+        return Alignment(self.source_words, self.target_words, *means)
 
     def links(self) -> list[tuple[int, int]]:
         """One (source word, target word) for each target word: where its row is greatest.
@@ -71,7 +102,7 @@ class Alignment:
 
     def to_pharaoh(self) -> str:
         """The links as one line of a Pharaoh file, 0-based and source first, such as '0-0 2-1'."""
-        return " ".join(f"{source}-{target}" for source, target in sorted(self.links()))
+        return format_links(self.links())
 
     def to_dict(self) -> dict[str, list]:
         """Words, matrix and EOS mass as plain lists, ready for JSON; numbers to 6 decimals."""
@@ -87,15 +118,48 @@ class Alignment:
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
     def plot(
-        self, path: str | PathLike | None = None, *, title: str | None = None, eos: bool = False
+        self,
+        path: str | PathLike | None = None,
+        *,
+        title: str | None = None,
+        eos: bool = False,
+        gold: GoldLinks | None = None,
+        links: Iterable[Link] | None = None,
     ) -> "Picture":
         """Draws the matrix; see `nmt.analysis.matrix_plot.plot_alignment`."""
         from nmt.analysis.matrix_plot import plot_alignment
 
-        return plot_alignment(self, path, title=title, eos=eos)
+        if path is not None and Path(path).suffix.lower() in (".html", ".htm"):
+            raise DataError(f"save_html writes an alignment as .html, plot does not; got {path}")
+        return plot_alignment(self, path, title=title, eos=eos, gold=gold, links=links)
 
-    def _repr_png_(self) -> bytes | None:
-        """What a notebook shows; nothing where there are no words to show."""
+    def html(self, *, gold: GoldLinks | None = None, title: str | None = None) -> str:
+        """The matrix as an interactive page; see `nmt.analysis.matrix_html.alignment_html`."""
+        from nmt.analysis.matrix_html import alignment_html
+
+        return alignment_html(self, gold=gold, title=title)
+
+    def save_html(
+        self,
+        path: str | PathLike,
+        *,
+        gold: GoldLinks | None = None,
+        title: str | None = None,
+    ) -> None:
+        """Writes the interactive page, one .html file that needs nothing else."""
+        from nmt.analysis.matrix_html import save_page
+
+        save_page(self.html(gold=gold, title=title), path)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        """What a notebook shows: the page in a frame, and the picture; nothing for no words."""
+        if not self.matrix.size:
+            return {}
+        from nmt.analysis.matrix_html import notebook_html
         from nmt.analysis.matrix_plot import png
 
-        return png(self) if self.matrix.size else None
+        picture = png(self)
+        return {
+            "text/html": notebook_html(self, picture),
+            "image/png": base64.b64encode(picture).decode("ascii"),
+        }
