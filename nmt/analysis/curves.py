@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 
+from nmt.analysis.by_length import LengthBucket
 from nmt.analysis.figures import Picture, check_picture_path, font_families, printable
 from nmt.analysis.records import Record, read_records
-from nmt.analysis.scores import LengthBucket
 from nmt.errors import DataError
 
 __all__ = ["Curve", "curve", "plot_bleu_by_length", "plot_curves", "read_records"]
 _WIDTH, _HEIGHT = 6.4, 4.0  # inches
+_BUCKET_WIDTH = 0.95  # inches, for its label
 _MARKED = 40  # a curve of more points is a line alone
-_FEWEST_FOR_BLEU = 10  # sentences; BLEU of fewer says nothing and would draw a spike
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ def plot_curves(
     picture, axes = _axes(x_label, y_label, title, [line.name for line in drawn])
     for line in drawn:
         marker = "o" if len(line.x) <= _MARKED else None
-        axes.plot(line.x, line.y, marker=marker, markersize=3, linewidth=1.4, label=line.name)
+        axes.plot(line.x, line.y, marker=marker, markersize=3, linewidth=1.4)
     if logarithmic:
         axes.set_yscale("log")
-    return _finish(picture, axes, path)
+    return _finish(picture, axes, [line.name for line in drawn], path)
 
 
 def plot_bleu_by_length(
@@ -89,18 +89,20 @@ def plot_bleu_by_length(
     path: str | PathLike | None = None,
     *,
     tokenized_lowercase: bool = False,
+    unit: str = "words",
     title: str | None = None,
 ) -> Picture:
     """BLEU against source length, a line a system: figure 2 of Bahdanau et al. (2015).
 
     Args:
-      systems: by name, the buckets of `bleu_by_length` over the same sources and edges.
+      systems: by name, the buckets of `scores_by_length` over the same sources and edges.
       path: where to write it, as the suffix says: .png, .svg or .pdf. None writes nothing.
       tokenized_lowercase: draws `bleu_tokenized_lowercase` instead of `bleu`.
+      unit: what the lengths count.
       title: a line above.
     Returns:
-      The matplotlib figure. Under each bucket stands how many sentences it has; buckets of fewer
-      than 10 have no point, since their BLEU is noise.
+      The matplotlib figure. Under each bucket stands how many sentences it has; those of too few
+      have no point, since their BLEU is noise and would draw a spike.
     Raises:
       DataError: no system, or buckets that differ between systems; another suffix; a file that
         cannot be written.
@@ -114,31 +116,35 @@ def plot_bleu_by_length(
             f"{len(kinds)} kinds of buckets in {len(systems)} systems"
         )
     y_label = "BLEU, tokenised lowercased" if tokenized_lowercase else "BLEU"
-    picture, axes = _axes("source words (sentences)", y_label, title, systems)
-    for name, buckets in systems.items():
-        bleu = [
-            _shown(b.bleu_tokenized_lowercase if tokenized_lowercase else b.bleu, b.count)
-            for b in buckets
-        ]
-        axes.plot(range(len(bleu)), bleu, marker="o", markersize=4, linewidth=1.4, label=name)
+    names = list(map(printable, systems))
+    num_buckets = len(next(iter(systems.values())))
+    width = max(_WIDTH, _BUCKET_WIDTH * num_buckets)
+    picture, axes = _axes(f"source {unit} (sentences)", y_label, title, names, width)
+    for buckets in systems.values():
+        bleu = [b.bleu_tokenized_lowercase if tokenized_lowercase else b.bleu for b in buckets]
+        shown = [math.nan if b.is_small else y for b, y in zip(buckets, bleu, strict=True)]
+        axes.plot(range(len(shown)), shown, marker="o", markersize=4, linewidth=1.4)
     buckets = next(iter(systems.values()))
-    axes.set_xticks(range(len(buckets)), [f"{b.label}\n({b.count})" for b in buckets])
+    axes.set_xticks(range(len(buckets)), [f"{b.label}\n({_shown(b)})" for b in buckets])
+    axes.set_xlim(-0.3, num_buckets - 0.7)  # a gap at an end has its place too
     axes.set_ylim(bottom=0)
-    return _finish(picture, axes, path)
+    return _finish(picture, axes, names, path)
 
 
-def _shown(bleu: float | None, count: int) -> float:
-    """A gap in the line where there is no BLEU worth a point."""
-    return math.nan if bleu is None or count < _FEWEST_FOR_BLEU else bleu
+def _shown(bucket: LengthBucket) -> str:
+    """How many sentences a bucket has, and why it may have no point."""
+    if not bucket.count:
+        return "none"
+    return f"{bucket.count}: too few" if bucket.is_small else str(bucket.count)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _axes(x_label: str, y_label: str, title: str | None, names: Iterable[str]):
+def _axes(x_label: str, y_label: str, title: str | None, names: Iterable[str], width=_WIDTH):
     """An empty figure with its labels; names are those that the legend will hold."""
-    picture = Picture(_WIDTH, _HEIGHT)
+    picture = Picture(width, _HEIGHT)
     picture.set_layout_engine("constrained")
     axes = picture.add_subplot()
     families = font_families([x_label, y_label, title or "", *names])
@@ -152,12 +158,13 @@ def _axes(x_label: str, y_label: str, title: str | None, names: Iterable[str]):
     return picture, axes
 
 
-def _finish(picture: Picture, axes, path: str | PathLike | None) -> Picture:
-    """Adds the legend and writes the file."""
-    legend = axes.legend(frameon=False)
-    names = [text.get_text() for text in legend.get_texts()]
-    for text in legend.get_texts():
-        text.set(fontfamily=font_families(names), parse_math=False)
+def _finish(picture: Picture, axes, names: Sequence[str], path: str | PathLike | None) -> Picture:
+    """Adds the legend, a name for each line, and writes the file."""
+    # A label that begins with "_" would be left out: the names are put in afterwards.
+    legend = axes.legend(axes.lines, list(map(str, range(len(names)))), frameon=False)
+    families = font_families(names)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set(text=name, fontfamily=families, parse_math=False)
     if path is not None:
         picture.save(path)
     return picture

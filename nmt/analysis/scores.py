@@ -5,12 +5,15 @@ literature prints both: sacreBLEU's own (its tokenisation, cased) and that of to
 text, in which published Multi30k results are given.
 """
 
-import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from nmt.errors import DataError
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
 
 # sacreBLEU's recommendation where words have no spaces between them. Its own choice for Japanese
 # needs MeCab and a dictionary; characters need nothing, and the signature tells which it was.
@@ -45,30 +48,53 @@ class Scores:
         return asdict(self)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LengthBucket:
-    """The sentences whose source has `lower` to `upper` words, both included.
+@dataclass(frozen=True)
+class Measure:
+    """One of the scores: what is done to the lines of both sides first, and what counts then.
 
     Attributes:
-      upper: None for the last bucket, which has no end.
-      count: sentences in it.
-      bleu, bleu_tokenized_lowercase: as in `Scores`; None where the bucket is empty.
+      name: of the field of `Scores`.
+      metric: of sacreBLEU; it remembers what it counted last, so each use has its own.
+      prepare: rewrites a line; None leaves all as they are.
+      note: what `prepare` does, to be added to sacreBLEU's signature.
     """
 
-    lower: int
-    upper: int | None
-    count: int
-    bleu: float | None
-    bleu_tokenized_lowercase: float | None
+    name: str
+    metric: "Metric"
+    prepare: Callable[[str], str] | None = None
+    note: str = ""
 
-    @property
-    def label(self) -> str:
-        """Such as '11-20', or '31+' for the last."""
-        return f"{self.lower}+" if self.upper is None else f"{self.lower}-{self.upper}"
+    def prepared(self, lines: Sequence[str]) -> list[str]:
+        """Lines as the metric wants them."""
+        return list(lines) if self.prepare is None else list(map(self.prepare, lines))
 
-    def to_dict(self) -> dict[str, float | int | None]:
-        """The fields by name, ready for JSON."""
-        return asdict(self)
+    def of_prepared(self, hypotheses: list[str], references: list[str]) -> float:
+        """The score of lines that are prepared; `hypotheses` and `references` are as many."""
+        return float(self.metric.corpus_score(hypotheses, [references]).score)
+
+    def of(self, hypotheses: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
+        """The score, and the signature.
+
+        Raises:
+          DataError: no sentences, or not as many hypotheses as references.
+        """
+        check_pairs(hypotheses, references)
+        value = self.of_prepared(self.prepared(hypotheses), self.prepared(references))
+        return value, f"{self.metric.get_signature()}{self.note}"
+
+
+def measures(target_language: str, *, tokenized: bool) -> tuple[Measure, ...]:
+    """The four scores of `Scores`, in its order; for the arguments see `score`."""
+    from sacrebleu.metrics import CHRF, TER
+
+    # Without word boundaries an edit would be a whole clause: count characters, as TERCOM does.
+    cjk = _base(target_language) in _CJK
+    return (
+        _bleu(target_language),
+        Measure("chrf", CHRF()),
+        Measure("ter", TER(normalized=cjk, asian_support=cjk)),
+        _tokenized_bleu(target_language, tokenized=tokenized),
+    )
 
 
 def score(
@@ -91,27 +117,11 @@ def score(
     Raises:
       DataError: no sentences, or not as many hypotheses as references.
     """
-    from sacrebleu.metrics import CHRF, TER
-
-    bleu, bleu_signature = _bleu(hypotheses, references, target_language)
-    chrf, chrf_signature = _measure(CHRF(), hypotheses, references)
-    # Without word boundaries an edit would be a whole clause: count characters, as TERCOM does.
-    cjk = _base(target_language) in _CJK
-    ter, ter_signature = _measure(TER(normalized=cjk, asian_support=cjk), hypotheses, references)
-    lowercase, lowercase_signature = _tokenized_bleu(
-        hypotheses, references, target_language, tokenized
-    )
-    return Scores(
-        bleu=bleu,
-        bleu_signature=bleu_signature,
-        chrf=chrf,
-        chrf_signature=chrf_signature,
-        ter=ter,
-        ter_signature=ter_signature,
-        bleu_tokenized_lowercase=lowercase,
-        bleu_tokenized_lowercase_signature=lowercase_signature,
-        sentences=len(hypotheses),
-    )
+    fields = {}
+    for measure in measures(target_language, tokenized=tokenized):
+        value, signature = measure.of(hypotheses, references)
+        fields |= {measure.name: value, f"{measure.name}_signature": signature}
+    return Scores(**fields, sentences=len(hypotheses))
 
 
 def corpus_bleu(
@@ -122,7 +132,7 @@ def corpus_bleu(
     Raises:
       DataError: no sentences, or not as many hypotheses as references.
     """
-    return _bleu(hypotheses, references, target_language)[0]
+    return _bleu(target_language).of(hypotheses, references)[0]
 
 
 def tokenized_bleu(
@@ -140,105 +150,16 @@ def tokenized_bleu(
     Raises:
       DataError: no sentences, or not as many hypotheses as references.
     """
-    return _tokenized_bleu(hypotheses, references, target_language, tokenized)[0]
+    measure = _tokenized_bleu(target_language, tokenized=tokenized)
+    return measure.of(hypotheses, references)[0]
 
 
-def bleu_by_length(
-    sources: Sequence[str],
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    edges: Sequence[int] = (10, 20, 30, 40, 50),
-    *,
-    target_language: str,
-    tokenized: bool,
-) -> list[LengthBucket]:
-    """BLEU of short and of long sentences apart: figure 2 of Bahdanau et al. (2015).
+def check_pairs(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+    """sacreBLEU takes lists of different lengths without a word, and scores the shorter.
 
-    Args:
-      sources: the sentences translated; their whitespace-separated words are counted.
-      hypotheses: translations of the sources, in their order.
-      references: what they should have been, in their order.
-      edges: rising; edge e ends a bucket, so that (20,) makes 0-20 and 21+.
-      target_language: as in `score`.
-      tokenized: as in `score`.
-    Returns:
-      len(edges) + 1 buckets, shortest first, the empty ones included.
     Raises:
-      DataError: the lists differ in length or are empty, or the edges do not rise.
+      DataError: no sentences, or not as many hypotheses as references.
     """
-    _check_pairs(hypotheses, references)
-    if len(sources) != len(hypotheses):
-        raise DataError(
-            f"one source for each hypothesis is wanted; got {len(sources)} sources and "
-            f"{len(hypotheses)} hypotheses"
-        )
-    if any(low >= high for low, high in zip([-1, *edges], edges, strict=False)):
-        raise DataError(f"edges of length buckets must rise from 0 or more; got {list(edges)}")
-    members: list[list[int]] = [[] for _ in range(len(edges) + 1)]
-    for row, source in enumerate(sources):
-        members[bisect.bisect_left(edges, len(source.split()))].append(row)
-
-    buckets = []
-    for rows, lower, upper in zip(
-        members, [0, *(edge + 1 for edge in edges)], [*edges, None], strict=True
-    ):
-        sides = [hypotheses[row] for row in rows], [references[row] for row in rows]
-        buckets.append(
-            LengthBucket(
-                lower=lower,
-                upper=upper,
-                count=len(rows),
-                bleu=_bleu(*sides, target_language)[0] if rows else None,
-                bleu_tokenized_lowercase=(
-                    _tokenized_bleu(*sides, target_language, tokenized)[0] if rows else None
-                ),
-            )
-        )
-    return buckets
-
-
-def _bleu(hypotheses, references, target_language) -> tuple[float, str]:
-    """sacreBLEU's main BLEU and its signature."""
-    from sacrebleu.metrics import BLEU
-
-    tokenizer = _BLEU_TOKENIZERS.get(_base(target_language), "13a")
-    # force: no advice on stderr about text that looks tokenised; `data.tokenized` is how we know.
-    return _measure(BLEU(tokenize=tokenizer, force=True), hypotheses, references)
-
-
-def _tokenized_bleu(hypotheses, references, target_language, tokenized) -> tuple[float, str]:
-    """BLEU of tokenised lowercased text, and sacreBLEU's signature with what we did before it."""
-    from sacrebleu.metrics import BLEU
-
-    _check_pairs(hypotheses, references)
-    if not tokenized:
-        import sacremoses
-
-        normalizer, tokenizer = _moses(_base(target_language))
-        hypotheses, references = (
-            [
-                tokenizer.tokenize(normalizer.normalize(line), escape=False, return_str=True)
-                for line in side
-            ]
-            for side in (hypotheses, references)
-        )
-    metric = BLEU(lowercase=True, tokenize="none", force=True)
-    bleu, signature = _measure(metric, hypotheses, references)
-    if not tokenized:
-        version = getattr(sacremoses, "__version__", "unknown")
-        signature += f"|moses:{_base(target_language)}|sacremoses:{version}"
-    return bleu, signature
-
-
-def _measure(metric, hypotheses, references) -> tuple[float, str]:
-    """Any of sacreBLEU's metrics over the corpus: its score and its signature."""
-    _check_pairs(hypotheses, references)
-    value = metric.corpus_score(list(hypotheses), [list(references)]).score
-    return float(value), str(metric.get_signature())
-
-
-def _check_pairs(hypotheses, references) -> None:
-    """sacreBLEU takes lists of different lengths without a word, and scores the shorter."""
     if len(hypotheses) != len(references):
         raise DataError(
             f"one reference for each hypothesis is wanted; got {len(hypotheses)} hypotheses and "
@@ -246,6 +167,35 @@ def _check_pairs(hypotheses, references) -> None:
         )
     if not hypotheses:
         raise DataError("nothing to score: there are no hypotheses and no references")
+
+
+def _bleu(target_language: str) -> Measure:
+    """sacreBLEU's main BLEU."""
+    from sacrebleu.metrics import BLEU
+
+    tokenizer = _BLEU_TOKENIZERS.get(_base(target_language), "13a")
+    # force: no advice on stderr about text that looks tokenised; `data.tokenized` is how we know.
+    return Measure("bleu", BLEU(tokenize=tokenizer, force=True))
+
+
+def _tokenized_bleu(target_language: str, *, tokenized: bool) -> Measure:
+    """BLEU of tokenised lowercased text."""
+    from sacrebleu.metrics import BLEU
+
+    name, metric = "bleu_tokenized_lowercase", BLEU(lowercase=True, tokenize="none", force=True)
+    if tokenized:
+        return Measure(name, metric)
+    import sacremoses
+
+    language = _base(target_language)
+    normalizer, tokenizer = _moses(language)
+    version = getattr(sacremoses, "__version__", "unknown")
+    return Measure(
+        name,
+        metric,
+        lambda line: tokenizer.tokenize(normalizer.normalize(line), escape=False, return_str=True),
+        f"|moses:{language}|sacremoses:{version}",
+    )
 
 
 def _base(language: str) -> str:

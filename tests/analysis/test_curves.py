@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from nmt.analysis.by_length import FEWEST, LengthBucket
 from nmt.analysis.curves import Curve, curve, plot_bleu_by_length, plot_curves
-from nmt.analysis.scores import LengthBucket
 from nmt.errors import DataError
 
 RECORDS = [
@@ -16,9 +16,8 @@ RECORDS = [
 
 
 def bucket(lower, upper, count, bleu, lowercase=None):
-    return LengthBucket(
-        lower=lower, upper=upper, count=count, bleu=bleu, bleu_tokenized_lowercase=lowercase
-    )
+    scores = {"bleu": bleu, "bleu_tokenized_lowercase": lowercase, "chrf": bleu}
+    return LengthBucket(lower=lower, upper=upper, count=count, **scores)
 
 
 def test_a_curve_takes_the_records_that_have_both_fields():
@@ -68,10 +67,40 @@ def test_bleu_by_length_has_a_line_a_system_and_the_counts_below(tmp_path):
     assert [list(line.get_ydata()) for line in other.lines] == [[40, 37], [31, 13]]
 
 
-def test_buckets_too_small_to_say_anything_are_gaps():
-    buckets = [bucket(0, 5, 500, 30.0), bucket(6, 9, 9, 99.0), bucket(10, None, 0, None)]
-    drawn = plot_bleu_by_length({"a": buckets}).axes[0].lines[0].get_ydata()
-    np.testing.assert_array_equal(drawn, [30, math.nan, math.nan])
+def test_buckets_too_small_to_say_anything_are_gaps_and_say_so(tmp_path):
+    few = FEWEST - 1
+    buckets = [bucket(0, 5, FEWEST, 30.0), bucket(6, 9, few, 99.0), bucket(10, None, 0, None)]
+    axes = plot_bleu_by_length({"a": buckets}, tmp_path / "x.svg", unit="characters").axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [30, math.nan, math.nan])
+    ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert ticks == [f"0-5\n({FEWEST})", f"6-9\n({few}: too few)", "10+\n(none)"]
+    assert ">source characters (sentences)<" in (tmp_path / "x.svg").read_text("utf-8")
+
+
+def test_a_plot_without_any_point_is_drawn_all_the_same(tmp_path):
+    plot_bleu_by_length({"a": [bucket(0, None, 3, 30.0)]}, tmp_path / "x.png")
+    assert (tmp_path / "x.png").stat().st_size > 0
+
+
+def test_many_buckets_have_room_and_gaps_at_the_ends_are_in_the_picture():
+    buckets = [bucket(i, i, 0 if i % 19 == 0 else 50, 30.0) for i in range(20)]
+    picture = plot_bleu_by_length({"a": buckets})
+    picture.draw_without_rendering()
+    low, high = picture.axes[0].get_xlim()
+    assert low < 0 and high > 19
+    boxes = [label.get_window_extent() for label in picture.axes[0].get_xticklabels()]
+    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+def test_every_name_is_in_the_legend(tmp_path):
+    """matplotlib leaves out what begins with an underscore."""
+    names = ["_hidden", "_", "run"]
+    buckets = [bucket(0, None, 50, 30.0)]
+    by_length = plot_bleu_by_length(dict.fromkeys(names, buckets), tmp_path / "x.svg")
+    curves = plot_curves([Curve(n, [1], [2]) for n in names], x_label="x", y_label="y")
+    for picture in (by_length, curves):
+        assert [text.get_text() for text in picture.axes[0].get_legend().get_texts()] == names
+    assert ">_hidden<" in (tmp_path / "x.svg").read_text("utf-8")
 
 
 def test_systems_must_share_their_buckets():

@@ -7,7 +7,7 @@ import pytest
 import sacrebleu
 import sacremoses
 
-from nmt.analysis.scores import Scores, bleu_by_length, corpus_bleu, score, tokenized_bleu
+from nmt.analysis.scores import Scores, corpus_bleu, measures, score, tokenized_bleu
 from nmt.errors import DataError
 
 CORPORA = Path(__file__).parents[2].parent / "shared" / "corpora"
@@ -152,46 +152,16 @@ def test_lists_of_different_length_or_none_are_refused(function):
         function([], [], **options)
 
 
-def test_each_length_bucket_is_scored_alone():
-    sources = ["a b", "a b c", "a b c d e", ""]
-    hypotheses = ["one two three four", "a b c d x e", "a b c d e", ""]
-    references = ["one two three four", "a b c d e f", "a b c d e", "never"]
-    buckets = bleu_by_length(
-        sources, hypotheses, references, (2, 3, 4), target_language="en", tokenized=True
-    )
-    assert [(b.lower, b.upper, b.count) for b in buckets] == [
-        (0, 2, 2),
-        (3, 3, 1),
-        (4, 4, 0),
-        (5, None, 1),
-    ]
-    assert [b.label for b in buckets] == ["0-2", "3-3", "4-4", "5+"]
-    short = [hypotheses[0], hypotheses[3]], [references[0], references[3]]
-    assert buckets[0].bleu == corpus_bleu(*short, target_language="en")
-    assert buckets[1].bleu == corpus_bleu(hypotheses[1:2], references[1:2], target_language="en")
-    assert buckets[2].bleu is None and buckets[2].bleu_tokenized_lowercase is None
-    assert buckets[3].bleu == pytest.approx(100)
-    assert buckets[3].bleu_tokenized_lowercase == pytest.approx(100)
-    assert json.loads(json.dumps(buckets[3].to_dict()))["upper"] is None
-
-
-def test_one_bucket_of_all_lengths_is_the_corpus():
-    buckets = bleu_by_length(
-        REFERENCES, HYPOTHESES, REFERENCES, (100,), target_language="en", tokenized=False
-    )
-    scores = score_of(HYPOTHESES, REFERENCES)
-    assert (buckets[0].bleu, buckets[0].count, buckets[1].count) == (scores.bleu, 3, 0)
-    assert buckets[0].bleu_tokenized_lowercase == scores.bleu_tokenized_lowercase
-
-
-@pytest.mark.parametrize("edges", [(20, 10), (10, 10), (-3, 5)])
-def test_edges_must_rise(edges):
-    with pytest.raises(DataError, match="must rise"):
-        bleu_by_length(
-            REFERENCES, HYPOTHESES, REFERENCES, edges, target_language="en", tokenized=False
-        )
-
-
-def test_as_many_sources_as_hypotheses():
-    with pytest.raises(DataError, match="got 1 sources and 3 hypotheses"):
-        bleu_by_length(["a"], HYPOTHESES, REFERENCES, target_language="en", tokenized=False)
+@pytest.mark.parametrize("tokenized", [False, True])
+def test_a_score_of_prepared_lines_is_that_of_the_lines(tokenized):
+    """What is scored in parts is prepared once: lines do not depend on one another."""
+    scores = score_of(HYPOTHESES, REFERENCES, tokenized=tokenized)
+    names = []
+    for measure in measures("en", tokenized=tokenized):
+        prepared = [measure.prepared(side) for side in (HYPOTHESES, REFERENCES)]
+        assert measure.of_prepared(*prepared) == getattr(scores, measure.name)
+        alone = [measure.prepared([line])[0] for line in HYPOTHESES]
+        assert alone == prepared[0]
+        names.append(measure.name)
+    fields = ["bleu", "chrf", "ter", "bleu_tokenized_lowercase"]
+    assert names == fields == [name for name in scores.to_dict() if name in fields]
