@@ -20,6 +20,10 @@ COMMANDS = {
     "train": "train a model, from a config to a run directory",
     "translate": "translate lines with a trained run",
     "evaluate": "score a trained run on test sets: BLEU, chrF, TER",
+    "compare": "compare runs on a test set: scores, significance, by length",
+    "align": "write the word links of given pairs, by one run or by two directions",
+    "aer": "score word links against those that people made",
+    "score": "write the log-probabilities of given translations",
     "plot": "draw the alignment matrix of a sentence and its translation",
     "average": "average the weights of the last checkpoints",
 }

@@ -10,11 +10,11 @@ import pytest
 
 from nmt.cli import main
 from nmt.runs.directory import RunDirectory
-from tests.input_cases import FILES, calls, configs, corpora, make_files, runs
+from tests.input_cases import FILES, calls, configs, corpora, links, make_files, runs
 from tests.tiny_runs import listing
 
 pytest_plugins = ["tests.command_calls"]
-CASES = [*calls.CASES, *configs.CASES, *corpora.CASES, *runs.CASES]
+CASES = [*calls.CASES, *configs.CASES, *corpora.CASES, *links.CASES, *runs.CASES]
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from nmt.analysis.by_length import DEFAULT_EDGES
 from nmt.config.schema import Config
 from nmt.errors import ConfigError, NmtError, RunError, nearest
 from nmt.runs.directory import RunDirectory
@@ -48,6 +50,25 @@ class Arguments:
             raise NmtError(f"nothing more is wanted after {' '.join(legal)}; got {extra!r}")
         return [*self.words, *[None] * (len(legal) - len(self.words))]
 
+    def required(self, option: str, wanted: str) -> Any:
+        """The value of an option that there must be.
+
+        Args:
+          option: its name, such as "--source".
+          wanted: what its value is, for the message.
+        Raises:
+          NmtError: it is not there.
+        """
+        value = getattr(self.options, option.removeprefix("--").replace("-", "_"))
+        if value is None:
+            raise NmtError(f"{option} is missing: {wanted}; see nmt {self.command} --help")
+        return value
+
+    def refuse_overrides(self) -> None:
+        """Raises ConfigError where there are overrides, for a command that has no use for them."""
+        if self.overrides:
+            raise ConfigError(f"no key can be overridden here; got {self.overrides[0]!r}")
+
 
 class CommandParser(argparse.ArgumentParser):
     """Reads the arguments of one command. A mistake raises NmtError and prints no usage."""
@@ -78,7 +99,7 @@ class CommandParser(argparse.ArgumentParser):
         """
         arguments = list(arguments)
         end = arguments.index("--") if "--" in arguments else len(arguments)
-        before, after = arguments[:end], arguments[end + 1 :]
+        before, after = self._alone_last(arguments[:end]), arguments[end + 1 :]
         if "-h" in before or "--help" in before:
             return None
         options, rest = self.parse_known_args(before)
@@ -90,6 +111,31 @@ class CommandParser(argparse.ArgumentParser):
         overrides = [word for word in rest if _is_override(word)]
         words = [word for word in rest if not _is_override(word)] + after
         return Arguments(self.name, options, words, overrides)
+
+    def _alone_last(self, arguments: Sequence[str]) -> list[str]:
+        """Moves an option that may stand alone to the end, where the next word is no number.
+
+        argparse takes any word for its value, RUN or an override too.
+        """
+        kept, alone = [], []
+        for argument, following in pairwise([*arguments, ""]):
+            action = self._option_string_actions.get(argument)
+            stands_alone = action is not None and action.nargs == "?"
+            stands_alone = stands_alone and not re.fullmatch(r"[\d,.]+", following)
+            (alone if stands_alone else kept).append(argument)
+        return kept + alone
+
+    def add_by_length(self) -> None:
+        """--by-length, alone or with a number or more."""
+        self.add_argument(
+            "--by-length",
+            metavar="EDGES",
+            nargs="?",
+            type=edges,
+            const=DEFAULT_EDGES,
+            help="score the sentences by source length too: in words, or in characters where they "
+            f"have no spaces; EDGES end the buckets (default: {','.join(map(str, DEFAULT_EDGES))})",
+        )
 
     def add_checkpoint(self) -> None:
         """--checkpoint, which every command that reads a run has."""
@@ -111,6 +157,23 @@ def positive(text: str) -> int:
     """The type of an option that counts."""
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise argparse.ArgumentTypeError(f"wanted a whole number of 1 or more; got {text!r}")
+    return int(text)
+
+
+def edges(text: str) -> tuple[int, ...]:
+    """The type of an option that names lengths, each the end of a bucket."""
+    numbers = [int(part) if re.fullmatch("[0-9]{1,9}", part) else 0 for part in text.split(",")]
+    if any(low >= high for low, high in zip([0, *numbers], numbers, strict=False)):
+        raise argparse.ArgumentTypeError(
+            f"wanted rising whole numbers of 1 or more, such as 10,20,30; got {text!r}"
+        )
+    return tuple(numbers)
+
+
+def whole_number(text: str) -> int:
+    """The type of an option that names one of several by its place, from the end where negative."""
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"wanted a whole number; got {text!r}")
     return int(text)
 
 

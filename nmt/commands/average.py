@@ -1,7 +1,6 @@
 """nmt average: the mean of the last checkpoints, as a checkpoint to translate with."""
 
 from nmt.commands.arguments import Arguments, CommandParser, positive
-from nmt.errors import ConfigError
 from nmt.runs.directory import RunDirectory
 
 
@@ -33,8 +32,7 @@ def run(arguments: Arguments) -> int:
     """Averages; see `nmt average --help`."""
     (path,) = arguments.named("RUN")
     run_directory = RunDirectory.open(path)
-    if arguments.overrides:
-        raise ConfigError(f"no key can be overridden here; got {arguments.overrides[0]!r}")
+    arguments.refuse_overrides()
     config = run_directory.read_config()
 
     from nmt.runs.averaging import average_last

@@ -1,29 +1,35 @@
 """nmt evaluate: translates a test set, scores it, and keeps the score with what made it."""
 
+import argparse
 import contextlib
-import hashlib
 import json
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from nmt.analysis.by_length import DEFAULT_EDGES
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
-from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_translator
-from nmt.commands.progress import progress
+from nmt.commands.evaluations import (
+    Evaluation,
+    evaluation_file,
+    file_name,
+    keep,
+    scored,
+    translate_split,
+)
+from nmt.commands.models import find_checkpoint, load_translator
+from nmt.commands.pictures import check_folder, draw_by_length
+from nmt.commands.tables import SCORES, columns, length_table, signature_lines
+from nmt.commands.test_sets import add_test_set_options, read_test_sets
 from nmt.commands.text_streams import open_output
-from nmt.config.schema import Config, DataConfig
-from nmt.errors import NmtError
-from nmt.runs.directory import RunDirectory, write_atomically
+from nmt.errors import DataError, NmtError
+from nmt.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from nmt.analysis.scores import Scores
     from nmt.data.splits import Split
     from nmt.decoding.translation import Translation
-    from nmt.decoding.translator import Translator
 
 logger = logging.getLogger(__name__)
 PICTURE_WORDS = range(6, 21)  # words of a sentence that is worth a picture
@@ -42,17 +48,23 @@ def make_parser() -> CommandParser:
             "nmt evaluate runs/quickstart",
             "nmt evaluate runs/quickstart --split validation --json search.beam_size=1",
             "nmt evaluate runs/quickstart --source news.en.gz --reference news.fr.gz",
+            "nmt evaluate runs/quickstart --by-length 5,10,15 --plot length.pdf",
         ],
     )
-    parser.add_argument("--split", metavar="NAME", help="a split of the corpus")
-    parser.add_argument("--source", metavar="FILE", help="a file to translate, with --reference")
-    parser.add_argument("--reference", metavar="FILE", help="its translation, line by line")
+    add_test_set_options(parser)
     parser.add_argument(
         "--json",
         action="store_true",
         help='print one object instead of a table; of several splits, {"splits": {NAME: object}}',
     )
     parser.add_argument("--output", metavar="FILE", help="write the translations there")
+    parser.add_by_length()
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="draw BLEU by length there, a .png, .svg or .pdf file, instead of into "
+        "RUN/evaluations; implies --by-length",
+    )
     parser.add_argument(
         "--alignments",
         metavar="N",
@@ -63,38 +75,12 @@ def make_parser() -> CommandParser:
     return parser
 
 
-class Evaluation(NamedTuple):
-    """The scores of one test set.
+class Evaluated(NamedTuple):
+    """A test set's scores, and the pictures that were drawn of it."""
 
-    Attributes:
-      split: the test set.
-      checkpoint: whose translations they are.
-      config: with the overrides of this call.
-      hypotheses: translations of split.source.
-      scores: of the hypotheses against split.target.
-      pictures: of alignments, written already.
-    """
-
-    split: "Split"
-    checkpoint: FoundCheckpoint
-    config: Config
-    hypotheses: list[str]
-    scores: "Scores"
-    pictures: list[Path]
-
-    def to_dict(self) -> dict:
-        """The scores, and all that they depend on, ready for JSON."""
-        return {
-            **self.scores.to_dict(),
-            "split": self.split.name,
-            "checkpoint": self.checkpoint.step,
-            "averaged": list(self.checkpoint.averaged),
-            "fingerprint": self.split.fingerprint,
-            "source_language": self.config.data.source_language,
-            "target_language": self.config.data.target_language,
-            "tokenized": self.config.data.tokenized,
-            "search": asdict(self.config.search),
-        }
+    evaluation: Evaluation
+    plot: Path | None
+    alignments: list[Path]
 
 
 def run(arguments: Arguments) -> int:
@@ -102,10 +88,9 @@ def run(arguments: Arguments) -> int:
     options = arguments.options
     (run_path,) = arguments.named("RUN")
     run_directory, config = open_run(run_path, arguments.overrides, ("search", "data"))
-    splits = _read_splits(arguments, config.data)
-    if options.output is not None and len(splits) > 1:
-        names = ", ".join(split.name for split in splits)
-        raise NmtError(f"--output takes the translations of one split; choose one of {names}")
+    splits = read_test_sets(options, config.data)
+    plot = _check_places(options, splits)
+    edges = DEFAULT_EDGES if plot and options.by_length is None else options.by_length
 
     wanted = options.output is not None
     with open_output(options.output) if wanted else contextlib.nullcontext() as output:
@@ -113,99 +98,59 @@ def run(arguments: Arguments) -> int:
         translator = load_translator(run_directory, str(checkpoint.step))
         if options.alignments and not translator.has_attention:
             raise NmtError("--alignments: the model has no attention, and so no alignment to draw")
-        evaluations = []
+        evaluated = []
         for split in splits:
-            translations = _translate(translator, split, config, align=bool(options.alignments))
-            evaluation = _score(translations, split, checkpoint, config)
+            translations = translate_split(
+                translator, split, config, align=bool(options.alignments)
+            )
+            hypotheses = [translation.text for translation in translations]
+            evaluation = scored(hypotheses, split, checkpoint, config, edges=edges)
+            pictures = []
             if options.alignments:
                 pictures = _draw(translations, split, run_directory, options.alignments)
-                evaluation = evaluation._replace(pictures=pictures)
             if output is not None:
-                output.writelines(f"{line}\n" for line in evaluation.hypotheses)
+                output.writelines(f"{line}\n" for line in hypotheses)
                 output.flush()
-            _keep(evaluation, run_directory)
-            evaluations.append(evaluation)
+            keep(evaluation, run_directory)
+            drawn = _plot(evaluation, plot, run_directory)
+            evaluated.append(Evaluated(evaluation, drawn, pictures))
 
     if options.json:
-        print(json.dumps(_to_json(evaluations), ensure_ascii=False, indent=2))
+        print(json.dumps(_to_json(evaluated), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_table(evaluations)))
+        print("\n".join(_table(evaluated)))
     return 0
 
 
-def _read_splits(arguments: Arguments, config: DataConfig) -> list["Split"]:
-    """The test sets that the options name."""
-    from nmt.data.corpus import load_split
-    from nmt.data.text_files import read_parallel
+def _check_places(options: argparse.Namespace, splits: Sequence["Split"]) -> Path | None:
+    """Where the plot goes, if that is said; raises NmtError for what one file cannot take."""
+    for option, what in (("output", "translations"), ("plot", "plot")):
+        if getattr(options, option) is not None and len(splits) > 1:
+            names = ", ".join(split.name for split in splits)
+            raise NmtError(f"--{option} takes the {what} of one split; choose one of {names}")
+    if options.plot is None:
+        return None
+    from nmt.analysis.figures import check_picture_path
 
-    options = arguments.options
-    if (options.source is None) != (options.reference is None):
-        raise NmtError("--source and --reference are given together, or --split, or none of them")
-    if options.source is None:
-        names = config.test if options.split is None else (options.split,)
-        return [load_split(config, name) for name in dict.fromkeys(names)]
-    if options.split is not None:
-        raise NmtError("either --split or --source and --reference are given, not both")
-    source, reference = Path(options.source), Path(options.reference)
-    name = source.name.encode(errors="replace").decode()  # it may hold any bytes
-    split = read_parallel(name, source, reference)
-    if not len(split):
-        raise NmtError(f"{source} is empty; wanted one line or more")
-    return [split]
+    path = check_picture_path(options.plot)
+    check_folder(path.parent)
+    return path
 
 
-def _translate(
-    translator: "Translator", split: "Split", config: Config, *, align: bool
-) -> list["Translation"]:
-    """Translates a test set; with alignments, of which a sampled translation has but one chance."""
-    with progress(len(split)) as advance:
-        return translator.translate(
-            split.source, align=align, search=config.search, progress=advance
-        )
-
-
-def _score(
-    translations: Sequence["Translation"],
-    split: "Split",
-    checkpoint: FoundCheckpoint,
-    config: Config,
-) -> Evaluation:
-    """Scores the translations of a test set."""
-    from nmt.analysis.scores import score
-
-    hypotheses = [translation.text for translation in translations]
-    scores = score(
-        hypotheses,
-        split.target,
-        target_language=config.data.target_language,
-        tokenized=config.data.tokenized,
-    )
-    return Evaluation(split, checkpoint, config, hypotheses, scores, [])
-
-
-def _keep(evaluation: Evaluation, run_directory: RunDirectory) -> None:
-    """Writes the scores into the run; a run that cannot be written is only warned of.
-
-    The file is SPLIT.STEP.DIGEST.json, with a digest of the text, the search settings and, of an
-    average, its steps.
-    """
-    folder = run_directory.evaluations
-    split = evaluation.split
-    texts = {
-        "sources": split.source,
-        "hypotheses": evaluation.hypotheses,
-        "references": split.target,
-    }
-    record = json.dumps(evaluation.to_dict() | texts, ensure_ascii=False, indent=1)
-    averaged = evaluation.checkpoint.averaged
-    settings = json.dumps([split.fingerprint, asdict(evaluation.config.search), averaged])
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    name = f"{_file_name(split)}.{evaluation.checkpoint.step}.{digest}.json"
+def _plot(evaluation: Evaluation, path: Path | None, run_directory: RunDirectory) -> Path | None:
+    """Draws BLEU by length, to `path` or beside the scores; a run may be one that is read only."""
+    if evaluation.by_length is None:
+        return None
+    kept = evaluation_file(run_directory, evaluation)
     try:
-        folder.mkdir(exist_ok=True)
-        write_atomically(folder / name, record + "\n")
-    except (OSError, NmtError) as error:
-        logger.warning("the scores of %s are not kept: %s", split.name, error)
+        name = str(run_directory.path)
+        draw_by_length({name: evaluation}, path or kept.with_suffix(".png"))
+    except DataError as error:
+        if path is not None:
+            raise
+        logger.warning("the plot is not kept: %s", error)
+        return None
+    return path or kept.with_suffix(".png")
 
 
 def _draw(
@@ -218,7 +163,7 @@ def _draw(
         if alignment is None or not alignment.matrix.size:
             logger.warning("line %d of %s has no words to align", i + 1, split.name)
             continue
-        path = run_directory.alignments / f"{_file_name(split)}-{i + 1}.png"
+        path = run_directory.alignments / f"{file_name(split)}-{i + 1}.png"
         alignment.plot(path)
         paths.append(path)
     return paths
@@ -249,37 +194,29 @@ def varied_in_length(sources: Sequence[str], number: int) -> list[int]:
     return sorted(chosen)
 
 
-def _file_name(split: "Split") -> str:
-    """The split's name without what a file name should not have, such as 'train[:1%]' has."""
-    return re.sub(r"[^\w.-]+", "_", split.name).lstrip(".") or "split"
+def _to_json(evaluated: Sequence[Evaluated]) -> dict:
+    objects = {}
+    for evaluation, plot, alignments in evaluated:
+        of_split = objects[evaluation.split.name] = evaluation.to_dict()
+        if plot is not None:
+            of_split["plot"] = str(plot)
+        if alignments:
+            of_split["alignments"] = list(map(str, alignments))
+    return next(iter(objects.values())) if len(objects) == 1 else {"splits": objects}
 
 
-def _to_json(evaluations: Sequence[Evaluation]) -> dict:
-    objects = {e.split.name: e.to_dict() for e in evaluations}
-    for evaluation in evaluations:
-        if evaluation.pictures:
-            objects[evaluation.split.name]["alignments"] = list(map(str, evaluation.pictures))
-    if len(evaluations) == 1:
-        return objects[evaluations[0].split.name]
-    return {"splits": objects}
-
-
-def _table(evaluations: Sequence[Evaluation]) -> list[str]:
-    """The scores in columns, and below them the signatures and the pictures."""
-    rows = [("split", "sentences", "BLEU", "chrF", "TER", "BLEU tokenised, lowercased")]
-    signatures = {}
-    for split, _, _, _, scores, _ in evaluations:
-        values = (scores.bleu, scores.chrf, scores.ter, scores.bleu_tokenized_lowercase)
-        rows.append((split.name, str(scores.sentences), *(f"{value:.2f}" for value in values)))
-        signatures |= {
-            f"{rows[0][2]}: {scores.bleu_signature}": None,
-            f"{rows[0][3]}: {scores.chrf_signature}": None,
-            f"{rows[0][4]}: {scores.ter_signature}": None,
-            f"{rows[0][5]}: {scores.bleu_tokenized_lowercase_signature}": None,
-        }
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-    pictures = [f"alignment: {path}" for e in evaluations for path in e.pictures]
-    return [*table, *signatures, *pictures]
+def _table(evaluated: Sequence[Evaluated]) -> list[str]:
+    """The scores in columns, and below them by length, the signatures and the pictures."""
+    rows = [["split", "sentences", *SCORES.values()]]
+    signatures, buckets, pictures = {}, [], []
+    for evaluation, plot, alignments in evaluated:
+        name, scores = evaluation.split.name, evaluation.scores.to_dict()
+        rows.append([name, str(scores["sentences"]), *(f"{scores[key]:.2f}" for key in SCORES)])
+        of_split = signature_lines({key: scores[f"{key}_signature"] for key in SCORES})
+        signatures |= dict.fromkeys(of_split)
+        buckets += [(name, bucket) for bucket in evaluation.by_length or []]
+        pictures += [f"plot: {plot}"] if plot is not None else []
+        pictures += [f"alignment: {path}" for path in alignments]
+    language = evaluated[0].evaluation.config.data.source_language
+    by_length = ["", *length_table("split", buckets, language), ""] if buckets else []
+    return [*columns(rows), *by_length, *signatures, *pictures]

@@ -1,6 +1,8 @@
 """The model of a run, for the commands that translate with it; jax is not imported before."""
 
 import contextlib
+import hashlib
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from nmt.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
+    from nmt.runs.manifest import Manifest
 
 
 class FoundCheckpoint(NamedTuple):
@@ -19,10 +22,12 @@ class FoundCheckpoint(NamedTuple):
     Attributes:
       step: its own, or "average" for that of `nmt average`.
       averaged: the steps that it is the mean of; none for any other.
+      fingerprint: of its files; it tells this checkpoint from any other of the same step.
     """
 
     step: int | str
     averaged: tuple[int, ...]
+    fingerprint: str
 
 
 def find_checkpoint(run: RunDirectory, checkpoint: str) -> FoundCheckpoint:
@@ -39,7 +44,13 @@ def find_checkpoint(run: RunDirectory, checkpoint: str) -> FoundCheckpoint:
         from nmt.runs.checkpoints import Checkpoints
     checkpoints = Checkpoints(run.checkpoints)
     step, _ = checkpoints.resolve(checkpoint)
-    return FoundCheckpoint(step, checkpoints.manifest(step).averaged)
+    manifest = checkpoints.manifest(step)
+    return FoundCheckpoint(step, manifest.averaged, _fingerprint(manifest))
+
+
+def _fingerprint(manifest: "Manifest") -> str:
+    files = sorted((name, entry.sha256) for name, entry in manifest.files.items())
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
 def load_translator(run: RunDirectory, checkpoint: str) -> "Translator":

@@ -61,7 +61,7 @@ def open_output(name: str | None) -> Iterator[TextIO]:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             beside = path
         with (
-            beside.open("wb") as file,
+            io.BufferedWriter(_NamedFile(beside)) as file,
             _packed(file, path.suffix) as packed,
             io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as lines,
         ):
@@ -69,13 +69,28 @@ def open_output(name: str | None) -> Iterator[TextIO]:
         if beside != path:
             beside.replace(path)
     except OSError as error:
-        if isinstance(error, BrokenPipeError) or error.filename not in (None, str(beside)):
+        if isinstance(error, BrokenPipeError) or error.filename != str(beside):
             raise  # what came from elsewhere while the file was open
         raise DataError(f"cannot write {name}: {error.strerror}") from None
     finally:
         if beside != path:
             with contextlib.suppress(OSError):
                 beside.unlink()
+
+
+class _NamedFile(io.FileIO):
+    """A new file whose errors say which file it is, as several may be written at a time."""
+
+    def __init__(self, path: Path):
+        super().__init__(str(path), "w")
+
+    def write(self, data) -> int | None:
+        """As FileIO does."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = self.name
+            raise
 
 
 def _packed(file: BinaryIO, suffix: str) -> BinaryIO:

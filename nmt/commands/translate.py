@@ -1,14 +1,26 @@
 """nmt translate: a filter from lines to translations."""
 
-from collections.abc import Iterator
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
+from nmt.analysis.pharaoh import format_links
+from nmt.commands.alignment_method import add_method, method_of
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.models import load_translator
 from nmt.commands.progress import progress
-from nmt.commands.text_streams import is_terminal, iter_standard_input, open_output, read_text
+from nmt.commands.text_streams import (
+    STANDARD,
+    is_terminal,
+    iter_standard_input,
+    open_output,
+    read_text,
+)
+from nmt.decoding.methods import AlignmentMethod
+from nmt.errors import NmtError
 
 if TYPE_CHECKING:
     from nmt.decoding.translation import Translation
@@ -28,6 +40,7 @@ def make_parser() -> CommandParser:
             "nmt translate runs/quickstart < english.txt > french.txt",
             "nmt translate runs/quickstart english.txt.gz --output french.txt.gz",
             "nmt translate runs/quickstart english.txt --n-best 3 search.beam_size=10",
+            "nmt translate runs/quickstart english.txt --alignments links.txt",
         ],
     )
     parser.add_argument(
@@ -40,6 +53,13 @@ def make_parser() -> CommandParser:
         help="write the N best translations of each line as "
         "'index ||| text ||| score', index from 0",
     )
+    parser.add_argument(
+        "--alignments",
+        metavar="FILE",
+        help="write the word links of the translations there, such as '0-0 2-1', a line for each "
+        "line of the output; source words first, both counted from 0",
+    )
+    add_method(parser)
     parser.add_checkpoint()
     return parser
 
@@ -49,27 +69,46 @@ def run(arguments: Arguments) -> int:
     options = arguments.options
     run_path, file = arguments.named("RUN", optional=("FILE",))
     run_directory, config = open_run(run_path, arguments.overrides, ("search",))
+    method = _method(arguments)
     typed = is_terminal(file)
     lines = [] if typed else read_text(file)
-    with open_output(options.output) as output:
+    with open_output(options.output) as output, _open_links(options.alignments) as links:
         translator = load_translator(run_directory, options.checkpoint)
+        if method is not None:
+            translator.check_method(method)
         translate = partial(
-            translator.translate, search=config.search, num_hypotheses=options.n_best or 1
+            translator.translate,
+            align=method is not None,
+            method=method,
+            search=config.search,
+            num_hypotheses=options.n_best or 1,
         )
-        index = 0
+        writer = _Writer(output, links, options.n_best)
         if typed:  # an answer to each line
             for line in iter_standard_input():
-                _write(output, index, translate([line])[0], options.n_best)
-                output.flush()
-                index += 1
+                writer.write(translate([line]))
             return 0
         with progress(len(lines), shown=not output.isatty()) as advance:
             for chunk in _chunks(lines, config.search.method):
-                for translation in translate(chunk, progress=advance):
-                    _write(output, index, translation, options.n_best)
-                    index += 1
-                output.flush()
+                writer.write(translate(chunk, progress=advance))
     return 0
+
+
+def _method(arguments: Arguments) -> AlignmentMethod | None:
+    """How links are read; None where none are wanted."""
+    options, method = arguments.options, method_of(arguments)
+    if options.alignments is None:
+        if method is not None:
+            raise NmtError("--method, --layer and --head are those of --alignments FILE")
+        return None
+    names = ("-" if name in STANDARD else name for name in (options.output, options.alignments))
+    if len({os.path.realpath(name) for name in names}) == 1:
+        raise NmtError("--alignments must be another file than the translations are written to")
+    return method or AlignmentMethod()
+
+
+def _open_links(name: str | None) -> contextlib.AbstractContextManager[TextIO | None]:
+    return contextlib.nullcontext() if name is None else open_output(name)
 
 
 def _chunks(lines: list[str], method: str) -> Iterator[list[str]]:
@@ -80,10 +119,26 @@ def _chunks(lines: list[str], method: str) -> Iterator[list[str]]:
         yield chunk
 
 
-def _write(output: TextIO, index: int, translation: "Translation", n_best: int | None) -> None:
-    """One line, or the n-best list of one."""
-    if n_best is None:
-        print(translation.text, file=output)
-        return
-    for hypothesis in translation.hypotheses[:n_best]:
-        print(f"{index} ||| {hypothesis.text} ||| {hypothesis.score:.6f}", file=output)
+class _Writer:
+    """Writes translations, and their links beside them."""
+
+    def __init__(self, output: TextIO, links: TextIO | None, n_best: int | None):
+        """Args: where both go, and how many translations of a line are listed, None for no list."""
+        self._output, self._links, self._n_best = output, links, n_best
+        self._index = 0  # of the next line
+
+    def write(self, translations: Sequence["Translation"]) -> None:
+        """Writes those of the next lines: one line each, or an n-best list each."""
+        for index, translation in enumerate(translations, self._index):
+            for hypothesis in translation.hypotheses[: self._n_best or 1]:
+                text = hypothesis.text
+                if self._n_best is not None:
+                    text = f"{index} ||| {text} ||| {hypothesis.score:.6f}"
+                print(text, file=self._output)
+                if self._links is not None:
+                    alignment = hypothesis.alignment  # None for an empty line
+                    found = [] if alignment is None else alignment.links()
+                    print(format_links(found), file=self._links)
+        self._index += len(translations)
+        for file in filter(None, (self._output, self._links)):
+            file.flush()

@@ -69,6 +69,69 @@ def test_evaluate_takes_all_test_splits_into_a_table_or_an_object(call, evaluate
     assert f"BLEU: {several['test']['bleu_signature']}" in table
 
 
+def test_scores_by_length_are_shown_kept_and_drawn(call, evaluate, run):
+    from nmt.analysis.by_length import scores_by_length
+
+    shown = evaluate(run, "--split", "test", "--by-length", "5,7")
+    (kept_file,) = (run / "evaluations").glob("test.7.*.json")
+    kept = json.loads(kept_file.read_text())
+    expected = scores_by_length(
+        [len(line.split()) for line in kept["sources"]],
+        kept["hypotheses"],
+        kept["references"],
+        (5, 7),
+        target_language="fr",
+        tokenized=False,
+    )
+    assert shown["by_length"] == kept["by_length"] == [bucket.to_dict() for bucket in expected]
+    picture = kept_file.with_suffix(".png")
+    assert shown["plot"] == str(picture) and picture.read_bytes().startswith(b"\x89PNG")
+
+    table = call("evaluate", run, "--by-length", "5,7").splitlines()
+    start = next(i for i, line in enumerate(table) if "source words" in line)
+    rows = [line.split() for line in table[start + 1 : start + 7]]  # two splits, three buckets
+    assert [row[:2] for row in rows] == [
+        [split, label] for split in ("test", "validation") for label in ("0-5", "6-7", "8+")
+    ]
+    for row, bucket in zip(rows, expected, strict=False):
+        few = ["(few)"] if 0 < bucket.count < 10 else []
+        scores = (bucket.bleu, bucket.chrf, bucket.bleu_tokenized_lowercase)
+        numbers = ["-" if score is None else f"{score:.2f}" for score in scores]
+        assert row[2:] == [str(bucket.count), *few, *numbers]
+    assert f"plot: {picture}" in table
+
+
+@pytest.mark.parametrize(
+    "words", [["--by-length", "RUN"], ["RUN", "--by-length", "search.beam_size=1"]]
+)
+def test_by_length_stands_alone_before_any_word(evaluate, run, words):
+    arguments = [run if word == "RUN" else word for word in words]
+    shown = evaluate(*arguments, "--split", "test")
+    assert [bucket["upper"] for bucket in shown["by_length"]] == [10, 20, 30, 40, 50, None]
+    assert shown["search"]["beam_size"] == (1 if words[0] == "RUN" else 2)
+
+
+def test_a_plot_goes_where_it_is_wanted(evaluate, tmp_path, run):
+    picture = tmp_path / "new/length.svg"
+    shown = evaluate(run, "--split", "test", "--plot", picture)
+    assert len(shown["by_length"]) == 6 and shown["plot"] == str(picture)
+    assert ">source words (sentences)<" in picture.read_text()
+    assert not list((run / "evaluations").glob("*.png"))
+
+
+def test_lengths_of_a_language_without_spaces_count_characters(call, evaluate, tmp_path, run):
+    for name, text in (
+        ("source", "\u732b \u304c\u5bdd\u308b\n\u72ac\n"),
+        ("target", "un chat\nun chien\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    files = ["--source", tmp_path / "source", "--reference", tmp_path / "target"]
+    options = ["--by-length", "2,4", "data.source_language=ja"]
+    shown = evaluate(run, *files, *options)
+    assert [bucket["count"] for bucket in shown["by_length"]] == [1, 1, 0]
+    assert "source characters" in call("evaluate", run, *files, *options)
+
+
 def test_evaluate_draws_alignments(call, evaluate, run):
     drawn = evaluate(run, "--split", "test", "--alignments", "3")["alignments"]
     assert len(drawn) == 3
@@ -106,6 +169,10 @@ def test_a_run_that_cannot_be_written_is_evaluated_with_a_warning(capfd, run):
     out, err = capfd.readouterr()
     assert "BLEU" in out
     assert err.startswith("warning: the scores of test are not kept: ") and err.count("\n") == 1
+    assert main(["evaluate", str(run), "--split", "test", "--by-length"]) == 0
+    out, err = capfd.readouterr()
+    assert "21-30" in out and "plot:" not in out
+    assert "warning: the plot is not kept: " in err and err.count("\n") == 2
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 30])

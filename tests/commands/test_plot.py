@@ -1,20 +1,39 @@
-"""nmt plot: a picture, and the translation."""
+"""nmt plot: a picture or a page, and the translation."""
+
+import re
+import shutil
 
 import pytest
 
+import nmt
+from nmt.analysis.matrix_grid import plot_heads
+from nmt.analysis.matrix_plot import plot_alignment, plot_side_by_side
+from nmt.analysis.pharaoh import GoldLinks
+from nmt.decoding.methods import AlignmentMethod
 from tests.tiny_runs import LINES
 
 pytest_plugins = ["tests.command_calls"]
 
+SOURCE, TARGET = "the cat .", "un petit chat ."
+GIVEN = SOURCE, "--target", TARGET
+GOLD = GoldLinks({(0, 0), (1, 2)}, {(2, 3)})
+
+
+@pytest.fixture
+def other_run(run, tmp_path):
+    """Another run of the same model."""
+    return shutil.copytree(run, tmp_path / "other")
+
 
 @pytest.mark.parametrize(
-    "suffix, start", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+    "suffix, start",
+    [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"), ("HTML", b"<!doctype html>")],
 )
 def test_plot_draws_and_prints_the_translation(call, tmp_path, run, texts, suffix, start):
     picture = tmp_path / f"new/cat.{suffix}"
     out = call("plot", run, LINES[0], "--output", picture)
     assert out == f"{texts[0]}\n"
-    assert picture.read_bytes().startswith(start)
+    assert picture.read_bytes()[:15].lower().startswith(start.lower())
 
 
 def test_plot_with_a_given_translation(call, tmp_path, run):
@@ -29,4 +48,96 @@ def test_plot_with_a_given_translation(call, tmp_path, run):
 def test_a_picture_needs_attention(mistake, tmp_path, trained_without_attention, target):
     arguments = [trained_without_attention, "cat", "--output", tmp_path / "x.png", *target]
     assert "the model has no attention" in mistake("plot", *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gold_links_and_those_of_the_model_are_drawn_in(call, tmp_path, run):
+    call("plot", run, *GIVEN, "--gold", "0-0 1-2 2p3", "--links", "--output", tmp_path / "m.svg")
+    alignment = nmt.load(run).align(SOURCE, TARGET)
+    expected = plot_alignment(alignment, gold=GOLD, links=alignment.links()).render(".svg")
+    assert (tmp_path / "m.svg").read_bytes() == expected
+
+
+def test_a_method_may_be_named_with_layer_and_head(call, tmp_path, run):
+    method = AlignmentMethod("attention+1", layer=-1, head=0)
+    call("plot", run, *GIVEN, "--method", "attention+1", "--layer", "-1", "--head", "0",
+         "--output", tmp_path / "m.svg")  # fmt: skip
+    translator = nmt.load(run)
+    drawn = (tmp_path / "m.svg").read_bytes()
+    assert drawn == plot_alignment(translator.align(SOURCE, TARGET, method=method)).render(".svg")
+    assert drawn != plot_alignment(translator.align(SOURCE, TARGET)).render(".svg")
+
+
+def test_all_heads_in_a_grid(call, tmp_path, run):
+    call("plot", run, *GIVEN, "--heads", "--gold", "0-0 1-2 2p3", "--output", tmp_path / "m.svg")
+    expected = plot_heads(nmt.load(run).align(SOURCE, TARGET, heads=True), gold=GOLD)
+    assert (tmp_path / "m.svg").read_bytes() == expected.render(".svg")
+
+
+def test_two_models_side_by_side_on_the_translation_of_the_first(call, tmp_path, run, other_run):
+    picture = tmp_path / "two.svg"
+    out = call("plot", run, LINES[0], "--compare", other_run, "--output", picture)
+    svg = re.findall(r"<text[^>]*>([^<]*)</text>", picture.read_text())
+    words = [*out.split(), *LINES[0].split() * 2]
+    assert sorted(svg) == sorted([run.name, other_run.name, *words])
+
+
+def test_two_methods_side_by_side(call, tmp_path, run):
+    picture = tmp_path / "two.svg"
+    call("plot", run, *GIVEN, "--compare-method", "attention+2", "--output", picture)
+    translator = nmt.load(run)
+    alignments = {
+        name: translator.align(SOURCE, TARGET, method=AlignmentMethod(name))
+        for name in ("attention", "attention+2")
+    }
+    assert picture.read_bytes() == plot_side_by_side(alignments).render(".svg")
+
+
+def test_models_with_methods_are_told_apart(call, tmp_path, run, other_run):
+    call("plot", run, *GIVEN, "--compare", other_run, "--compare-method", "attention+1",
+         "--output", tmp_path / "m.svg")  # fmt: skip
+    svg = (tmp_path / "m.svg").read_text()
+    for name in (run.name, other_run.name):
+        assert f">{name}, attention<" in svg and f">{name}, attention+1<" in svg
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(call, tmp_path, run):
+    other = shutil.copytree(run, tmp_path / run.name)
+    call("plot", run, *GIVEN, "--compare", other, "--output", tmp_path / "m.svg")
+    svg = (tmp_path / "m.svg").read_text()
+    assert f">{run}<" in svg and f">{other}<" in svg
+
+
+def test_pages_have_what_pictures_have(call, tmp_path, run, other_run):
+    page = tmp_path / "page.html"
+    call("plot", run, *GIVEN, "--gold", "0-0 1-2 2p3", "--output", page)
+    alone = page.read_text("utf-8")
+    assert nmt.load(run).align(SOURCE, TARGET).html(gold=GOLD) == alone
+    call("plot", run, *GIVEN, "--heads", "--compare", other_run, "--output", page)
+    assert all(f'"{name}"' in page.read_text("utf-8") for name in (run.name, other_run.name))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--output", "x.gif"], r"written as \.png, \.svg, \.pdf or \.html; got 'x\.gif'"),
+        (["--output", "x.png", "--gold", "0-0"], "--gold needs --target"),
+        (["--output", "x.png", "--target", "y", "--gold", "0:0"], "--gold: wanted .* got '0:0'"),
+        (["--output", "x.png", "--target", "y", "--gold", "9-0"], "link 9-0 .* 3 source and 1"),
+        (["--output", "x.html", "--links"], "--links is for pictures"),
+        (["--output", "x.png", "--heads", "--compare", "RUN"], "fills a picture with one model"),
+        (["--output", "x.png", "--compare", "RUN"], "another run to compare with; got .* twice"),
+        (["--output", "x.png", "--compare-method", "attention"], "got attention twice"),
+        (["--output", "x.png", "--compare-method", "atention"], "did you mean .attention"),
+        (["--output", "x.png", "--compare", "nowhere"], "nowhere"),
+        (["--output", "x.png", "--layer", "7"], "layer .* between -1 and 0; got 7"),
+        (["--output", "x.png", "--method", "shift-att"], "shift-att does not exist"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(
+    mistake, tmp_path, monkeypatch, run, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    arguments = [run if argument == "RUN" else argument for argument in arguments]
+    assert re.search(message, mistake("plot", run, SOURCE, *arguments))
     assert list(tmp_path.iterdir()) == []

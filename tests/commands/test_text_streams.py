@@ -2,7 +2,9 @@
 
 import errno
 import io
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,12 +29,29 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
     assert (tmp_path / "out").read_bytes() == "é\n".encode()
 
 
-def test_errors_of_the_file_and_errors_of_others_are_told_apart(tmp_path):
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("full", [0, 1])
+def test_errors_of_files_that_are_written_together_are_told_apart(tmp_path, suffix, full):
+    names = [str(tmp_path / f"{name}{suffix}") for name in ("outer", "inner")]
+    Path(names[full]).symlink_to("/dev/full")
+    wanted = f"cannot write {re.escape(names[full])}: No space left on device"
+    with (
+        pytest.raises(DataError, match=wanted),
+        open_output(names[0]) as outer,
+        open_output(names[1]) as inner,
+    ):
+        for output in (outer, inner):
+            output.write("line\n")
+            output.flush()
+    assert not Path(names[0]).is_file()
+
+
+def test_errors_from_elsewhere_are_left_as_they_are(tmp_path):
     out = str(tmp_path / "out")
-    with pytest.raises(DataError, match="cannot write .*/out: Disk full"), open_output(out):
-        raise OSError(errno.ENOSPC, "Disk full")
     with pytest.raises(FileNotFoundError), open_output(out):
         (tmp_path / "another").read_bytes()
+    with pytest.raises(OSError, match="Disk full"), open_output(out):
+        raise OSError(errno.ENOSPC, "Disk full")
 
 
 def test_standard_streams_that_are_closed(monkeypatch):

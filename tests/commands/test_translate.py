@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nmt
+from nmt.analysis.pharaoh import check_links, parse_links
 from tests.tiny_runs import LINES
 
 pytest_plugins = ["tests.command_calls"]
@@ -71,8 +73,6 @@ def test_an_output_is_left_alone_when_translating_fails(mistake, tmp_path, run, 
 
 
 def test_n_best_lists(call, run, texts, typed):
-    import nmt
-
     typed("\n".join(LINES).encode())
     rows = [line.split(" ||| ") for line in call("translate", run, "--n-best", 2).splitlines()]
     expected = nmt.load(run).translate(LINES, num_hypotheses=2)
@@ -86,8 +86,77 @@ def test_n_best_lists(call, run, texts, typed):
     assert one.startswith(f"0 ||| {texts[0]} ||| -") and one.count("\n") == 1
 
 
+def links_of(translations):
+    """A line for each line of the output: of each translation, or of each hypothesis of n."""
+    hypotheses = [hypothesis for one in translations for hypothesis in one.hypotheses]
+    return [one.alignment.to_pharaoh() if one.alignment else "" for one in hypotheses]
+
+
+@pytest.mark.parametrize(
+    ("search", "method"),
+    [({}, None), ({"beam_size": 1}, "attention+1"), ({"method": "sample", "seed": 3}, None)],
+    ids=["beam", "greedy", "sampling"],
+)
+def test_links_of_what_is_translated(call, monkeypatch, tmp_path, run, typed, search, method):
+    from nmt.commands import translate
+    from nmt.config.schema import SearchConfig
+    from nmt.decoding.methods import AlignmentMethod
+
+    monkeypatch.setattr(translate, "CHUNK", 4)
+    lines = [*LINES, " ".join(LINES) * 10]  # the last is translated in parts
+    typed("\n".join(lines).encode())
+    asked = [] if method is None else ["--method", method, "--layer", 0]
+    overrides = [f"search.{key}={value}" for key, value in search.items()]
+    out = call("translate", run, "--alignments", tmp_path / "links.gz", *asked, *overrides)
+
+    config = SearchConfig(
+        **{"beam_size": 2, "max_length_factor": 0.5, "max_length_extra": 5, **search}
+    )
+    asked = None if method is None else AlignmentMethod(method, 0)
+    translator = nmt.load(run)
+    expected = [  # batched alike: an untrained model's attention is full of near ties
+        translation
+        for chunk in ([lines] if "method" in search else [lines[:4], lines[4:]])
+        for translation in translator.translate(chunk, align=True, method=asked, search=config)
+    ]
+    assert out.splitlines() == [translation.text for translation in expected]
+    links = gzip.decompress((tmp_path / "links.gz").read_bytes()).decode()
+    assert links.splitlines() == links_of(expected) and links.count("\n") == len(lines)
+    assert links.splitlines()[1] == links.splitlines()[3] == "" and any(links.split())
+
+
+def test_links_of_n_best_lists(call, tmp_path, run, typed):
+    typed("\n".join(LINES).encode())
+    out = call("translate", run, "--n-best", 2, "--alignments", tmp_path / "links")
+    links = (tmp_path / "links").read_text().splitlines()
+    assert len(links) == len(out.splitlines())
+    assert links == links_of(nmt.load(run).translate(LINES, num_hypotheses=2, align=True))
+
+
+def test_links_fit_the_words_of_their_lines(call, tmp_path, run, texts, typed):
+    typed("\n".join(LINES).encode())
+    call("translate", run, "--alignments", tmp_path / "links")
+    for line, text, links in zip(
+        LINES, texts, (tmp_path / "links").read_text().splitlines(), strict=True
+    ):
+        check_links(parse_links(links, "links"), len(line.split()), len(text.split()), "links")
+
+
+def test_links_are_left_alone_when_translating_fails(mistake, tmp_path, run, typed):
+    (tmp_path / "links").write_text("old")
+    typed(b"one\ntw\xff\n")
+    mistake("translate", run, "--alignments", tmp_path / "links", "--output", tmp_path / "out")
+    assert (tmp_path / "links").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_no_links_without_attention(mistake, tmp_path, trained_without_attention, typed):
+    typed(LINES[0].encode())
+    out = tmp_path / "links"
+    message = mistake("translate", trained_without_attention, "--alignments", out)
+    assert "has no attention" in message and not out.exists()
+
+
 def test_overrides_and_options_come_in_any_order(call, mistake, tmp_path, run, typed):
-    import nmt
     from nmt.config.schema import SearchConfig
 
     search = SearchConfig(beam_size=3, max_length_factor=0.5, max_length_extra=2)

@@ -6,7 +6,7 @@ from tests.input_cases import Case
 
 T, E, P = "translate runs/good", "evaluate runs/good", "plot runs/good"
 COMMANDS = [
-    Case("no command", "", "a command is wanted: train, translate, evaluate, plot"),
+    Case("no command", "", "a command is wanted: train, translate, evaluate, "),
     Case("a mistyped command", "trian x", "unknown command 'trian'; did you mean \"train\"?"),
     Case("a mistyped option of all", "--verison", 'unknown option --verison; did you mean "--vers'),
     Case("a mistyped option", f"{T} --nbest 3", 'unknown option --nbest; did you mean "--n-best"?'),
@@ -35,6 +35,16 @@ COMMANDS = [
     ),
     Case("half a hypothesis", f"{T} text.txt --n-best 1.5", "of 1 or more; got '1.5'"),
     Case("more than the beam", f"{T} text.txt --n-best 3", "exceed search.beam_size (2); got 3"),
+]
+LENGTHS = "wanted rising whole numbers of 1 or more, such as 10,20,30; got "
+EDGES = [
+    Case("falling lengths", f"{E} --by-length 20,10", f"--by-length: {LENGTHS}'20,10'"),
+    Case("lengths twice", f"{E} --by-length 5,5", f"{LENGTHS}'5,5'"),
+    Case("no length", f"{E} --by-length=0", f"{LENGTHS}'0'"),
+    Case("half a length", f"{E} --by-length 2.5", f"{LENGTHS}'2.5'"),
+    Case("a length too many", f"{E} --by-length 5,", f"{LENGTHS}'5,'"),
+    Case("a word for lengths", f"{E} --by-length=long", f"{LENGTHS}'long'"),
+    Case("a length without end", f"{E} --by-length {'9' * 40}", LENGTHS),
 ]
 INPUTS = [
     Case("a text that is not there", f"{T} gone.txt", "gone.txt: no such file"),
@@ -131,11 +141,22 @@ OUTPUTS = [
     Case(
         "an output of two splits", f"{E} --output x", "of one split; choose one of test, validation"
     ),
-    Case("no place for a picture", f"{P} cat", "--output is missing: a .png, .svg or .pdf file"),
+    Case(
+        "a plot of two splits",
+        f"{E} --plot x.png",
+        "--plot takes the plot of one split; choose one of test, validation",
+    ),
+    Case("an unknown plot", f"{E} --split test --plot x.bmp", "as .png, .svg or .pdf; got 'x.bmp'"),
+    Case(
+        "a plot below a file",
+        f"{E} --split test --plot text.txt/x.png",
+        "cannot write into text.txt: text.txt is no folder",
+    ),
+    Case("no place for a picture", f"{P} cat", "--output is missing: a file, .png, .svg"),
     Case(
         "an unknown picture",
         f"{P} cat --output x.bmp",
-        "is written as .png, .svg or .pdf; got 'x.bm",
+        "is written as .png, .svg, .pdf or .html; got 'x.bm",
     ),
     Case(
         "a picture below a file",
@@ -148,4 +169,4 @@ OUTPUTS = [
         "gone.txt: no such file",
     ),
 ]
-CASES = [*COMMANDS, *INPUTS, *OUTPUTS]
+CASES = [*COMMANDS, *EDGES, *INPUTS, *OUTPUTS]

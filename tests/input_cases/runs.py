@@ -209,4 +209,75 @@ TRAINING = [
     Case("--run without a value", "train c.yaml --run", "--run: expected one argument"),
     Case("a name too long", f"train c.yaml --run {'x' * 300}", "File name too long"),
 ]
-CASES = [*RUNS, *TRAINING]
+
+
+def another_run(**changes):
+    """A run beside the good one, whose config has other values for some keys of `data`."""
+
+    def make(path: Path) -> None:
+        import yaml
+
+        shutil.copytree("runs/good", path)
+        config = yaml.safe_load((path / "config.yaml").read_text())
+        config["data"] |= changes
+        (path / "config.yaml").write_text(yaml.safe_dump(config))
+
+    return {"runs/other": make}
+
+
+COMPARE = "compare runs/good runs/other --split test"
+COMPARING = [
+    Case("no runs to compare", "compare", "two runs or more are wanted | got 0; see nmt compare -"),
+    Case("one run to compare", "compare runs/good", "two runs or more are wanted | got 1; see nmt"),
+    Case("a run against itself", "compare runs/good runs/../runs/good", "good is given twice"),
+    Case(
+        "the second run is none",
+        "compare runs/good runs/god --split test",
+        'god does not exist; did you mean "good"?',
+    ),
+    Case(
+        "runs of two directions",
+        COMPARE,
+        "runs of one pair of languages | runs/good translates en-fr and runs/other fr-en",
+        another_run(source_language="fr", target_language="en"),
+    ),
+    Case(
+        "runs of text and of tokenised text",
+        COMPARE,
+        "the same data.tokenized; it is false in runs/good and true in runs/other",
+        another_run(tokenized=True),
+    ),
+    Case(
+        "runs of two test sets",
+        COMPARE,
+        "split 'test' is not the same text in runs/good and runs/other (12 and 12 sentences)",
+        another_run(embedded={"num_train": 200, "num_validation": 3, "num_test": 12, "seed": 9}),
+    ),
+    Case(
+        "runs on several test sets",
+        "compare runs/good runs/other",
+        "one test set; choose one of test, validation with --split",
+        another_run(),
+    ),
+    Case(
+        "a second run without its checkpoint",
+        f"{COMPARE} --checkpoint 8",
+        "has no checkpoint 8; (legal: best, last, 7, 9)",
+        another_run(),
+    ),
+    Case(
+        "pictures below a file",
+        f"{COMPARE} --output text.txt/x",
+        "cannot write into text.txt/x: text.txt is no folder",
+        another_run(),
+    ),
+    Case("no samples", f"{COMPARE} --samples 0", "--samples: wanted a whole number of 1 or more"),
+    Case(
+        "more samples than memory",
+        f"{COMPARE} --samples 999999999",
+        "samples of 12 sentences are too much | at most 4166666",
+        another_run(),
+    ),
+    Case("falling lengths to compare by", f"{COMPARE} --by-length 9,5", "wanted rising whole"),
+]
+CASES = [*RUNS, *TRAINING, *COMPARING]

@@ -1,0 +1,300 @@
+"""nmt compare: several runs on one test set, and whether their scores differ by more than luck."""
+
+import argparse
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nmt.analysis.by_length import DEFAULT_EDGES
+from nmt.analysis.significance import (
+    NUM_SAMPLES,
+    PairedBootstrap,
+    Resampled,
+    check_num_samples,
+    paired_bootstrap,
+)
+from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
+from nmt.commands.evaluations import Evaluation, keep, kept_hypotheses, scored, translate_split
+from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_translator
+from nmt.commands.pictures import check_folder, draw_by_length
+from nmt.commands.tables import SCORES, columns, length_table, signature_lines
+from nmt.commands.test_sets import add_test_set_options, read_test_sets
+from nmt.config.schema import Config
+from nmt.errors import DataError, NmtError
+from nmt.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from nmt.analysis.curves import Curve
+    from nmt.data.splits import Split
+
+logger = logging.getLogger(__name__)
+
+
+def make_parser() -> CommandParser:
+    """What the command takes."""
+    parser = CommandParser(
+        "compare",
+        words="BASELINE RUN [RUN ...] [search.key=value data.key=value ...]",
+        purpose="Scores runs on one test set, and compares each with the first by paired bootstrap "
+        "resampling (Koehn 2004) as sacreBLEU does it: 95 % confidence intervals, and p, the "
+        "probability of so large a difference between equally good systems. Translations of "
+        "the same text, checkpoint and search that are in RUN/evaluations are taken from there; "
+        "others are made, and kept there.",
+        examples=[
+            "nmt compare runs/gru runs/transformer",
+            "nmt compare runs/gru runs/no_attention --by-length --output comparison",
+            "nmt compare runs/a runs/b --source news.en --reference news.de --json",
+        ],
+    )
+    add_test_set_options(parser)
+    parser.add_argument("--json", action="store_true", help="print an object instead of tables")
+    parser.add_by_length()
+    parser.add_argument(
+        "--samples",
+        metavar="N",
+        type=positive,
+        default=NUM_SAMPLES,
+        help=f"test sets that the bootstrap draws (default: {NUM_SAMPLES})",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        help="draw there BLEU by length (length.png) and validation BLEU against minutes of "
+        "training (validation.png); implies --by-length",
+    )
+    parser.add_checkpoint()
+    return parser
+
+
+class Opened(NamedTuple):
+    """A run that is to be compared: its name as the user wrote it, and what it translates."""
+
+    name: str
+    directory: RunDirectory
+    config: Config
+    split: "Split"
+    checkpoint: FoundCheckpoint
+
+
+class Compared(NamedTuple):
+    """A run, and what came out.
+
+    Attributes:
+      name: as the user wrote it.
+      evaluation: its scores.
+      kept_in: the file that had its translations already; None where they were made.
+      resampled: what the bootstrap says of each score, by its name.
+      validation: BLEU against minutes of training.
+    """
+
+    name: str
+    evaluation: Evaluation
+    kept_in: Path | None
+    resampled: dict[str, Resampled]
+    validation: "Curve"
+
+
+def run(arguments: Arguments) -> int:
+    """Compares; see `nmt compare --help`."""
+    options = arguments.options
+    folder = None if options.output is None else Path(options.output)
+    if folder is not None:
+        check_folder(folder)
+    runs = _open(arguments)
+    edges = DEFAULT_EDGES if folder and options.by_length is None else options.by_length
+
+    evaluated = [_evaluate(opened, edges) for opened in runs]
+    bootstrap = _bootstrap([evaluation for evaluation, _ in evaluated], options.samples)
+    compared = [
+        Compared(opened.name, *of_run, resampled, _validation_curve(opened))
+        for opened, of_run, resampled in zip(runs, evaluated, bootstrap.systems, strict=True)
+    ]
+    pictures = [] if folder is None else _draw(compared, folder)
+    if options.json:
+        shown = _to_json(compared, bootstrap) | {"pictures": list(map(str, pictures))}
+        print(json.dumps(shown, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join([*_table(compared, bootstrap), *(f"picture: {path}" for path in pictures)]))
+    return 0
+
+
+def _open(arguments: Arguments) -> list[Opened]:
+    """Opens all runs and reads the test set, before the first of them translates.
+
+    Raises:
+      NmtError: too few runs, or runs that cannot be compared.
+    """
+    names, options = arguments.words, arguments.options
+    if len(names) < 2:
+        raise NmtError(
+            "two runs or more are wanted, the first to compare the others with; "
+            f"got {len(names)}; see nmt compare --help"
+        )
+    opened = [open_run(name, arguments.overrides, ("search", "data")) for name in names]
+    places = [os.path.realpath(name) for name in names]
+    for i, place in enumerate(places):
+        if place in places[:i]:
+            raise NmtError(f"run {names[i]} is given twice; wanted different runs")
+    _check_same_task(names, [config for _, config in opened])
+    splits = _read_split(options, names, [config for _, config in opened])
+    check_num_samples(options.samples, len(splits[0]))
+    checkpoints = [find_checkpoint(directory, options.checkpoint) for directory, _ in opened]
+    return [
+        Opened(name, directory, config, split, checkpoint)
+        for name, (directory, config), split, checkpoint in zip(
+            names, opened, splits, checkpoints, strict=True
+        )
+    ]
+
+
+def _check_same_task(names: Sequence[str], configs: Sequence[Config]) -> None:
+    """Refuses runs whose scores would not be of the same kind."""
+    first = configs[0].data
+    for name, data in zip(names, (config.data for config in configs), strict=True):
+        here, there = (f"{d.source_language}-{d.target_language}" for d in (data, first))
+        if here != there:
+            raise NmtError(
+                f"runs of one pair of languages can be compared; {names[0]} translates {there} "
+                f"and {name} {here}"
+            )
+        if data.tokenized != first.tokenized:
+            raise NmtError(
+                "runs are compared with the same data.tokenized; it is "
+                f"{str(first.tokenized).lower()} in {names[0]} and {str(data.tokenized).lower()} "
+                f"in {name}"
+            )
+
+
+def _read_split(
+    options: argparse.Namespace, names: Sequence[str], configs: Sequence[Config]
+) -> list["Split"]:
+    """The test set as each run reads it; raises DataError unless it is the same text for all."""
+    from nmt.data.corpus import load_split
+
+    first, *more = read_test_sets(options, configs[0].data)
+    if more:
+        legal = ", ".join(split.name for split in (first, *more))
+        raise NmtError(f"runs are compared on one test set; choose one of {legal} with --split")
+    if options.source is not None:
+        return [first] * len(names)
+    splits = [first, *(load_split(config.data, first.name) for config in configs[1:])]
+    for name, split in zip(names, splits, strict=True):
+        if _text_fingerprint(split) != _text_fingerprint(first):
+            raise DataError(
+                f"split {first.name!r} is not the same text in {names[0]} and {name} "
+                f"({len(first)} and {len(split)} sentences); compare them on one text, as with "
+                "--source and --reference"
+            )
+    return splits
+
+
+def _text_fingerprint(split: "Split") -> str:
+    """Without the word links, which one run may have and another not."""
+    return replace(split, links=None).fingerprint
+
+
+def _evaluate(opened: Opened, edges: Sequence[int] | None) -> tuple[Evaluation, Path | None]:
+    """Scores a run, and names the file that has its translations if one has."""
+    name, directory, config, split, checkpoint = opened
+    kept = kept_hypotheses(directory, split, checkpoint, config.search)
+    if kept is not None:
+        hypotheses, path = kept
+        logger.info("%s: checkpoint %s, translations taken from %s", name, checkpoint.step, path)
+        return scored(hypotheses, split, checkpoint, config, edges=edges), path
+    logger.info("%s: checkpoint %s translates %s", name, checkpoint.step, split.name)
+    translator = load_translator(directory, str(checkpoint.step))
+    hypotheses = [found.text for found in translate_split(translator, split, config)]
+    evaluation = scored(hypotheses, split, checkpoint, config, edges=edges)
+    keep(evaluation, directory)
+    return evaluation, None
+
+
+def _bootstrap(evaluations: Sequence[Evaluation], num_samples: int) -> PairedBootstrap:
+    first = evaluations[0]
+    return paired_bootstrap(
+        [evaluation.hypotheses for evaluation in evaluations],
+        first.split.target,
+        target_language=first.config.data.target_language,
+        tokenized=first.config.data.tokenized,
+        num_samples=num_samples,
+    )
+
+
+def _validation_curve(opened: Opened) -> "Curve":
+    """Validation BLEU against minutes; empty where the run has no record of it."""
+    from nmt.analysis.curves import curve, read_records
+
+    metrics = opened.directory.metrics_file
+    records = read_records(metrics) if metrics.is_file() else []
+    return curve(records, "seconds", "validation_bleu", name=opened.name, x_unit=60)
+
+
+def _draw(compared: Sequence[Compared], folder: Path) -> list[Path]:
+    """Writes the pictures; without validations there is but one."""
+    from nmt.analysis.curves import plot_curves
+
+    by_length, validation = folder / "length.png", folder / "validation.png"
+    draw_by_length({name: evaluation for name, evaluation, *_ in compared}, by_length)
+    curves = [of_run.validation for of_run in compared]
+    if not any(line.x for line in curves):
+        logger.warning("no run has a record of validation BLEU: %s is not drawn", validation)
+        return [by_length]
+    plot_curves(curves, validation, x_label="minutes", y_label="validation BLEU")
+    return [by_length, validation]
+
+
+def _to_json(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> dict:
+    """All that the tables show, and what they have no room for."""
+    first = compared[0]
+    runs = []
+    for name, evaluation, kept_in, resampled, validation in compared:
+        runs.append(
+            {
+                "run": name,
+                **evaluation.to_dict(),
+                "kept_in": None if kept_in is None else str(kept_in),
+                "bootstrap": {score: result.to_dict() for score, result in resampled.items()},
+                "validation": {"minutes": validation.x, "bleu": validation.y},
+            }
+        )
+    return {
+        "baseline": first.name,
+        "split": first.evaluation.split.name,
+        "sentences": len(first.evaluation.split),
+        "signatures": bootstrap.signatures,
+        "runs": runs,
+    }
+
+
+def _table(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> list[str]:
+    """Scores with their 95 % confidence intervals and p; below them by length, and notes."""
+    evaluations = [of_run.evaluation for of_run in compared]
+    split, language = evaluations[0].split, evaluations[0].config.data.source_language
+    rows = [["run", *(heading for score in SCORES.values() for heading in (score, "p"))]]
+    best = [["run", "best validation BLEU", "minutes"]]
+    for name, _, _, resampled, validation in compared:
+        cells = (_cells(resampled[score]) for score in SCORES)
+        rows.append([name, *(cell for pair in cells for cell in pair)])
+        bleu, minutes = max(zip(validation.y, validation.x, strict=True), default=(None, None))
+        best.append([name, *("-" if x is None else f"{x:.1f}" for x in (bleu, minutes))])
+    lines = [
+        f"{split.name}, {len(split)} sentences",
+        f"± half the 95 % confidence interval; p of the difference to {compared[0].name}",
+        *columns(rows),
+    ]
+    if evaluations[0].by_length is not None:
+        of_lengths = zip(*(evaluation.by_length for evaluation in evaluations), strict=True)
+        names = [of_run.name for of_run in compared]
+        buckets = [pair for of_runs in of_lengths for pair in zip(names, of_runs, strict=True)]
+        lines += ["", *length_table("run", buckets, language)]
+    return [*lines, "", *columns(best), "", *signature_lines(bootstrap.signatures)]
+
+
+def _cells(resampled: Resampled) -> tuple[str, str]:
+    """A score and its p; the baseline has none."""
+    p_value = "" if resampled.p_value is None else f"{resampled.p_value:.4f}"
+    return f"{resampled.score:.2f} ± {resampled.interval:.2f}", p_value

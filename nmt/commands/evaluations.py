@@ -1,0 +1,166 @@
+"""Test sets translated and scored, and RUN/evaluations, where scores and translations are kept.
+
+A file is SPLIT.STEP.DIGEST.json, with a digest of the text, the search settings and, of an average,
+its steps.
+"""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.commands.arguments import is_utf8
+from nmt.commands.models import FoundCheckpoint
+from nmt.commands.progress import progress
+from nmt.config.schema import Config, SearchConfig
+from nmt.errors import NmtError
+from nmt.runs.directory import RunDirectory, write_atomically
+
+if TYPE_CHECKING:
+    from nmt.analysis.by_length import LengthBucket
+    from nmt.analysis.scores import Scores
+    from nmt.data.splits import Split
+    from nmt.decoding.translation import Translation
+    from nmt.decoding.translator import Translator
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of one test set.
+
+    Attributes:
+      split: the test set.
+      checkpoint: whose translations they are.
+      config: with the overrides of this call.
+      hypotheses: translations of split.source.
+      scores: of the hypotheses against split.target.
+      by_length: scores in buckets of source length, where they were asked for.
+    """
+
+    split: "Split"
+    checkpoint: FoundCheckpoint
+    config: Config
+    hypotheses: list[str]
+    scores: "Scores"
+    by_length: "list[LengthBucket] | None" = None
+
+    def to_dict(self) -> dict:
+        """The scores, and all that they depend on, ready for JSON."""
+        record = {
+            **self.scores.to_dict(),
+            "split": self.split.name,
+            "checkpoint": self.checkpoint.step,
+            "averaged": list(self.checkpoint.averaged),
+            "checkpoint_fingerprint": self.checkpoint.fingerprint,
+            "fingerprint": self.split.fingerprint,
+            "source_language": self.config.data.source_language,
+            "target_language": self.config.data.target_language,
+            "tokenized": self.config.data.tokenized,
+            "search": asdict(self.config.search),
+        }
+        if self.by_length is not None:
+            record["by_length"] = [bucket.to_dict() for bucket in self.by_length]
+        return record
+
+
+def translate_split(
+    translator: "Translator", split: "Split", config: Config, *, align: bool = False
+) -> list["Translation"]:
+    """Translates a test set; with alignments, of which a sampled translation has but one chance."""
+    with progress(len(split)) as advance:
+        return translator.translate(
+            split.source, align=align, search=config.search, progress=advance
+        )
+
+
+def scored(
+    hypotheses: list[str],
+    split: "Split",
+    checkpoint: FoundCheckpoint,
+    config: Config,
+    *,
+    edges: Sequence[int] | None,
+) -> Evaluation:
+    """Scores the translations of a test set; with edges, in buckets of source length too."""
+    from nmt.analysis.by_length import scores_by_length
+    from nmt.analysis.scores import score
+    from nmt.data.cleaning import count_words
+
+    options = {
+        "target_language": config.data.target_language,
+        "tokenized": config.data.tokenized,
+    }
+    scores = score(hypotheses, split.target, **options)
+    by_length = None
+    if edges is not None:
+        lengths = [count_words(line, config.data.source_language) for line in split.source]
+        by_length = scores_by_length(lengths, hypotheses, split.target, edges, **options)
+    return Evaluation(split, checkpoint, config, hypotheses, scores, by_length)
+
+
+def evaluation_file(run: RunDirectory, evaluation: Evaluation) -> Path:
+    """Where an evaluation has its place."""
+    return _place(run, evaluation.split, evaluation.checkpoint, evaluation.config.search)
+
+
+def keep(evaluation: Evaluation, run: RunDirectory) -> None:
+    """Writes the scores into the run; a run that cannot be written is only warned of."""
+    split = evaluation.split
+    texts = {
+        "sources": list(split.source),
+        "hypotheses": evaluation.hypotheses,
+        "references": list(split.target),
+    }
+    record = json.dumps(evaluation.to_dict() | texts, ensure_ascii=False, indent=1)
+    path = evaluation_file(run, evaluation)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, record + "\n")
+    except (OSError, NmtError) as error:
+        logger.warning("the scores of %s are not kept: %s", split.name, error)
+
+
+def kept_hypotheses(
+    run: RunDirectory, split: "Split", checkpoint: FoundCheckpoint, search: SearchConfig
+) -> tuple[list[str], Path] | None:
+    """The translations of a test set as they were kept, and the file that has them.
+
+    Returns:
+      None where there are none of this very text by this very checkpoint and search. A file that
+      was changed, or that an older version wrote, counts for nothing.
+    """
+    path = _place(run, split, checkpoint, search)
+    try:
+        record = json.loads(path.read_bytes())
+        made_from = record["sources"], record["search"], record["checkpoint_fingerprint"]
+        hypotheses = record["hypotheses"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if made_from != (list(split.source), asdict(search), checkpoint.fingerprint):
+        return None
+    whole = isinstance(hypotheses, list) and len(hypotheses) == len(split)
+    return (hypotheses, path) if whole and all(map(_is_text, hypotheses)) else None
+
+
+def _place(
+    run: RunDirectory, split: "Split", checkpoint: FoundCheckpoint, search: SearchConfig
+) -> Path:
+    settings = json.dumps([split.fingerprint, asdict(search), checkpoint.averaged])
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    return run.evaluations / f"{file_name(split)}.{checkpoint.step}.{digest}.json"
+
+
+def _is_text(line: object) -> bool:
+    """Half of a surrogate pair, which JSON can spell, is none."""
+    return isinstance(line, str) and is_utf8(line)
+
+
+def file_name(split: "Split") -> str:
+    """The split's name without what a file name should not have, such as 'train[:1%]' has."""
+    return re.sub(r"[^\w.-]+", "_", split.name).lstrip(".") or "split"

@@ -1,0 +1,204 @@
+"""nmt align: word links of given pairs."""
+
+import json
+
+import pytest
+
+import nmt
+from nmt.analysis.aer import alignment_scores
+from nmt.analysis.pharaoh import format_links, parse_gold
+from nmt.analysis.symmetrize import symmetrize
+from nmt.cli import main
+from nmt.commands import pairs
+from nmt.data.text_files import read_lines
+from nmt.decoding.methods import AlignmentMethod
+from tests.tiny_runs import CONFIG, make_run
+
+pytest_plugins = ["tests.command_calls"]
+ENGLISH = ["the cat sleeps .", "", "a small dog sees the house .", "we do not sing .", " ", "rain"]
+FRENCH = ["le chat dort .", "le chat .", "", "nous ne chantons pas .", "", "la pluie"]
+GOLD = ["1-1 2-2 3p3", "", "", "1-1 4p2 4-3", "", "1-2"]  # counted from 1
+BACKWARDS = CONFIG.replace(
+    "embedded\n", "embedded\n  source_language: fr\n  target_language: en\n", 1
+)
+MODEL = (
+    "model: {embedding_dim: 8, encoder_dim: 8, decoder_dim: 8, alignment_dim: 8, readout_dim: 8}"
+)
+TRANSFORMER = (
+    "model: {architecture: transformer, model_dim: 8, feedforward_dim: 8, num_heads: 2, "
+    "encoder_layers: 1, decoder_layers: 2}"
+)
+
+
+@pytest.fixture(scope="session")
+def backwards(tmp_path_factory):
+    """A run from French to English, to read only."""
+    return make_run(tmp_path_factory.mktemp("runs") / "backwards", BACKWARDS)
+
+
+@pytest.fixture
+def transformer(tmp_path):
+    """A run with several layers and heads, to write into."""
+    return make_run(tmp_path / "transformer", CONFIG.replace(MODEL, TRANSFORMER))
+
+
+def write(path, lines):
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The options that name the pairs."""
+    source, target = write(tmp_path / "en", ENGLISH), write(tmp_path / "fr", FRENCH)
+    return ["--source", source, "--target", target]
+
+
+@pytest.fixture
+def gold(tmp_path):
+    """The options that name their gold links."""
+    return ["--gold", write(tmp_path / "gold", GOLD), "--gold-base", 1]
+
+
+def expected_links(run, sources=ENGLISH, targets=FRENCH, **method):
+    """By the translator's own alignments, in lists."""
+    alignments = nmt.load(run).align_all(sources, targets, method=AlignmentMethod(**method))
+    return [alignment.links() for alignment in alignments]
+
+
+def test_a_line_of_links_for_each_pair(call, monkeypatch, trained, files, tmp_path):
+    out = call("align", trained, *files)
+    assert out.splitlines() == [*map(format_links, expected_links(trained))]
+    lines = out.splitlines()
+    assert lines[0] and lines[3] and lines[1] == lines[2] == lines[4] == ""
+    monkeypatch.setattr(pairs, "CHUNK", 2)
+    assert call("align", trained, *files) == out
+    assert call("align", trained, *files, "--output", tmp_path / "links.gz") == ""
+    assert read_lines(tmp_path / "links.gz") == lines
+
+
+def test_methods_units_and_checkpoints_are_passed_on(call, trained, files):
+    later = call("align", trained, *files, "--method", "attention+1", "--layer", -1)
+    assert later.splitlines() == [
+        *map(format_links, expected_links(trained, name="attention+1", layer=0))
+    ]
+    links = call("align", trained, *files, "--target-unit", "character").splitlines()
+    alignments = nmt.load(trained).with_units("word", "character").align_all(ENGLISH, FRENCH)
+    assert links == [alignment.to_pharaoh() for alignment in alignments]
+    assert call("align", trained, *files, "--checkpoint", "last").splitlines() == [
+        alignment.to_pharaoh() for alignment in nmt.load(trained, "last").align_all(ENGLISH, FRENCH)
+    ]
+
+
+@pytest.mark.parametrize("rule", [None, "union", "grow-diagonal-strict"])
+def test_two_directions_are_made_one(call, trained, backwards, files, rule):
+    asked = [] if rule is None else ["--symmetrize", rule]
+    out = call("align", trained, *files, "--reverse", backwards, *asked)
+    forward, reverse = expected_links(trained), expected_links(backwards, FRENCH, ENGLISH)
+    expected = [
+        symmetrize(f, [(source, target) for target, source in r], rule or "grow-diag-final-and")
+        for f, r in zip(forward, reverse, strict=True)
+    ]
+    assert out.splitlines() == [*map(format_links, expected)]
+
+
+def test_scores_against_gold(capfd, call, trained, files, gold, tmp_path):
+    """On stderr beside links on stdout, on stdout beside links in a file, or as one object."""
+    links = expected_links(trained)
+    expected = alignment_scores(links, [parse_gold(line, "gold", base=1) for line in GOLD])
+    assert main([*map(str, ["align", trained, *files, *gold])]) == 0
+    out, err = capfd.readouterr()
+    assert out.splitlines() == [*map(format_links, links)] and err == f"{expected}\n"
+    output = ["--output", tmp_path / "links"]
+    assert call("align", trained, *files, *gold, *output) == f"{expected}\n"
+    assert json.loads(call("align", trained, *files, *gold, "--json")) == expected.to_dict()
+
+    (tmp_path / "links").unlink()
+    scores = json.loads(call("align", trained, *files, *gold, "--json", *output))
+    bases = ["--links-base", 0, "--gold-base", 1]
+    alone = call("aer", tmp_path / "links", "--gold", tmp_path / "gold", *bases, "--json")
+    assert json.loads(alone) == scores == expected.to_dict()
+
+
+def test_links_that_are_their_own_gold_are_right(call, trained, files, tmp_path):
+    call("align", trained, *files, "--output", tmp_path / "own")
+    own = ["--gold", tmp_path / "own", "--gold-base", 0]
+    scores = json.loads(call("align", trained, *files, *own, "--json"))
+    assert (scores["aer"], scores["precision"], scores["recall"]) == (0, 1, 1)
+
+
+def test_pairs_that_are_long_and_pairs_that_are_too_long(capfd, trained, tmp_path):
+    """More pieces than the model was trained with are aligned; too many get a warning, no links."""
+    long = " ".join(["the cat sleeps ."] * 80)
+    sources = ["the cat .", "cat " * 1100, long, "a" * 100_000, "a dog ."]
+    targets = ["le chat .", "chat", "le chat dort .", "b" * 100_000, "un chien ."]
+    files = [
+        "--source",
+        write(tmp_path / "en", sources),
+        "--target",
+        write(tmp_path / "f", targets),
+    ]
+    gold = ["--gold", write(tmp_path / "gold", ["0-0", "1000-0", "", "", ""]), "--gold-base", 0]
+    assert main([*map(str, ["align", trained, *files, *gold])]) == 0
+    out, err = capfd.readouterr()
+    alone = [expected_links(trained, [sources[i]], [targets[i]])[0] for i in (0, 2, 4)]
+    first, second, third, fourth, fifth = out.splitlines()
+    assert [first, third, fifth] == [*map(format_links, alone)] and first and third
+    assert second == fourth == ""
+    warning, scores = err.splitlines()
+    assert warning.startswith("warning: pairs of more than 1024 pieces on a side get no links: ")
+    assert warning.endswith("2 of 5, the first in line 2")
+    assert "against 2 sure" in scores
+
+
+def test_nothing_to_align_is_nothing(call, trained, tmp_path):
+    files = ["--source", write(tmp_path / "en", []), "--target", write(tmp_path / "fr", [])]
+    assert call("align", trained, *files) == ""
+
+
+def test_a_model_without_attention_says_so(mistake, trained_without_attention, files):
+    assert "has no attention" in mistake("align", trained_without_attention, *files)
+
+
+def test_a_method_that_the_model_has_not_is_refused(mistake, trained, files):
+    assert "shift-att" in mistake("align", trained, *files, "--method", "shift-att")
+    assert "layer" in mistake("align", trained, *files, "--layer", 1)
+
+
+# ---- choosing a head
+
+
+def test_choosing_a_head_by_gold(call, transformer, files, gold):
+    ranking = json.loads(call("align", transformer, *files, *gold, "--choose-head", "--json"))
+    heads = ranking["ranking"]
+    assert len(heads) == 2 * (2 + 1)
+    assert [head["aer"] for head in heads] == sorted(head["aer"] for head in heads)
+    for head in (
+        heads[0],
+        heads[-1],
+    ):  # what the ranking says is what aligning with that head gives
+        option = [] if head["head"] is None else ["--head", head["head"]]
+        asked = ["--layer", head["layer"], *option]
+        scores = json.loads(call("align", transformer, *files, *gold, *asked, "--json"))
+        assert scores["aer"] == pytest.approx(head["aer"])
+    best = {name: ranking[name] for name in ("layer", "head", "aer")}
+    assert best == heads[0] and ranking["method"] == "attention"
+    scores = json.loads(call("align", transformer, *files, *gold, "--json"))
+    assert scores["aer"] == pytest.approx(best["aer"])  # it was kept
+
+
+def test_choosing_a_head_by_the_other_direction(call, transformer, files):
+    config = BACKWARDS.replace(MODEL, TRANSFORMER)
+    reverse = ["--reverse", make_run(transformer.with_name("backwards"), config)]
+    asked = ["--choose-head", "--method", "shift-att"]
+    head, *rows, last = call("align", transformer, *files, *reverse, *asked).splitlines()
+    assert head == "layer  head      AER" and len(rows) == 2 * (2 + 1)
+    assert f"kept in {transformer / 'alignment.json'}" in last
+    layer, head, _ = rows[0].split()
+    chosen = AlignmentMethod("shift-att", int(layer), None if head == "mean" else int(head))
+    assert nmt.load(transformer).choices["shift-att"] == chosen
+
+
+def test_a_single_alignment_leaves_no_choice(mistake, run, files, gold):
+    message = mistake("align", run, *files, *gold, "--choose-head")
+    assert "no head to choose" in message and not (run / "alignment.json").exists()

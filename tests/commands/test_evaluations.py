@@ -1,0 +1,106 @@
+"""What is kept of an evaluation, and when it is good for another."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from nmt.analysis.scores import score
+from nmt.commands.evaluations import evaluation_file, keep, kept_hypotheses, scored
+from nmt.commands.models import FoundCheckpoint
+from nmt.config.schema import Config, DataConfig
+from nmt.data.splits import Split
+from nmt.runs.directory import RunDirectory
+
+CONFIG = Config(data=DataConfig(path="corpus", target_language="de"))
+SPLIT = Split("news[:3]", ["a", "b c", ""], ["ein", "zwei drei", "x"], [[(0, 0)], [], []])
+HYPOTHESES = ["ein", "zwei vier", ""]
+CHECKPOINT = FoundCheckpoint(7, (), "f7")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that has one evaluation."""
+    run = RunDirectory(tmp_path)
+    keep(scored(HYPOTHESES, SPLIT, CHECKPOINT, CONFIG, edges=(1,)), run)
+    return run
+
+
+def changed_search(**changes):
+    return replace(CONFIG.search, **changes)
+
+
+def test_the_file_has_the_scores_and_the_texts(run):
+    (file,) = run.evaluations.iterdir()
+    assert file.name.startswith("news_3_.7.") and file.suffix == ".json"
+    record = json.loads(file.read_text())
+    expected = score(HYPOTHESES, SPLIT.target, target_language="de", tokenized=False)
+    assert expected.to_dict().items() <= record.items()
+    texts = record["sources"], record["hypotheses"], record["references"]
+    assert texts == (SPLIT.source, HYPOTHESES, SPLIT.target)
+    assert [bucket["count"] for bucket in record["by_length"]] == [2, 1]
+    assert record["checkpoint_fingerprint"] == "f7"
+    assert "by_length" not in scored(HYPOTHESES, SPLIT, CHECKPOINT, CONFIG, edges=None).to_dict()
+
+
+def test_translations_are_found_again(run):
+    (file,) = run.evaluations.iterdir()
+    assert kept_hypotheses(run, SPLIT, CHECKPOINT, CONFIG.search) == (HYPOTHESES, file)
+    same = Split(SPLIT.name, list(SPLIT.source), tuple(SPLIT.target), SPLIT.links)
+    assert kept_hypotheses(run, same, CHECKPOINT, changed_search()) == (HYPOTHESES, file)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"split": replace(SPLIT, name="other")},
+        {"split": replace(SPLIT, source=["a", "b d", ""])},
+        {"split": replace(SPLIT, target=["ein", "zwei", "x"])},
+        {"split": Split(SPLIT.name, SPLIT.source[:2], SPLIT.target[:2])},
+        {"checkpoint": CHECKPOINT._replace(step=8)},
+        {"checkpoint": CHECKPOINT._replace(step="average", averaged=(6, 7))},
+        {"checkpoint": CHECKPOINT._replace(fingerprint="f8")},  # trained again to the same step
+        {"search": changed_search(beam_size=1)},
+        {"search": changed_search(length_norm=0.61)},
+        {"search": changed_search(method="sample", seed=2)},
+    ],
+    ids=str,
+)
+def test_translations_of_anything_else_are_none(run, other):
+    wanted = {"split": SPLIT, "checkpoint": CHECKPOINT, "search": CONFIG.search} | other
+    assert kept_hypotheses(run, **wanted) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sources": ["a", "b d", ""]},
+        {"sources": None},
+        {"hypotheses": HYPOTHESES[:2]},
+        {"hypotheses": ["ein", None, ""]},
+        {"hypotheses": ["ein", "\ud800", ""]},
+        {"hypotheses": {"0": "ein", "1": "zwei", "2": ""}},
+        {"checkpoint_fingerprint": None},
+        {"search": {"beam_size": 5}},
+    ],
+    ids=str,
+)
+def test_a_file_that_was_changed_counts_for_nothing(run, changes):
+    (file,) = run.evaluations.iterdir()
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    assert kept_hypotheses(run, SPLIT, CHECKPOINT, CONFIG.search) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"{}", b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_file_counts_for_nothing(run, content):
+    (file,) = run.evaluations.iterdir()
+    file.write_bytes(content)
+    assert kept_hypotheses(run, SPLIT, CHECKPOINT, CONFIG.search) is None
+
+
+def test_a_later_evaluation_takes_the_place_of_the_same_one(run):
+    later = scored(["x"] * 3, SPLIT, CHECKPOINT._replace(fingerprint="f8"), CONFIG, edges=None)
+    keep(later, run)
+    (file,) = run.evaluations.iterdir()
+    assert file == evaluation_file(run, later)
+    assert json.loads(file.read_text())["hypotheses"] == ["x"] * 3
