@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from os import PathLike
 
 from nmt.analysis.by_length import LengthBucket
-from nmt.analysis.figures import Picture, check_picture_path, font_families, printable
+from nmt.analysis.figures import Picture, check_picture_path, printable
+from nmt.analysis.fonts import font_families
 from nmt.analysis.records import Record, read_records
 from nmt.errors import DataError
 

@@ -1,8 +1,9 @@
-"""From a model's alignment between pieces to one between words, and from that to links.
+"""From a model's alignment between pieces to one between words.
 
 A model attends from target pieces to source pieces; people read words. A word is what stands
-between whitespace. With A the piece alignment and shares P (pieces, words), the part of each piece
-that lies in each word, the alignment between words is
+between white space; in a language written without it, a piece or a character takes its place, and
+"word" below means that. With A the piece alignment and shares P (pieces, words), the part of each
+piece that lies in each word, the alignment between words is
 
     W[t, s] = sum_i,j  P_target[i, t] A[i, j] P_source[j, s]  /  sum_i P_target[i, t]
 
@@ -12,13 +13,34 @@ source's EOS is no word's and is kept apart, so that a row of W and its EOS mass
 
 import re
 from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from nmt.analysis.alignment import Alignment
-from nmt.errors import DataError
+from nmt.analysis.alignment import Alignment, HeadAlignments
+from nmt.errors import DataError, NmtError, nearest
 
 Spans = Sequence[tuple[int, int]]  # character offsets [start, end) of pieces in a text
+Unit = Literal["word", "piece", "character"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+class Units(NamedTuple):
+    """What a column and a row of an alignment stand for.
+
+    word        what stands between white space
+    piece       a piece of the vocabulary that has text; the bytes of one character are one
+    character   a character that is no white space
+    """
+
+    source: Unit = "word"
+    target: Unit = "word"
+
+
+def check_unit(unit: str) -> None:
+    """Raises NmtError where a unit is none of UNITS."""
+    if unit not in UNITS:
+        raise NmtError(f"an alignment has no unit {unit!r}{nearest(unit, UNITS)}")
 
 
 def word_alignment(
@@ -27,6 +49,10 @@ def word_alignment(
     source_spans: Spans,
     target_text: str,
     target_spans: Spans,
+    *,
+    source_unit: Unit = "word",
+    target_unit: Unit = "word",
+    heads: np.ndarray | None = None,
 ) -> Alignment:
     """Joins the pieces of a piece alignment into words.
 
@@ -38,52 +64,62 @@ def word_alignment(
       source_spans: S - 1 places of the source pieces in it, without EOS.
       target_text: the translation.
       target_spans: the places of the target pieces in it, with EOS (an empty span) or without.
+      source_unit, target_unit: what is to be a word on each side; see `Units`.
+      heads: the piece alignments of every layer and head, (layers, N, T, S).
     Returns:
-      The alignment of the texts' whitespace-separated words. A piece that reaches over several
-      words is shared among them by its characters. An empty span (a lone '▁', the later bytes of
-      a character) belongs to the word that it stands in or before; at the end of the source to
-      the last word, at the end of the target (EOS, or nothing) to none.
+      The alignment of the texts' words. A piece that reaches over several words is shared among
+      them by its characters. An empty span (a lone '▁', the later bytes of a character) belongs to
+      the word that it stands in or before; at the end of the source to the last word, at the end
+      of the target (EOS, or nothing) to none.
     Raises:
       DataError: the matrix does not fit the spans.
     """
-    matrix = np.asarray(matrix, float)
-    rows, columns = len(target_spans), len(source_spans) + 1
-    if matrix.ndim != 2 or matrix.shape[1] != columns or matrix.shape[0] not in (rows, rows + 1):
+    source = _cut(source_text, source_spans, source_unit)
+    target = _cut(target_text, target_spans, target_unit)
+    words, eos = _join(np.asarray(matrix, float), source, target)
+    if heads is not None:
+        heads = HeadAlignments(*_join(np.asarray(heads, float), source, target))
+    return Alignment(source.words, target.words, words, eos, heads)
+
+
+class _Cut(NamedTuple):
+    """A text cut into words.
+
+    Attributes:
+      words: in their order.
+      shares: (pieces, words), which part of each piece lies in each word; every row sums to one if
+        there are words at all.
+      num_real: how many pieces are left when the empty ones at the end are dropped.
+    """
+
+    words: list[str]
+    shares: np.ndarray
+    num_real: int
+
+
+def _join(matrices: np.ndarray, source: _Cut, target: _Cut) -> tuple[np.ndarray, np.ndarray]:
+    """(..., T, S) of pieces -> (..., T words, S words), and EOS's mass (..., T words)."""
+    rows, columns = len(target.shares), len(source.shares) + 1
+    if matrices.shape[-2:] not in ((rows, columns), (rows + 1, columns)):
         raise DataError(
             f"the alignment of {rows} target pieces with {columns - 1} source pieces and EOS wants "
-            f"a matrix of shape {(rows, columns)}, or one row more; got {matrix.shape}"
+            f"a matrix of shape {(rows, columns)}, or one row more; got {matrices.shape[-2:]}"
         )
-    matrix, real = matrix[:rows], _without_empty_end(target_spans)
-    source_words, source_shares = _shares(source_text, source_spans)  # S-1 pieces, S words
-    target_words, target_shares = _shares(target_text, target_spans[:real])  # T pieces, T words
-
-    counts = target_shares.sum(axis=0)  # T words: how many pieces each is made of
-    means = target_shares.T / np.where(counts > 0, counts, 1)[:, None]  # T words, T pieces
-    rows_of_words = means @ matrix[:real]  # T words, S pieces
-    eos = rows_of_words[:, -1]
-    if not source_words:  # only spaces were translated: what fell on their pieces is no word's
-        eos = rows_of_words.sum(axis=1)
-    return Alignment(source_words, target_words, rows_of_words[:, :-1] @ source_shares, eos)
+    shares = target.shares[: target.num_real]
+    counts = shares.sum(axis=0)  # T words: how many pieces each is made of
+    means = shares.T / np.where(counts > 0, counts, 1)[:, None]  # T words, T pieces
+    of_words = means @ matrices[..., : target.num_real, :]  # ..., T words, S pieces
+    eos = of_words[..., -1]
+    if not source.words:  # only spaces were translated: what fell on their pieces is no word's
+        eos = of_words.sum(axis=-1)
+    return of_words[..., :-1] @ source.shares, eos
 
 
-def _without_empty_end(spans: Spans) -> int:
-    """How many pieces are left when the empty ones at the end are dropped."""
-    return max((i + 1 for i, (start, end) in enumerate(spans) if end > start), default=0)
-
-
-def _shares(text: str, spans: Spans) -> tuple[list[str], np.ndarray]:
-    """The words of a text, and which part of each piece lies in each word.
-
-    Args:
-      text: words between whitespace.
-      spans: of the pieces.
-    Returns:
-      words: as in `text.split()`.
-      shares: (pieces, words), every row sums to one if there are words at all.
-    """
-    words = [(match.group(), *match.span()) for match in re.finditer(r"\S+", text)]
-    starts = np.array([start for _, start, _ in words], int)
-    ends = np.array([end for _, _, end in words], int)
+def _cut(text: str, spans: Spans, unit: Unit) -> _Cut:
+    """Cuts a text into words; see `_Cut`."""
+    words = _word_spans(text, spans, unit)
+    starts = np.array([start for start, _ in words], int)
+    ends = np.array([end for _, end in words], int)
     shares = np.zeros((len(spans), len(words)))
     if words:
         for row, (start, end) in zip(shares, spans, strict=True):
@@ -92,4 +128,14 @@ def _shares(text: str, spans: Spans) -> tuple[list[str], np.ndarray]:
                 row[:] = np.maximum(overlap, 0) / overlap.clip(0).sum()
             else:  # an empty span, or one of spaces alone: the first word not yet over, or the last
                 row[min(int((ends < end).sum()), len(words) - 1)] = 1
-    return [word for word, _, _ in words], shares
+    num_real = max((i + 1 for i, (start, end) in enumerate(spans) if end > start), default=0)
+    return _Cut([text[start:end] for start, end in words], shares, num_real)
+
+
+def _word_spans(text: str, spans: Spans, unit: Unit) -> list[tuple[int, int]]:
+    """The places of the words, in their order."""
+    check_unit(unit)
+    if unit == "piece":  # the bytes of a character share its place
+        return sorted({(start, end) for start, end in spans if text[start:end].strip()})
+    pattern = r"\S+" if unit == "word" else r"\S"
+    return [match.span() for match in re.finditer(pattern, text)]

@@ -1,62 +1,12 @@
-import logging
+import re
 import subprocess
 import sys
 
 import matplotlib
 import pytest
-from matplotlib import font_manager
 
-from nmt.analysis import figures
-from nmt.analysis.figures import Picture, check_picture_path, font_families, printable
+from nmt.analysis.figures import Picture, check_picture_path, printable
 from nmt.errors import DataError
-
-
-@pytest.fixture
-def fonts(monkeypatch):
-    """Sets which characters the installed families have, by name."""
-
-    def install(**families):
-        covered = {"DejaVu Sans": frozenset("abc "), **families}
-        monkeypatch.setattr(figures, "_coverage", lambda family: frozenset(covered[family]))
-        monkeypatch.setattr(figures, "_installed_families", lambda: tuple(covered))
-        figures._tell_missing.cache_clear()
-
-    return install
-
-
-def test_the_first_font_is_enough_for_latin_greek_and_cyrillic(caplog):
-    assert font_families(["naïve", "λόγος", "Привет", "$5"]) == ["DejaVu Sans"]
-    assert not caplog.records
-
-
-def test_families_are_added_for_what_is_missing_the_most_useful_first(fonts, caplog):
-    fonts(Few="日", Many="日本語", Other="नम", Useless="abc")
-    assert font_families(["日本語", "a"]) == ["DejaVu Sans", "Many"]
-    assert font_families(["日本語", "नम"]) == ["DejaVu Sans", "Many", "Other"]
-    assert not caplog.records
-
-
-def test_a_script_without_a_font_is_logged_once(fonts, caplog):
-    fonts(Kanji="日本")
-    with caplog.at_level(logging.WARNING):
-        assert font_families(["日本", "ひら", "がな"]) == ["DejaVu Sans", "Kanji"]
-        font_families(["ひらがな"])
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "Hiragana" in caplog.text
-
-
-def test_characters_without_a_shape_need_no_font(fonts, caplog):
-    fonts()
-    assert font_families(["a\u200db", "a\u00a0b\n\u0000", "c\ufe0f"]) == ["DejaVu Sans"]
-    assert not caplog.records
-
-
-def test_coverage_is_that_of_the_font_file():
-    path = font_manager.findfont("DejaVu Sans")
-    charmap = font_manager.get_font(path).get_charmap()
-    assert figures._coverage("DejaVu Sans") == {chr(code) for code in charmap}
-    assert figures._coverage("no such family at all") == frozenset()
-    assert not any("Last" in family for family in figures._installed_families())
 
 
 def test_what_no_file_may_hold_is_replaced_and_joiners_stay():
@@ -77,9 +27,21 @@ def test_an_svg_names_a_kind_of_font_for_readers_without_ours():
     assert b" 'DejaVu Sans', sans-serif" in svg and b">font: 'as is'<" in svg
 
 
-def test_a_large_picture_stays_within_bounds():
-    width, height = (int.from_bytes(Picture(90, 9).render(".png")[i : i + 4]) for i in (16, 20))
-    assert (width, height) == (8000, 800)
+def test_an_svg_lets_the_first_letter_say_which_way_a_text_runs():
+    picture = Picture(1, 1)
+    picture.text(0.5, 0.5, "مرحبا!", fontfamily=["DejaVu Sans"])
+    picture.text(0.5, 0.2, "hello!", fontfamily=["DejaVu Sans"], ha="center", rotation=90)
+    texts = re.findall(rb"<text[^>]*>", picture.render(".svg"))
+    assert len(texts) == 2 and all(b"unicode-bidi: plaintext" in text for text in texts)
+
+
+@pytest.mark.parametrize("inches, pixels", [((90, 9), (8000, 800)), ((100, 100), (4000, 4000))])
+def test_a_large_picture_stays_within_bounds(inches, pixels):
+    content = Picture(*inches).render(".png")
+    assert tuple(int.from_bytes(content[i : i + 4]) for i in (16, 20)) == pixels
+    resized = Picture(1, 1)
+    resized.resize(*inches)  # so is what matplotlib itself draws of it, whoever asks
+    assert resized.canvas.get_width_height() == pixels
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):

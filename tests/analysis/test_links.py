@@ -1,11 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 
-from nmt.analysis.alignment import Alignment
 from nmt.analysis.links import word_alignment
-from nmt.errors import DataError
+from nmt.errors import DataError, NmtError
 
 
 def split_into_pieces(text, rng, longest=4):
@@ -137,44 +134,50 @@ def test_a_target_word_without_a_piece_has_a_row_of_zeros():
     assert got.links() == [(0, 0)]
 
 
+def test_languages_without_spaces_are_aligned_by_piece_or_by_character():
+    rng = np.random.default_rng(0)
+    text, spans = "猫が 好き。", [(0, 0), (0, 2), (3, 4), (4, 5), (4, 5), (5, 6)]  # き in two bytes
+    matrix = random_matrix(rng, 3, 7)
+    target = "x yz", [(0, 1), (2, 3), (3, 4)]
+    by_piece = word_alignment(matrix, text, spans, *target, source_unit="piece")
+    assert by_piece.source_words == ["猫が", "好", "き", "。"]
+    expected = np.stack(
+        [matrix[:, 0] + matrix[:, 1], matrix[:, 2], matrix[:, 3] + matrix[:, 4], matrix[:, 5]], 1
+    )
+    words = np.stack([expected[0], expected[1:].mean(axis=0)])
+    np.testing.assert_allclose(by_piece.matrix, words)
+    by_character = word_alignment(matrix, text, spans, *target, source_unit="character")
+    assert by_character.source_words == list("猫が好き。")
+    # "猫が" is one piece of two characters; its lone space mark stands before the first of them.
+    np.testing.assert_allclose(by_character.matrix[0, 0], matrix[0, 0] + matrix[0, 1] / 2)
+    np.testing.assert_allclose(by_character.matrix[0, 1], matrix[0, 1] / 2)
+    np.testing.assert_allclose(by_character.matrix[:, 2:], words[:, 1:])
+    turned = word_alignment(
+        random_matrix(rng, 7, 4), *target, text, spans + [(6, 6)], target_unit="character"
+    )
+    assert turned.target_words == list("猫が好き。") and turned.source_words == ["x", "yz"]
+    for alignment in (by_piece, by_character, turned):
+        np.testing.assert_allclose(alignment.matrix.sum(axis=1) + alignment.eos, 1)
+    with pytest.raises(NmtError, match="no unit 'charcter'; did you mean \"character\""):
+        word_alignment(matrix, text, spans, *target, source_unit="charcter")
+
+
+def test_heads_are_joined_as_each_would_be_alone():
+    rng = np.random.default_rng(0)
+    source, target = "the internationalisation of things", "kleine Dinge sind schwer"
+    source_spans, target_spans = split_into_pieces(source, rng), split_into_pieces(target, rng)
+    shape = len(target_spans) + 1, len(source_spans) + 1
+    heads = np.stack([random_matrix(rng, *shape) for _ in range(6)]).reshape(2, 3, *shape)
+    spans = source, source_spans, target, target_spans
+    got = word_alignment(heads.mean(axis=(0, 1)), *spans, heads=heads)
+    for layer, head in np.ndindex(2, 3):
+        alone = word_alignment(heads[layer, head], *spans)
+        np.testing.assert_allclose(got.heads.matrices[layer, head], alone.matrix)
+        np.testing.assert_allclose(got.heads.eos[layer, head], alone.eos)
+    np.testing.assert_allclose(got.heads.matrices.mean(axis=(0, 1)), got.matrix)
+
+
 @pytest.mark.parametrize("shape", [(2, 2), (4, 3), (1, 3), (3,)])
 def test_a_matrix_that_does_not_fit_the_spans_is_refused(shape):
     with pytest.raises(DataError, match=r"2 target pieces with 2 source pieces .* \(2, 3\)"):
         word_alignment(np.ones(shape), "a b", [(0, 1), (2, 3)], "x y", [(0, 1), (2, 3)])
-
-
-def test_an_alignment_of_the_wrong_shape_is_refused():
-    with pytest.raises(DataError, match=r"matrix of shape \(2, 1\)"):
-        Alignment(["a"], ["x", "y"], np.ones((1, 2)), np.zeros(2))
-    with pytest.raises(DataError, match=r"eos of shape \(2,\)"):
-        Alignment(["a"], ["x", "y"], np.ones((2, 1)), np.zeros(3))
-
-
-def test_links_are_the_greatest_of_each_row():
-    alignment = Alignment(
-        ["a", "b", "c"],
-        ["v", "w", "x", "y", "z"],
-        [[0.1, 0.7, 0.1], [0.4, 0.1, 0.4], [0.2, 0.2, 0.1], [0.3, 0.3, 0], [0, 0, 0]],
-        [0.1, 0.1, 0.5, 0.3, 0],
-    )
-    # w: a tie goes to the first. x: EOS holds most. y: EOS holds no more than a. z: has nothing.
-    assert alignment.links() == [(1, 0), (0, 1), (0, 3)]
-    assert alignment.to_pharaoh() == "0-1 0-3 1-0"
-
-
-def test_to_dict_goes_through_json():
-    alignment = Alignment(["été"], ["日"], np.array([[1 / 3]], np.float32), np.array([2 / 3]))
-    read = json.loads(alignment.to_json())
-    assert read == {
-        "source_words": ["été"],
-        "target_words": ["日"],
-        "matrix": [[0.333333]],
-        "eos": [0.666667],
-    }
-    assert "été" in alignment.to_json()
-
-
-def test_a_notebook_shows_the_picture_and_nothing_for_nothing():
-    alignment = Alignment(["a"], ["x"], [[1]], [0])
-    assert alignment._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
-    assert Alignment([], [], np.zeros((0, 0)), [])._repr_png_() is None
