@@ -15,6 +15,7 @@ from nmt.decoding import programs
 from nmt.decoding.lattice import Group, group_by_length, pad, round_up
 from nmt.decoding.scoring import Ids
 from nmt.decoding.search import Hypotheses
+from nmt.errors import ConfigError
 from nmt.models.build import Params
 
 
@@ -66,6 +67,24 @@ def find(
         if on_batch:
             on_batch(group.indices)
     return results
+
+
+def check_search(search: SearchConfig, num_hypotheses: int, num_pieces: int) -> None:
+    """Raises ConfigError where a search cannot give what is wanted of so large a vocabulary."""
+    if num_hypotheses < 1:
+        raise ConfigError(f"the number of hypotheses must be 1 or more; got {num_hypotheses}")
+    if search.method != "beam":
+        return
+    if search.beam_size > num_pieces:
+        raise ConfigError(
+            f"search.beam_size must not exceed the vocabulary of {num_pieces} pieces; "
+            f"got {search.beam_size}"
+        )
+    if num_hypotheses > search.beam_size:
+        raise ConfigError(
+            f"the number of hypotheses must not exceed search.beam_size ({search.beam_size}); "
+            f"got {num_hypotheses}"
+        )
 
 
 def max_target_pieces(source_pieces: int, search: SearchConfig) -> int:

@@ -19,10 +19,10 @@ from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 
 from nmt.data.vocabulary import SpecialPieces
-from nmt.decoding import sampling, search
+from nmt.decoding import saliency, sampling, search
 from nmt.devices.mesh import DATA, MODEL, replicated
 from nmt.models.build import Params, merge_model
-from nmt.models.seq2seq import Seq2Seq, logits_from_features
+from nmt.models.seq2seq import Seq2Seq, choose_alignment, logits_from_features
 
 Array = jax.Array
 ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both axes deal out rows
@@ -160,15 +160,63 @@ def forced_alignment(
     source: Array,
     source_mask: Array,
     target_in: Array,
+    layer: Array,
+    head: Array | None,
     *,
     mesh: Mesh,
-) -> Array | None:
-    """Alignments of given pieces, (B, T, S); None for a model without attention."""
+) -> Array:
+    """The alignment of given pieces by one layer.
+
+    Args:
+      graph, params: a model with attention.
+      source, source_mask: (B, S).
+      target_in: (B, T).
+      layer: (), from 0.
+      head: (), from 0; None for the mean of the heads.
+      mesh: the devices.
+    Returns:
+      (B, T, S).
+    """
+
+    def align(model, source, source_mask, target_in, layer, head):
+        return choose_alignment(model.align(source, source_mask, target_in), layer, head)
+
+    rows = source, source_mask, target_in
+    return _on_each_device(align, graph, params, mesh, rows, layer, head)
+
+
+@partial(jax.jit, static_argnames=("graph", "mesh"))
+def forced_heads(
+    graph: nnx.GraphDef,
+    params: Params,
+    source: Array,
+    source_mask: Array,
+    target_in: Array,
+    *,
+    mesh: Mesh,
+) -> Array:
+    """The alignments of given pieces by every layer and head, (B, layers, N, T, S)."""
 
     def align(model, source, source_mask, target_in):
-        return model(source, source_mask, target_in).alignment
+        return model.align(source, source_mask, target_in)
 
     return _on_each_device(align, graph, params, mesh, (source, source_mask, target_in))
+
+
+@partial(jax.jit, static_argnames=("graph", "mesh"))
+def forced_saliency(
+    graph: nnx.GraphDef,
+    params: Params,
+    source: Array,
+    source_mask: Array,
+    target_in: Array,
+    target_out: Array,
+    *,
+    mesh: Mesh,
+) -> Array:
+    """See `nmt.decoding.saliency.saliency`."""
+    rows = source, source_mask, target_in, target_out
+    return _on_each_device(saliency.saliency, graph, params, mesh, rows)
 
 
 def _on_each_device(
@@ -177,7 +225,7 @@ def _on_each_device(
     params: Params,
     mesh: Mesh,
     rows: tuple[Array, ...],
-    *numbers: Array,
+    *numbers: Array | None,
 ) -> Any:
     """Runs program(model, *rows, *numbers) on each device, for the device's own rows.
 
@@ -185,10 +233,10 @@ def _on_each_device(
       program: gives a pytree of arrays (B, ...).
       graph, params, mesh: the model and its devices.
       rows: (B, ...), dealt out over the devices in their order.
-      numbers: (), the same for all rows.
+      numbers: (), the same for all rows; None stays None.
     """
 
-    def on_one(params: Params, rows: tuple[Array, ...], numbers: tuple[Array, ...]) -> Any:
+    def on_one(params: Params, rows: tuple[Array, ...], numbers: tuple) -> Any:
         model: Seq2Seq = merge_model(graph, params)
         return program(model, *rows, *numbers)
 

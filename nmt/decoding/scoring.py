@@ -1,9 +1,8 @@
-"""Forced decoding: log-probabilities and alignments of given pieces, whoever chose them."""
+"""Forced decoding: the log-probabilities of given pieces, whoever chose them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
@@ -11,7 +10,6 @@ from jax.sharding import Mesh
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
 from nmt.decoding.lattice import group_by_length, pad, round_up
-from nmt.errors import NmtError
 from nmt.models.build import Params
 
 Ids = np.ndarray  # (length,) int32, of one sentence
@@ -55,6 +53,7 @@ def score_ids(
     *,
     mesh: Mesh,
     batch_sentences: int = 64,
+    on_batch: Callable[[list[int]], object] | None = None,
 ) -> list[PairScore]:
     """Scores translations, pair by pair.
 
@@ -64,6 +63,7 @@ def score_ids(
       special: the special pieces.
       mesh: the devices that share the work.
       batch_sentences: rows of a batch at most, on each device.
+      on_batch: called after each batch with the indices of its pairs.
     """
     scores: list[PairScore | None] = [None] * len(sources)
     for batch in forced_batches(sources, targets, special, batch_sentences, mesh.size):
@@ -71,43 +71,9 @@ def score_ids(
         log_probs = np.asarray(log_probs)  # B T
         for row, i in enumerate(batch.indices):
             scores[i] = PairScore(float(log_probs[row].sum(dtype=np.float64)), len(targets[i]))
+        if on_batch:
+            on_batch(batch.indices)
     return scores
-
-
-def align_ids(
-    graph: nnx.GraphDef,
-    params: Params,
-    sources: Sequence[Ids],
-    targets: Sequence[Ids],
-    special: SpecialPieces,
-    *,
-    mesh: Mesh,
-    batch_sentences: int = 64,
-) -> list[np.ndarray]:
-    """Alignments of given translations, pair by pair.
-
-    Args:
-      graph, params: the model, whole on every device of the mesh.
-      sources, targets: ids with EOS at the end.
-      special: the special pieces.
-      mesh: the devices that share the work.
-      batch_sentences: rows of a batch at most, on each device.
-    Returns:
-      for each pair (T, S), rows and columns of EOS included, without padding.
-    Raises:
-      NmtError: the model has no attention.
-    """
-    matrices: list[np.ndarray | None] = [None] * len(sources)
-    for batch in forced_batches(sources, targets, special, batch_sentences, mesh.size):
-        aligned = programs.forced_alignment(
-            graph, params, batch.source, batch.source_mask, batch.target_in, mesh=mesh
-        )
-        if aligned is None:
-            raise NmtError("the model has no attention, and so no alignment")
-        aligned = np.asarray(aligned, dtype=jnp.float32)  # B T S
-        for row, i in enumerate(batch.indices):
-            matrices[i] = aligned[row, : len(targets[i]), : len(sources[i])].copy()
-    return matrices
 
 
 def forced_batches(

@@ -1,13 +1,14 @@
 """What a translator gives: a text with its scores, its rivals and its alignment."""
 
-import base64
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from nmt.analysis.alignment import Alignment
+from nmt.analysis.alignment import Alignment, HeadAlignments
+from nmt.decoding.search import length_penalty
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,14 @@ class Hypothesis:
       text: the translation.
       score: its log_prob after length normalisation.
       log_prob: summed over its pieces, EOS included.
+      alignment: between the words of source and text; None where it was not asked for, where the
+        model has no attention and for an empty line. Hypotheses are compared without it.
     """
 
     text: str
     score: float
     log_prob: float
+    alignment: Alignment | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,7 @@ class Translation:
       source: the line as it was given.
       text, score, log_prob: of the best hypothesis; "", 0 and 0 for an empty line.
       hypotheses: the n best, best first; several may have the same text, in other pieces.
-      alignment: between the words of source and text; None where it was not asked for, where the
-        model has no attention and for an empty line.
+      alignment: that of the best hypothesis.
     """
 
     source: str
@@ -45,28 +48,84 @@ class Translation:
     alignment: Alignment | None = field(default=None, repr=False)
 
     def _repr_html_(self) -> str:
-        """The text, and the matrix as a picture within the page. No markup of the text survives."""
+        """The text, and the matrix as a notebook shows it. No markup of the text survives."""
         shown = f"<p>{html.escape(self.source)}<br><b>{html.escape(self.text)}</b></p>"
         if self.alignment is None:
             return shown
-        png = self.alignment._repr_png_()
-        if png is None:  # there are no words to align
-            return shown
-        picture = base64.b64encode(png).decode("ascii")
-        return f'{shown}<img alt="alignment" src="data:image/png;base64,{picture}">'
+        return shown + self.alignment._repr_mimebundle_().get("text/html", "")
+
+
+class PartHypothesis(NamedTuple):
+    """A hypothesis for a part of a line, perhaps for all of it.
+
+    Attributes:
+      text, score, log_prob, alignment: as in `Hypothesis`.
+      num_pieces: EOS counted.
+    """
+
+    text: str
+    score: float
+    log_prob: float
+    num_pieces: int
+    alignment: Alignment | None
+
+
+def join_parts(
+    line: str, parts: Sequence[Sequence[PartHypothesis]], length_norm: float
+) -> Translation:
+    """The translation of a line from the hypotheses of its parts, the k-th with the k-th.
+
+    Args:
+      line: as it was given.
+      parts: of each the hypotheses, best first; an empty line has none.
+      length_norm: alpha of `length_penalty`.
+    """
+    if not parts:
+        return Translation(line, "", 0.0, 0.0, [Hypothesis("", 0.0, 0.0)])
+    joined = zip(*parts, strict=False)  # as many as the part that has fewest
+    hypotheses = [_join(of_parts, length_norm) for of_parts in joined]
+    best = hypotheses[0]
+    return Translation(line, best.text, best.score, best.log_prob, hypotheses, best.alignment)
+
+
+def _join(parts: Sequence[PartHypothesis], length_norm: float) -> Hypothesis:
+    """One hypothesis from one of each part."""
+    text = " ".join(part.text for part in parts if part.text)
+    log_prob = sum(part.log_prob for part in parts)
+    score = parts[0].score
+    if len(parts) > 1:
+        num_pieces = sum(part.num_pieces for part in parts)
+        score = float(log_prob / length_penalty(num_pieces, length_norm))
+    alignments = [part.alignment for part in parts if part.alignment is not None]
+    return Hypothesis(text, score, log_prob, join_alignments(alignments) if alignments else None)
 
 
 def join_alignments(alignments: Sequence[Alignment]) -> Alignment:
     """The alignment of a line from those of its parts, each target word within its own part."""
     if len(alignments) == 1:
         return alignments[0]
-    source_words = [word for part in alignments for word in part.source_words]
-    target_words = [word for part in alignments for word in part.target_words]
-    matrix = np.zeros((len(target_words), len(source_words)))
+    heads = [part.heads for part in alignments if part.heads is not None]
+    return Alignment(
+        [word for part in alignments for word in part.source_words],
+        [word for part in alignments for word in part.target_words],
+        _diagonal([part.matrix for part in alignments]),
+        np.concatenate([part.eos for part in alignments]),
+        HeadAlignments(
+            _diagonal([part.matrices for part in heads]),
+            np.concatenate([part.eos for part in heads], axis=-1),
+        )
+        if heads
+        else None,
+    )
+
+
+def _diagonal(matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Matrices (..., T, S) one after the other, down and to the right; zeros elsewhere."""
+    rows, columns = np.sum([matrix.shape[-2:] for matrix in matrices], axis=0)
+    joined = np.zeros((*matrices[0].shape[:-2], rows, columns))
     row = column = 0
-    for part in alignments:
-        num_rows, num_columns = part.matrix.shape
-        matrix[row : row + num_rows, column : column + num_columns] = part.matrix
+    for matrix in matrices:
+        num_rows, num_columns = matrix.shape[-2:]
+        joined[..., row : row + num_rows, column : column + num_columns] = matrix
         row, column = row + num_rows, column + num_columns
-    eos = np.concatenate([part.eos for part in alignments])
-    return Alignment(source_words, target_words, matrix, eos)
+    return joined

@@ -6,7 +6,7 @@ translator.translate(["one line .", "another ."], num_hypotheses=3)
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -16,19 +16,22 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from nmt.analysis.alignment import Alignment
-from nmt.analysis.links import word_alignment
+from nmt.analysis.links import Unit, Units, check_unit
 from nmt.config.schema import CleaningConfig, SearchConfig
 from nmt.data.cleaning import to_nfc, to_single_spaces
 from nmt.data.vocabulary import Vocabularies, Vocabulary, load_vocabularies
-from nmt.decoding import scoring
-from nmt.decoding.finding import Found, find
+from nmt.decoding import aligning, scoring
+from nmt.decoding.aligning import Segmented, segment, segment_ids, units_of
+from nmt.decoding.finding import Found, check_search, find
+from nmt.decoding.heads import read_choices
+from nmt.decoding.methods import AlignmentMethod, check_method
 from nmt.decoding.scoring import Ids
-from nmt.decoding.search import length_penalty
 from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
-from nmt.decoding.translation import Hypothesis, Translation, join_alignments
+from nmt.decoding.translation import PartHypothesis, Translation, join_parts
 from nmt.devices import mesh as meshes
-from nmt.errors import ConfigError, NmtError
+from nmt.errors import NmtError
 from nmt.models.build import Params, build_model, merge_model, split_model
+from nmt.models.seq2seq import CrossAttentions
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 
@@ -45,6 +48,8 @@ class Translator:
         *,
         cleaning: CleaningConfig | None = None,
         max_source_pieces: int | None = None,
+        units: Units | None = None,
+        choices: Mapping[str, AlignmentMethod] | None = None,
         mesh: Mesh | None = None,
     ):
         """Holds a model and its vocabularies.
@@ -56,6 +61,9 @@ class Translator:
           cleaning: of the training text; lines are rewritten as it was (Unicode form, spaces).
           max_source_pieces: a longer line is translated in parts, EOS counted; what
             training allowed, or MAX_SOURCE_PIECES when it had no limit (None).
+          units: what the rows and columns of alignments stand for; words where None.
+          choices: the layer and head of an alignment method, by its name, where a call does not
+            say; the model's config says it where they do not.
           mesh: the devices that share the work; all of this process when None. Processes that
             share one call each method together, with equal arguments, and get equal results.
         """
@@ -65,6 +73,8 @@ class Translator:
         self.search = search or SearchConfig()
         self.cleaning = cleaning or CleaningConfig()
         self.max_source_pieces = max_source_pieces or MAX_SOURCE_PIECES
+        self.units = units or Units()
+        self.choices = dict(choices or {})
 
     def with_params(self, params: Params) -> "Translator":
         """The same translator with other parameters; nothing is compiled again."""
@@ -72,20 +82,43 @@ class Translator:
         other.params = meshes.on_all(self.mesh, params)
         return other
 
+    def with_units(self, source: Unit, target: Unit) -> "Translator":
+        """The same translator with other rows and columns of alignments.
+
+        Args:
+          source, target: "word" (between white space), "piece" or "character".
+        """
+        check_unit(source)
+        check_unit(target)
+        other = copy.copy(self)
+        other.units = Units(source, target)
+        return other
+
     @cached_property
+    def cross_attentions(self) -> CrossAttentions | None:
+        """The layers and heads that attend to the source; None without attention."""
+        return merge_model(self.graph, self.params).cross_attentions
+
+    @property
     def has_attention(self) -> bool:
         """Whether the model gives alignments."""
-        ids = np.zeros((1, 1), np.int32)
-        decoded = jax.eval_shape(
-            lambda params: merge_model(self.graph, params)(ids, ids > -1, ids), self.params
-        )
-        return decoded.alignment is not None
+        return self.cross_attentions is not None
+
+    def check_method(self, method: AlignmentMethod | None = None, *, heads: bool = False) -> None:
+        """Makes sure that the model can be aligned by a method.
+
+        Raises:
+          NmtError: it cannot, and why; see `nmt.decoding.methods.check_method`.
+        """
+        check_method(method or AlignmentMethod(), self.cross_attentions, heads=heads)
 
     def translate(
         self,
         text: str | Sequence[str],
         *,
         align: bool | None = None,
+        heads: bool = False,
+        method: AlignmentMethod | None = None,
         search: SearchConfig | None = None,
         num_hypotheses: int = 1,
         progress: Callable[[int], object] | None = None,
@@ -97,21 +130,24 @@ class Translator:
 
         Args:
           text: one line, or a sequence of them.
-          align: whether to add alignments, which cost one more pass. When None, a lone line gets
-            one if the model can give it, and a sequence gets none.
+          align: whether to add alignments, one to each hypothesis, which cost one more pass. When
+            None, a lone line gets them if the model can give them, a sequence where `heads` or
+            `method` ask for them.
+          heads: whether the alignments are to hold those of every layer and head too.
+          method: how alignments are read; attention when None.
           search: how to search this time.
           num_hypotheses: the n of the n-best list; with beam search at most `beam_size`.
           progress: called after each batch with the number of lines that it has dealt with; they
             add up to all lines.
         Raises:
           ConfigError: the beam is larger than the vocabulary, or too small for the hypotheses.
-          NmtError: `align` is True and the model has no attention.
+          NmtError: alignments are asked for that the model has not.
         """
         lines = [text] if isinstance(text, str) else list(text)
-        if align and not self.has_attention:
-            raise NmtError("the model has no attention, and so no alignment to show")
-        if align is None:
-            align = isinstance(text, str) and self.has_attention
+        asked = heads or method is not None if align is None else align
+        if asked:
+            self.check_method(method, heads=heads)
+        align = asked or (align is None and isinstance(text, str) and self.has_attention)
         search = search or self.search
 
         parts = [self._parts(line) for line in lines]  # of each line, none for an empty one
@@ -122,12 +158,12 @@ class Translator:
             num_hypotheses=num_hypotheses,
             on_batch=progress and _count_lines(parts, progress),
         )
-        best = [hypotheses[0] for hypotheses in found]
-        aligned = self._align_found(flat, best) if align else [None] * len(flat)
+        aligned = self._align_found(flat, found, method, heads) if align else None
         translations, first = [], 0
         for line, of_line in zip(lines, parts, strict=True):
-            here = slice(first, first + len(of_line))
-            translations.append(self._join(line, found[here], aligned[here], search.length_norm))
+            here = range(first, first + len(of_line))
+            of_parts = [self._hypotheses(found[i], aligned and aligned[i]) for i in here]
+            translations.append(join_parts(line, of_parts, search.length_norm))
             first = here.stop
         return translations[0] if isinstance(text, str) else translations
 
@@ -149,7 +185,7 @@ class Translator:
           for each sentence its hypotheses, best first; see `nmt.decoding.finding.find`.
         """
         search = search or self.search
-        _check(search, num_hypotheses, len(self.vocabularies.target))
+        check_search(search, num_hypotheses, len(self.vocabularies.target))
         return find(
             self.graph,
             self.params,
@@ -161,27 +197,63 @@ class Translator:
             on_batch=on_batch,
         )
 
-    def align(self, source: str, target: str) -> Alignment:
+    def align(
+        self,
+        source: str,
+        target: str,
+        *,
+        method: AlignmentMethod | None = None,
+        heads: bool = False,
+    ) -> Alignment:
         """The alignment of a line with a given translation, in its canonical pieces.
 
+        Args:
+          source, target: the line and its translation.
+          method: how the alignment is read; attention when None.
+          heads: whether it is to hold those of every layer and head too.
         Raises:
-          NmtError: the model has no attention.
+          NmtError: the model cannot be aligned so.
         """
-        return self.align_all([source], [target])[0]
+        return self.align_all([source], [target], method=method, heads=heads)[0]
 
-    def align_all(self, sources: Sequence[str], targets: Sequence[str]) -> list[Alignment]:
-        """`align` of many pairs, in their order."""
+    def align_all(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        *,
+        method: AlignmentMethod | None = None,
+        heads: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[Alignment]:
+        """`align` of many pairs, in their order.
+
+        Args:
+          sources, targets: the pairs.
+          method, heads: as in `align`.
+          progress: called after each batch with the number of its pairs; they add up to all.
+        """
         sources, targets = self._pairs(sources, targets)
-        ids = self._encode(self.vocabularies.target, targets)
-        matrices = self._matrices(sources, ids)
-        of_target = self.vocabularies.target.encode_with_spans
-        return [
-            self._words(matrix, source, target, of_target(target).spans)
-            for matrix, source, target in zip(matrices, sources, targets, strict=True)
-        ]
+        return self._aligned(
+            [segment(self.vocabularies.source, text) for text in sources],
+            [segment(self.vocabularies.target, text) for text in targets],
+            method,
+            heads,
+            progress,
+        )
 
-    def log_probs(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """The log-probability of each given translation in its canonical pieces, EOS included."""
+    def log_probs(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        *,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[float]:
+        """The log-probability of each given translation in its canonical pieces, EOS included.
+
+        Args:
+          sources, targets: the pairs.
+          progress: called after each batch with the number of its pairs; they add up to all.
+        """
         sources, targets = self._pairs(sources, targets)
         scores = scoring.score_ids(
             self.graph,
@@ -191,6 +263,7 @@ class Translator:
             self.vocabularies.target.special,
             mesh=self.mesh,
             batch_sentences=self.search.batch_sentences,
+            on_batch=progress and (lambda indices: progress(len(indices))),
         )
         return [score.log_prob for score in scores]
 
@@ -218,77 +291,67 @@ class Translator:
         eos = np.array([vocabulary.eos_id], np.int32)
         return [np.concatenate([ids, eos]) for ids in vocabulary.encode_batch(texts)]
 
-    def _align_found(self, texts: Sequence[str], found: Sequence[Found]) -> list[Alignment]:
-        """The alignments of translations in the pieces that search chose."""
-        matrices = self._matrices(texts, [hypothesis.ids for hypothesis in found])
-        alignments = []
-        for text, hypothesis, matrix in zip(texts, found, matrices, strict=True):
-            decoded = self.vocabularies.target.decode_with_spans(hypothesis.ids)
-            alignments.append(self._words(matrix, text, decoded.text, decoded.spans))
-        return alignments
+    def _align_found(
+        self,
+        texts: Sequence[str],
+        found: Sequence[Sequence[Found]],
+        method: AlignmentMethod | None,
+        heads: bool,
+    ) -> list[list[Alignment]]:
+        """The alignments of all hypotheses of texts, in the pieces that search chose."""
+        sources = [segment(self.vocabularies.source, text) for text in texts]
+        target = self.vocabularies.target
+        aligned = iter(
+            self._aligned(
+                [source for source, of_text in zip(sources, found, strict=True) for _ in of_text],
+                [segment_ids(target, one.ids) for of_text in found for one in of_text],
+                method,
+                heads,
+            )
+        )
+        return [[next(aligned) for _ in of_text] for of_text in found]
 
-    def _matrices(self, sources: Sequence[str], targets: Sequence[Ids]) -> list[np.ndarray]:
-        """The piece alignments (T, S) of texts with encoded translations."""
-        return scoring.align_ids(
+    def _aligned(
+        self,
+        sources: Sequence[Segmented],
+        targets: Sequence[Segmented],
+        method: AlignmentMethod | None,
+        heads: bool,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[Alignment]:
+        """The alignments of pairs in their pieces."""
+        method = method or AlignmentMethod()
+        if method.layer is None:
+            method = self.choices.get(method.name, method)
+        alignments = aligning.align_ids(
             self.graph,
             self.params,
-            self._encode(self.vocabularies.source, sources),
-            targets,
+            [source.ids for source in sources],
+            [target.ids for target in targets],
             self.vocabularies.target.special,
             mesh=self.mesh,
+            method=method,
+            heads=heads,
             batch_sentences=self.search.batch_sentences,
+            on_batch=progress and (lambda indices: progress(len(indices))),
         )
+        return aligning.align_segmented(sources, targets, alignments, self.units)
 
-    def _words(self, matrix: np.ndarray, source: str, target: str, target_spans) -> Alignment:
-        spans = self.vocabularies.source.encode_with_spans(source).spans
-        return word_alignment(matrix, source, spans, target, target_spans)
-
-    def _join(
-        self,
-        line: str,
-        parts: Sequence[list[Found]],
-        alignments: Sequence[Alignment | None],
-        length_norm: float,
-    ) -> Translation:
-        """The translation of a line from the hypotheses of its parts, the k-th with the k-th."""
-        if not parts:
-            return Translation(line, "", 0.0, 0.0, [Hypothesis("", 0.0, 0.0)])
-        hypotheses = []
-        for of_parts in zip(*parts, strict=False):  # as many as the part that has fewest
-            texts = [self.vocabularies.target.decode(found.ids) for found in of_parts]
-            log_prob, score = of_parts[0].log_prob, of_parts[0].score
-            if len(of_parts) > 1:
-                length = sum(len(found.ids) for found in of_parts)
-                log_prob = sum(found.log_prob for found in of_parts)
-                score = float(log_prob / length_penalty(length, length_norm))
-            hypotheses.append(Hypothesis(" ".join(filter(None, texts)), score, log_prob))
-        best = hypotheses[0]
-        alignment = None if alignments[0] is None else join_alignments(alignments)
-        return Translation(line, best.text, best.score, best.log_prob, hypotheses, alignment)
+    def _hypotheses(
+        self, found: Sequence[Found], aligned: Sequence[Alignment] | None
+    ) -> list[PartHypothesis]:
+        """The hypotheses of a part of a line, as text."""
+        decode = self.vocabularies.target.decode
+        return [
+            PartHypothesis(decode(one.ids), one.score, one.log_prob, len(one.ids), alignment)
+            for one, alignment in zip(found, aligned or [None] * len(found), strict=True)
+        ]
 
 
 def _local_devices() -> list[jax.Device]:
     """The devices that are this process's own."""
     process = jax.process_index()
     return [device for device in meshes.visible_devices() if device.process_index == process]
-
-
-def _check(search: SearchConfig, num_hypotheses: int, num_pieces: int) -> None:
-    """ConfigError where a search cannot give what is wanted; num_pieces: of the vocabulary."""
-    if num_hypotheses < 1:
-        raise ConfigError(f"the number of hypotheses must be 1 or more; got {num_hypotheses}")
-    if search.method != "beam":
-        return
-    if search.beam_size > num_pieces:
-        raise ConfigError(
-            f"search.beam_size must not exceed the vocabulary of {num_pieces} pieces; "
-            f"got {search.beam_size}"
-        )
-    if num_hypotheses > search.beam_size:
-        raise ConfigError(
-            f"the number of hypotheses must not exceed search.beam_size ({search.beam_size}); "
-            f"got {num_hypotheses}"
-        )
 
 
 def _count_lines(
@@ -307,7 +370,8 @@ def load(path: str | Path, checkpoint: str = "best") -> Translator:
       path: the run directory.
       checkpoint: "best", "last", "average" or the number of a step.
     Raises:
-      RunError: the folder is no run, has no such checkpoint, or that of another model.
+      RunError: the folder is no run, has no such checkpoint, or that of another model, or its
+        alignment.json is damaged.
       DataError: its vocabulary is missing or damaged.
     """
     run = RunDirectory.open(Path(path))
@@ -331,4 +395,6 @@ def load(path: str | Path, checkpoint: str = "best") -> Translator:
         config.search,
         cleaning=config.data.cleaning,
         max_source_pieces=config.data.max_pieces,
+        units=units_of(config.data),
+        choices=read_choices(run, model.cross_attentions),
     )

@@ -3,6 +3,7 @@
     project(embedded, context)          (B, Q, E) -> (B, Q, gates, H), outside the scan
     advance(state, projected, attend)   -> state, context, alignment, for one position
     cell                                whose states these are
+    rows_to_read                        as in `nmt.models.seq2seq.CrossAttentions`
 
 `attend` maps queries (B, Q, H) to a context (B, Q, M) and an alignment (B, Q, S).
 """
@@ -37,6 +38,8 @@ class _JoinedContext(nnx.Module):
 class AttendUpdate(_JoinedContext):
     """c_i = attend(s_{i-1}), s_i = cell(s_{i-1}, [E y_{i-1}; c_i]): Bahdanau et al. (2015)."""
 
+    rows_to_read = 2  # s_{i-1}, which attends, has read y_{i-2}
+
     def project(self, embedded: Array, context: Array | None) -> Array:
         """The share of E y_{i-1} in the gates; that of c_i is known only within the scan."""
         return self.cell.project(embedded)
@@ -52,6 +55,8 @@ class UpdateAttendUpdate(nnx.Module):
 
     The conditional GRU of Nematus: Sennrich et al. (2017), https://arxiv.org/abs/1703.04357.
     """
+
+    rows_to_read = 1  # s'_i, which attends, has read y_{i-1}
 
     def __init__(
         self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear

@@ -19,7 +19,7 @@ from nmt.models.decoder_layers import BOTTOM_LAYERS, Attend
 from nmt.models.dropout import dropout, split_key
 from nmt.models.embedding import Embedding, VocabularyProjection
 from nmt.models.linear import linear
-from nmt.models.seq2seq import Decoded, DecoderState, Projection
+from nmt.models.seq2seq import CrossAttentions, Decoded, DecoderState, Projection
 
 Array = jax.Array
 
@@ -169,6 +169,13 @@ class RecurrentSeq2Seq(nnx.Module):
             rngs=rngs,
         )
 
+    @property
+    def cross_attentions(self) -> CrossAttentions | None:
+        """One layer of one head; None without attention."""
+        if self.attention is None:
+            return None
+        return CrossAttentions(1, 1, layer=0, head=0, rows_to_read=self.bottom.rows_to_read)
+
     def projection(self) -> Projection:
         """The vocabulary projection."""
         return self.output(self.target_embedding)
@@ -251,6 +258,11 @@ class RecurrentSeq2Seq(nnx.Module):
             outputs = jnp.concatenate([self._top(initial), outputs[:, :-1]], axis=1)
         features = self.readout(outputs, embedded, _context(contexts, memory, target_in.shape[1]))
         return Decoded(dropout(features, self.config.dropout, readout_key), alignments)
+
+    def align(self, source: Array, source_mask: Array, target_in: Array) -> Array | None:
+        """The one alignment that there is, (B, 1, 1, T, S); None without attention."""
+        alignment = self(source, source_mask, target_in).alignment
+        return None if alignment is None else alignment[:, None, None]
 
     def _attend(self, memory: RecurrentMemory) -> Attend:
         """The bottom layer's view of the source: queries (B, Q, H) -> context, alignment."""

@@ -4,6 +4,7 @@ memory = model.encode(source, source_mask)                       once per senten
 state  = model.init_state(memory, num_hypotheses, max_length)    leaves (B, K, ...)
 state, features, alignment = model.step(state, memory, piece, position)
 decoded = model(source, source_mask, target_in)                  all positions, teacher-forced
+alignments = model.align(source, source_mask, target_in)         those of every layer and head
 log_probs = log_probs_from_features(features, model.projection())
 """
 
@@ -30,6 +31,26 @@ class Decoded(NamedTuple):
 
     features: Array
     alignment: Array | None
+
+
+class CrossAttentions(NamedTuple):
+    """What attends to the source in a model, of which `align` gives every layer and head.
+
+    Row i of an alignment is made while piece i - 1 is read, and piece i is what comes of it.
+
+    Attributes:
+      num_layers, num_heads: how many there are.
+      layer, head: whose alignment `step` and the teacher-forced pass give; without a head it is
+        the mean of the layer's heads.
+      rows_to_read: row i + rows_to_read is the first whose query has read target piece i. It is 1,
+        or 2 where the decoder attends before it reads.
+    """
+
+    num_layers: int
+    num_heads: int
+    layer: int
+    head: int | None
+    rows_to_read: int
 
 
 @partial(
@@ -69,8 +90,15 @@ class DecoderState:
 class Seq2Seq(Protocol):
     """Every model. Masks are True on real positions, of which each row has at least one."""
 
+    @property
+    def cross_attentions(self) -> CrossAttentions | None:
+        """What attends to the source; None without attention."""
+
     def encode(self, source: Array, source_mask: Array, *, dropout_key: Array | None = None) -> Any:
-        """source (B, S), source_mask (B, S) -> memory, a pytree with leaves (B, ...)."""
+        """source (B, S), source_mask (B, S) -> memory, a pytree with leaves (B, ...).
+
+        What is kept of each source position, and nothing else, has three axes or more: (B, S, ...).
+        """
 
     def init_state(self, memory: Any, num_hypotheses: int, max_length: int) -> DecoderState:
         """The state before the first target position, the same for each hypothesis."""
@@ -99,6 +127,9 @@ class Seq2Seq(Protocol):
     ) -> Decoded:
         """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded."""
 
+    def align(self, source: Array, source_mask: Array, target_in: Array) -> Array | None:
+        """The alignment of every layer and head, (B, layers, N, T, S); None without attention."""
+
     def projection(self) -> Projection:
         """The vocabulary projection; the tied embedding where tied."""
 
@@ -106,6 +137,12 @@ class Seq2Seq(Protocol):
 def padded_size(size: int) -> int:
     """Rows of an embedding or projection for a vocabulary of `size` pieces."""
     return -(-size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
+def choose_alignment(alignments: Any, layer: int | Array, head: int | Array | None) -> Any:
+    """(B, layers, N, T, S), jax or numpy -> that of a head, or the mean of a layer's, (B, T, S)."""
+    of_layer = alignments[:, layer]
+    return of_layer.mean(axis=1) if head is None else of_layer[:, head]
 
 
 def gather_hypotheses(leaf: Array, parents: Array) -> Array:

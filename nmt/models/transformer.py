@@ -14,7 +14,13 @@ from flax import nnx
 from nmt.config.schema import TransformerConfig
 from nmt.models.dropout import dropout, split_key
 from nmt.models.embedding import Embedding, VocabularyProjection
-from nmt.models.seq2seq import Decoded, DecoderState, Projection
+from nmt.models.seq2seq import (
+    CrossAttentions,
+    Decoded,
+    DecoderState,
+    Projection,
+    choose_alignment,
+)
 from nmt.models.transformer_layers import DecoderLayer, EncoderLayer, Stack, sinusoids
 
 Array = jax.Array
@@ -82,6 +88,19 @@ class TransformerSeq2Seq(nnx.Module):
             target_size, dim, tied=config.tie_projection, precision=precision, rngs=rngs
         )
 
+    @property
+    def cross_attentions(self) -> CrossAttentions:
+        """Every decoder layer attends."""
+        config = self.config
+        layer = max(config.alignment_layer, -config.decoder_layers) % config.decoder_layers
+        return CrossAttentions(
+            config.decoder_layers,
+            config.num_heads,
+            layer=layer,
+            head=config.alignment_head,
+            rows_to_read=1,
+        )
+
     def projection(self) -> Projection:
         """The vocabulary projection."""
         return self.output(self.target_embedding)
@@ -119,7 +138,8 @@ class TransformerSeq2Seq(nnx.Module):
             caches.append(cache)
             alignments.append(alignment)  # B N K S
         features = self.decoder_norm(x) if self.decoder_norm is not None else x
-        return TransformerState(tuple(caches)), features, self._choose(jnp.stack(alignments))
+        alignment = self._choose(jnp.stack(alignments, axis=1))
+        return TransformerState(tuple(caches)), features, alignment
 
     def __call__(
         self,
@@ -133,12 +153,10 @@ class TransformerSeq2Seq(nnx.Module):
         features, alignments = self._decode(source, source_mask, target_in, dropout_key)
         return Decoded(features, self._choose(alignments))
 
-    def align(
-        self, source: Array, source_mask: Array, target_in: Array, *, all_heads: bool = False
-    ) -> Array:
-        """The alignment (B, T, S), or that of every layer and head, (B, layers, N, T, S)."""
+    def align(self, source: Array, source_mask: Array, target_in: Array) -> Array:
+        """The alignment of every layer and head, (B, layers, N, T, S)."""
         _, alignments = self._decode(source, source_mask, target_in, None)
-        return alignments.swapaxes(0, 1) if all_heads else self._choose(alignments)
+        return alignments
 
     def _annotate(self, source: Array, source_mask: Array, dropout_key: Array | None) -> Array:
         """source (B, S) -> annotations (B, S, D)."""
@@ -151,7 +169,7 @@ class TransformerSeq2Seq(nnx.Module):
         return x if self.encoder_norm is None else self.encoder_norm(x)
 
     def _decode(self, source, source_mask, target_in, dropout_key):
-        """-> features (B, T, D), alignments (layers, B, N, T, S)."""
+        """-> features (B, T, D), alignments (B, layers, N, T, S)."""
         encoder_key, embedding_key, layers_key = split_key(dropout_key, 3)
         annotations = self._annotate(source, source_mask, encoder_key)
         positions = jnp.arange(target_in.shape[1])
@@ -159,7 +177,8 @@ class TransformerSeq2Seq(nnx.Module):
         x, alignments = self.decoder.scan(
             lambda layer, x, key: layer(x, annotations, source_mask, key), x, layers_key
         )
-        return x if self.decoder_norm is None else self.decoder_norm(x), alignments
+        features = x if self.decoder_norm is None else self.decoder_norm(x)
+        return features, alignments.swapaxes(0, 1)
 
     def _embed(self, embedding, ids, positions, dropout_key=None) -> Array:
         """ids (...), positions broadcast to (...) -> (..., D): sections 3.4 and 3.5."""
@@ -169,8 +188,6 @@ class TransformerSeq2Seq(nnx.Module):
         return dropout(x, config.dropout, dropout_key)
 
     def _choose(self, alignments: Array) -> Array:
-        """alignments (layers, B, N, T, S) -> that of the alignment layer and head(s), (B, T, S)."""
-        config = self.config
-        layer = alignments[max(config.alignment_layer, -config.decoder_layers)]
-        head = config.alignment_head
-        return layer.mean(axis=1) if head is None else layer[:, head]
+        """alignments (B, layers, N, T, S) -> that of the alignment layer and head(s), (B, T, S)."""
+        chosen = self.cross_attentions
+        return choose_alignment(alignments, chosen.layer, chosen.head)

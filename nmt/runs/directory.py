@@ -9,6 +9,7 @@ metrics.jsonl      what was measured, a line for each measurement; tensorboard/ 
 translations/      STEP.txt, the validation split as the model translated it at that step
 evaluations/       SPLIT.STEP.DIGEST.json, scores with the texts and settings they belong to
 alignments/        pictures of alignment matrices
+alignment.json     the layer and head chosen for each alignment method, see nmt/decoding/heads.py
 log.txt            what the program said
 """
 
@@ -60,6 +61,7 @@ class RunDirectory:
         self.tensorboard = self.path / "tensorboard"
         self.translations = self.path / "translations"
         self.alignments = self.path / "alignments"
+        self.alignment_file = self.path / "alignment.json"
         self.evaluations = self.path / "evaluations"
         self._lock_file = self.path / ".lock"
 

@@ -140,6 +140,27 @@ def vocabularies(tmp_path_factory):
     return train_vocabularies(lines, lines, config, tmp_path_factory.mktemp("vocabulary"))
 
 
+def make_random_model(config, size, seed=0):
+    """A model with `size` pieces on both sides and parameters from numpy, as (graph, params)."""
+    graphs = []
+
+    def parts():
+        graph, params = split_model(build_model(config, source_size=size, target_size=size))
+        graphs.append(graph)
+        return params
+
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(parts)  # the initialisers would take seconds to compile
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), shapes)
+    return graphs[0], params
+
+
+@pytest.fixture(scope="session")
+def random_model():
+    """random_model(config, size, seed) -> (graph, params)."""
+    return make_random_model
+
+
 @pytest.fixture(scope="session")
 def models(vocabularies):
     """Small models with random parameters, as {name: (graph, params)}."""

@@ -13,6 +13,7 @@ import jax
 
 from nmt.config.schema import RecurrentConfig, SearchConfig
 from nmt.data.vocabulary import load_vocabularies
+from nmt.decoding.methods import AlignmentMethod
 from nmt.decoding.translator import Translator
 from nmt.devices.mesh import make_mesh
 from nmt.models.build import build_model, split_model
@@ -34,12 +35,15 @@ def results(folder: Path, **options) -> dict:
     translator = Translator(model[0], params, vocabularies, **options)
     found = [translator.translate(lines, search=search, num_hypotheses=2) for search in SEARCHES]
     best = [translation.text for translation in found[0]]
-    alignment = translator.align(lines[0], best[0])
+    alignments = translator.align_all(lines, best, heads=True)
+    saliency = translator.align(lines[0], best[0], method=AlignmentMethod("saliency"))
     return {
         "texts": [[[h.text for h in t.hypotheses] for t in by_line] for by_line in found],
         "scores": [[[h.score for h in t.hypotheses] for t in by_line] for by_line in found],
         "log_probs": translator.log_probs(lines, best),
-        "alignment": alignment.matrix.tolist(),
+        "alignment": alignments[0].matrix.tolist(),
+        "heads": alignments[0].heads.matrices.tolist(),
+        "saliency": saliency.matrix.tolist(),
     }
 
 

@@ -25,5 +25,5 @@ def test_two_processes_find_what_one_device_finds(
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     assert first == second
     assert first["texts"] == expected["texts"]
-    for name in ("scores", "log_probs", "alignment"):
+    for name in ("scores", "log_probs", "alignment", "heads", "saliency"):
         np.testing.assert_allclose(first[name], expected[name], rtol=1e-5, atol=1e-6)

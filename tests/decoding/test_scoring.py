@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nmt.decoding.scoring import PairScore, align_ids, forced_batches, score_ids
+from nmt.decoding.scoring import PairScore, forced_batches, score_ids
 from nmt.devices.mesh import make_mesh, on_all
-from nmt.errors import NmtError
 from nmt.models.build import merge_model
 from nmt.models.seq2seq import log_probs_from_features
 
@@ -34,42 +33,30 @@ def pairs(vocabularies):
 
 
 def alone(model, source, target, special):
-    """What the model says of one pair, without padding: log_prob and alignment (T, S)."""
+    """The log_prob of one pair, without padding."""
     target_in = jnp.array([special.bos_id, *target[:-1]])[None]
     decoded = model(source[None], np.ones((1, len(source)), bool), target_in)
     log_probs = log_probs_from_features(decoded.features, model.projection())[0]
     picked = log_probs[jnp.arange(len(target)), target]
-    return picked.sum(), None if decoded.alignment is None else decoded.alignment[0]
+    return picked.sum()
 
 
 @pytest.mark.parametrize(
     ("name", "shape"), [*((name, (1, 1)) for name in NAMES), ("recurrent", (2, 2))]
 )
-def test_scores_and_alignments_are_those_of_each_pair_alone(
-    models, vocabularies, pairs, name, shape
-):
+def test_scores_are_those_of_each_pair_alone(models, vocabularies, pairs, name, shape):
     mesh = make_mesh(shape[1], jax.devices()[: shape[0] * shape[1]])
     graph, params = models[name]
     model = graph, on_all(mesh, params)
     special = vocabularies.target.special
-    scores = score_ids(*model, *pairs, special, mesh=mesh, batch_sentences=2)
+    done = []
+    scores = score_ids(*model, *pairs, special, mesh=mesh, batch_sentences=2, on_batch=done.extend)
+    assert sorted(done) == list(range(len(LENGTHS)))
     of_pair = jax.jit(partial(alone, merge_model(*models[name]), special=special))
     expected = [of_pair(*pair) for pair in zip(*pairs, strict=True)]
-    for score, target, (log_prob, _) in zip(scores, pairs[1], expected, strict=True):
+    for score, target, log_prob in zip(scores, pairs[1], expected, strict=True):
         np.testing.assert_allclose(score.log_prob, log_prob, rtol=1e-4)
         assert score.num_pieces == len(target)
-    if name == "without attention":
-        return
-    matrices = align_ids(*model, *pairs, special, mesh=mesh, batch_sentences=2)
-    for matrix, lengths, (_, aligned) in zip(matrices, LENGTHS, expected, strict=True):
-        assert matrix.shape == lengths[::-1]
-        np.testing.assert_allclose(matrix, aligned, atol=1e-5)
-        np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_a_model_without_attention_has_no_alignment(models, vocabularies, pairs, mesh):
-    with pytest.raises(NmtError, match="no attention"):
-        align_ids(*models["without attention"], *pairs, vocabularies.target.special, mesh=mesh)
 
 
 def test_nothing_is_scored_where_nothing_is_given(models, vocabularies, mesh):
@@ -80,7 +67,7 @@ def test_an_empty_translation_has_the_probability_of_its_end(models, vocabularie
     special = vocabularies.target.special
     source, target = np.array([7, 8, special.eos_id]), np.array([special.eos_id])
     (score,) = score_ids(*models["recurrent"], [source], [target], special, mesh=mesh)
-    expected, _ = alone(merge_model(*models["recurrent"]), source, target, special)
+    expected = alone(merge_model(*models["recurrent"]), source, target, special)
     assert score == PairScore(pytest.approx(float(expected), rel=1e-4), 1)
 
 

@@ -1,8 +1,10 @@
 """The translator: what goes in, what comes out, and that it is the search's own."""
 
 import base64
+import copy
 import re
 import unicodedata
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import nmt
 from nmt.config.schema import CleaningConfig, Config, DataConfig, RecurrentConfig, SearchConfig
 from nmt.decoding import programs
+from nmt.decoding.methods import METHODS, AlignmentMethod
 from nmt.decoding.scoring import score_ids
 from nmt.decoding.search import length_penalty
 from nmt.decoding.splitting import MAX_SOURCE_PIECES
@@ -103,10 +106,87 @@ def test_a_lone_line_has_an_alignment_and_a_list_has_none(translators):
 def test_a_model_without_attention_says_so(translators):
     translator = translators["without attention"]
     assert translator.translate("the cat .").alignment is None
-    with pytest.raises(NmtError, match="no attention"):
-        translator.translate("the cat .", align=True)
-    with pytest.raises(NmtError, match="no attention"):
-        translator.align("the cat .", "a dog .")
+    for use in (
+        lambda: translator.translate("the cat .", align=True),
+        lambda: translator.translate(["the cat ."], heads=True),
+        lambda: translator.translate(["the cat ."], method=AlignmentMethod("saliency")),
+        lambda: translator.align("the cat .", "a dog ."),
+        lambda: translator.check_method(AlignmentMethod("attention+1")),
+    ):
+        with pytest.raises(NmtError, match="no attention"):
+            use()
+    assert translator.translate("the cat .", align=False, heads=True).alignment is None
+
+
+def test_the_alignment_of_each_hypothesis_is_that_of_its_own_pieces(translators):
+    line = "the old cat sees a dog ."
+    for name in ("recurrent", "transformer"):
+        translation = translators[name].translate(line, num_hypotheses=3)
+        assert translation.alignment is translation.hypotheses[0].alignment
+        seen = set()
+        for hypothesis in translation.hypotheses:
+            assert hypothesis.alignment.source_words == line.split()
+            assert hypothesis.alignment.target_words == hypothesis.text.split()
+            seen.add(hypothesis.text)
+        assert len(seen) > 1
+        (listed,) = translators[name].translate([line], num_hypotheses=3)
+        assert listed == replace(translation, alignment=None)  # compared without alignments
+
+
+@pytest.mark.parametrize("name", ["recurrent", "transformer"])
+def test_heads_methods_and_choices(translators, made_up, name):
+    translator = translators[name]
+    attentions = translator.cross_attentions
+    sources, targets, done = made_up(6, seed=6), made_up(6, seed=7), []
+    every = translator.align_all(sources, targets, heads=True, progress=done.append)
+    assert sum(done) == 6
+    for layer in range(attentions.num_layers):
+        for head in (None, *range(attentions.num_heads)):
+            method = AlignmentMethod("attention", layer, head)
+            alone = translator.align_all(sources, targets, method=method)
+            chosen = copy.copy(translator)
+            chosen.choices = {"attention": method}
+            as_chosen = chosen.align_all(sources, targets)
+            for found, whole, one in zip(every, alone, as_chosen, strict=True):
+                expected = found.head(layer, head)
+                for alignment in (whole, one):
+                    np.testing.assert_allclose(alignment.matrix, expected.matrix, atol=1e-5)
+                    np.testing.assert_allclose(alignment.eos, expected.eos, atol=1e-5)
+                assert whole.heads is None
+            own = attentions.layer, attentions.head
+            if (layer, head) == own:
+                for found in every:
+                    np.testing.assert_allclose(
+                        found.matrix, found.head(layer, head).matrix, atol=1e-6
+                    )
+            explicit = chosen.align_all(
+                sources, targets, method=AlignmentMethod("attention", *own), heads=True
+            )
+            np.testing.assert_allclose(explicit[0].matrix, every[0].matrix, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_alignments_of_words(translators, method):
+    translator, line = translators["transformer"], "the old cat sees a dog ."
+    (translation,) = translator.translate([line], method=AlignmentMethod(method))
+    alignment = translation.alignment
+    assert alignment.target_words == translation.text.split()
+    np.testing.assert_allclose(alignment.matrix.sum(axis=1) + alignment.eos, 1, rtol=1e-4)
+    given = translator.align(line, "a small dog .", method=AlignmentMethod(method))
+    np.testing.assert_allclose(given.matrix.sum(axis=1) + given.eos, 1, rtol=1e-4)
+
+
+def test_rows_and_columns_may_be_pieces_or_characters(translator):
+    source, target = "the woman .", "the cat ."
+    pieces = translator.with_units("piece", "character").align(source, target)
+    names = translator.vocabularies.source.encode_with_spans(source)
+    assert pieces.source_words == [source[start:end] for start, end in names.spans if end > start]
+    assert pieces.target_words == list("thecat.")
+    words = translator.align(source, target)
+    assert words.source_words == source.split()
+    np.testing.assert_allclose(pieces.matrix.sum(axis=1) + pieces.eos, 1, rtol=1e-4)
+    with pytest.raises(NmtError, match="no unit 'words'"):
+        translator.with_units("words", "word")
 
 
 def test_n_best_is_sorted_and_keeps_equal_texts(translator):
@@ -132,7 +212,7 @@ def test_more_samples_than_the_beam_are_allowed_and_the_seed_decides(translator)
 
 def test_a_long_line_is_translated_in_parts(translator, made_up):
     sentences = made_up(8, seed=3)
-    whole = translator.translate(" ".join(sentences), align=True)
+    whole = translator.translate(" ".join(sentences), heads=True)
     parts = translator._parts(" ".join(sentences))
     assert 1 < len(parts) < 9 and all(part.endswith(".") for part in parts)
     of_parts = [translator.translate(part) for part in parts]
@@ -143,9 +223,13 @@ def test_a_long_line_is_translated_in_parts(translator, made_up):
     row = column = 0
     for part in of_parts:
         rows, columns = part.alignment.matrix.shape
-        block = whole.alignment.matrix[row : row + rows, column : column + columns]
-        np.testing.assert_allclose(block, part.alignment.matrix, atol=1e-5)
+        block = slice(row, row + rows), slice(column, column + columns)
+        np.testing.assert_allclose(whole.alignment.matrix[block], part.alignment.matrix, atol=1e-5)
+        heads = whole.alignment.heads.matrices
+        np.testing.assert_allclose(heads[0, 0][block], part.alignment.matrix, atol=1e-5)
         row, column = row + rows, column + columns
+    np.testing.assert_allclose(whole.alignment.heads.eos[0, 0], whole.alignment.eos)
+    np.testing.assert_allclose(whole.alignment.matrix.sum(axis=1) + whole.alignment.eos, 1)
 
 
 def test_lines_are_cleaned_as_the_training_text_was(translator):
@@ -266,7 +350,9 @@ def test_align_and_score_take_given_translations(translators, vocabularies):
         vocabularies.target.special,
         mesh=translator.mesh,
     )
-    assert translator.log_probs([source], [target]) == [pytest.approx(expected.log_prob)]
+    done = []
+    log_probs = translator.log_probs([source], [target], progress=done.append)
+    assert log_probs == [pytest.approx(expected.log_prob)] and done == [1]
     with pytest.raises(NmtError, match="got 2 and 1"):
         translator.log_probs([source, source], [target])
 
@@ -326,6 +412,21 @@ def test_load_opens_a_run(run, translator):
     assert loaded.translate(line).log_prob == pytest.approx(expected.log_prob, rel=1e-5)
     last = nmt.load(run.path, checkpoint="last").translate(line)
     assert last.log_prob != pytest.approx(expected.log_prob, rel=1e-3)
+
+
+def test_load_reads_what_was_chosen_and_the_units_of_the_languages(run, monkeypatch):
+    assert nmt.load(run.path).choices == {} and nmt.load(run.path).units == ("word", "word")
+    run.alignment_file.write_text('{"attention+1": {"layer": 0, "head": 0, "aer": 0.5}}')
+    loaded = nmt.load(run.path)
+    assert loaded.choices == {"attention+1": AlignmentMethod("attention+1", 0, 0)}
+    run.alignment_file.write_text("{}{")
+    with pytest.raises(RunError, match="alignment.json is damaged"):
+        nmt.load(run.path)
+    run.alignment_file.unlink()
+    japanese = replace(run.read_config().data, target_language="ja", path="corpus")
+    config = replace(run.read_config(), data=japanese)
+    monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
+    assert nmt.load(run.path).units == ("word", "piece")
 
 
 def test_load_says_what_is_missing(run, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from nmt.models.build import build_model, count_parameters, merge_model, split_model
-from nmt.models.seq2seq import log_probs_from_features
+from nmt.models.seq2seq import choose_alignment, log_probs_from_features
 
 B, S, K, T, BOS = 2, 5, 3, 4, 2
 ROWS = B * K * T  # every forced pass has as many rows, so that each model compiles it once
@@ -142,6 +142,35 @@ def test_alignment_is_a_probability_over_real_source_positions(variant):
     np.testing.assert_allclose(alignment.sum(axis=-1), 1, atol=1e-5)
     assert (alignment[np.broadcast_to(mask[:, None], alignment.shape)] > 0).all()
     assert not alignment[np.broadcast_to(~mask[:, None], alignment.shape)].any()
+
+
+def test_every_layer_and_head_is_aligned_and_one_choice_of_them_is_the_models_own(variant):
+    batch = random_batch(variant)
+    own, attentions = variant.forward(*batch).alignment, variant.model.cross_attentions
+    alignments = jax.jit(variant.model.align)(*batch)
+    if own is None:
+        assert alignments is None and attentions is None
+        return
+    assert alignments.shape == (ROWS, attentions.num_layers, attentions.num_heads, T, S)
+    np.testing.assert_allclose(np.sum(alignments, axis=-1), 1, atol=1e-5)
+    chosen = choose_alignment(alignments, attentions.layer, attentions.head)
+    np.testing.assert_allclose(chosen, own, **variant.tolerance)
+
+
+def test_a_piece_first_shows_so_many_rows_after_its_own(variant):
+    """The piece that row i predicts is what row i + 1 reads."""
+    source, mask, target_in = random_batch(variant)
+    attentions = variant.model.cross_attentions
+    if attentions is None:
+        return
+    changed = target_in.copy()
+    changed[:, 1] = (changed[:, 1] + 1) % variant.target_size  # piece 0
+    before, after = (
+        np.asarray(variant.forward(source, mask, target).alignment)
+        for target in (target_in, changed)
+    )
+    is_changed = (before != after).any(axis=(0, 2))
+    assert is_changed.argmax() == attentions.rows_to_read
 
 
 def cell_parameters(config, input_dim, state_dim):
