@@ -12,12 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nmt.decoding.translator import Translation, Translator, load
+    from nmt.decoding.methods import AlignmentMethod
+    from nmt.decoding.translation import Translation
+    from nmt.decoding.translator import Translator, load
 
-__all__ = ["Translation", "Translator", "load"]
+_PLACES = {
+    "AlignmentMethod": "nmt.decoding.methods",
+    "Translation": "nmt.decoding.translation",
+    "Translator": "nmt.decoding.translator",
+    "load": "nmt.decoding.translator",
+}
+__all__ = ["AlignmentMethod", "Translation", "Translator", "load"]
 
 
 def __getattr__(name: str):
-    if name in __all__:
-        return getattr(import_module("nmt.decoding.translator"), name)
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module 'nmt' has no attribute {name!r}")

@@ -152,9 +152,13 @@ class _PairCounter:
 
 def count_words(text: str, language: str) -> int:
     """Words between white space; characters that are no white space if it is written without."""
-    primary = language.replace("_", "-").split("-")[0].lower()
     words = text.split()
-    return sum(map(len, words)) if primary in UNSPACED_LANGUAGES else len(words)
+    return sum(map(len, words)) if is_unspaced(language) else len(words)
+
+
+def is_unspaced(language: str) -> bool:
+    """Whether a language, by its code such as "ja" or "zh-CN", is written without spaces."""
+    return language.replace("_", "-").split("-")[0].lower() in UNSPACED_LANGUAGES
 
 
 def _filters(

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from nmt.analysis.alignment import Alignment
 from nmt.analysis.links import Unit, Units, word_alignment
 from nmt.config.schema import DataConfig
-from nmt.data.cleaning import UNSPACED_LANGUAGES
+from nmt.data.cleaning import is_unspaced
 from nmt.data.vocabulary import Span, SpecialPieces, Vocabulary
 from nmt.decoding import programs
 from nmt.decoding.methods import SALIENCY, AlignmentMethod, check_method
@@ -66,8 +66,7 @@ def units_of(data: DataConfig) -> Units:
     """The units of a corpus: pieces where a language has no spaces and the text was given none."""
 
     def unit(language: str) -> Unit:
-        primary = language.replace("_", "-").split("-")[0].lower()
-        return "piece" if primary in UNSPACED_LANGUAGES and not data.tokenized else "word"
+        return "piece" if is_unspaced(language) and not data.tokenized else "word"
 
     return Units(unit(data.source_language), unit(data.target_language))
 

@@ -1,5 +1,6 @@
 """Forced decoding: the log-probabilities of given pieces, whoever chose them."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,10 +10,11 @@ from jax.sharding import Mesh
 
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
-from nmt.decoding.lattice import group_by_length, pad, round_up
+from nmt.decoding.lattice import Group, group_by_length, pad, round_up
 from nmt.models.build import Params
 
 Ids = np.ndarray  # (length,) int32, of one sentence
+MAX_CELLS = 2**22  # of (B, T, S) on a device: 16 MiB for each layer and head that is asked for
 
 
 class PairScore(NamedTuple):
@@ -87,7 +89,8 @@ def forced_batches(
     assert len(sources) == len(targets), "a target to each source"
     lengths = [(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
     filler = [special.eos_id]
-    for indices, rows in group_by_length(lengths, batch_sentences, num_devices):
+    groups = group_by_length(lengths, batch_sentences, num_devices)
+    for indices, rows in _of_bounded_size(groups, lengths, num_devices):
         length = round_up(max(lengths[i][0] for i in indices))
         source, source_mask = pad(
             [sources[i] for i in indices], rows, length, filler, special.pad_id
@@ -100,3 +103,14 @@ def forced_batches(
         target_in = np.roll(target_out, 1, axis=1)
         target_in[:, 0] = special.bos_id
         yield ForcedBatch(indices, source, source_mask, target_in, target_out, target_mask)
+
+
+def _of_bounded_size(
+    groups: Sequence[Group], lengths: Sequence[tuple[int, int]], num_devices: int
+) -> Iterator[Group]:
+    """The groups, those of long pairs cut into smaller ones of fewer rows."""
+    for group in groups:
+        cells = math.prod(round_up(max(lengths[i][side] for i in group.indices)) for side in (0, 1))
+        rows = min(group.rows, num_devices * max(1, MAX_CELLS // cells))
+        for start in range(0, len(group.indices), rows):
+            yield Group(group.indices[start : start + rows], rows)

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +71,10 @@ class PartHypothesis(NamedTuple):
 
 
 def join_parts(
-    line: str, parts: Sequence[Sequence[PartHypothesis]], length_norm: float
+    line: str,
+    parts: Sequence[Sequence[PartHypothesis]],
+    length_norm: float,
+    words: Sequence[str] | None,
 ) -> Translation:
     """The translation of a line from the hypotheses of its parts, the k-th with the k-th.
 
@@ -79,16 +82,19 @@ def join_parts(
       line: as it was given.
       parts: of each the hypotheses, best first; an empty line has none.
       length_norm: alpha of `length_penalty`.
+      words: of the line, which are the columns of its alignment; None where these are other units.
     """
     if not parts:
         return Translation(line, "", 0.0, 0.0, [Hypothesis("", 0.0, 0.0)])
     joined = zip(*parts, strict=False)  # as many as the part that has fewest
-    hypotheses = [_join(of_parts, length_norm) for of_parts in joined]
+    hypotheses = [_join(of_parts, length_norm, words) for of_parts in joined]
     best = hypotheses[0]
     return Translation(line, best.text, best.score, best.log_prob, hypotheses, best.alignment)
 
 
-def _join(parts: Sequence[PartHypothesis], length_norm: float) -> Hypothesis:
+def _join(
+    parts: Sequence[PartHypothesis], length_norm: float, words: Sequence[str] | None
+) -> Hypothesis:
     """One hypothesis from one of each part."""
     text = " ".join(part.text for part in parts if part.text)
     log_prob = sum(part.log_prob for part in parts)
@@ -97,7 +103,25 @@ def _join(parts: Sequence[PartHypothesis], length_norm: float) -> Hypothesis:
         num_pieces = sum(part.num_pieces for part in parts)
         score = float(log_prob / length_penalty(num_pieces, length_norm))
     alignments = [part.alignment for part in parts if part.alignment is not None]
-    return Hypothesis(text, score, log_prob, join_alignments(alignments) if alignments else None)
+    alignment = join_alignments(alignments) if alignments else None
+    if alignment is not None and words is not None:
+        alignment = _in_whole_words(alignment, words)
+    return Hypothesis(text, score, log_prob, alignment)
+
+
+def _in_whole_words(alignment: Alignment, words: Sequence[str]) -> Alignment:
+    """Joins the columns of a word that was cut, as one without a space to cut at may be."""
+    if len(alignment.source_words) == len(words):
+        return alignment
+    ends = np.cumsum([len(part) for part in alignment.source_words])
+    firsts = np.searchsorted(ends, np.cumsum([0, *map(len, words[:-1])]), side="right")
+    heads = alignment.heads
+    return replace(
+        alignment,
+        source_words=list(words),
+        matrix=np.add.reduceat(alignment.matrix, firsts, axis=-1),
+        heads=heads and replace(heads, matrices=np.add.reduceat(heads.matrices, firsts, axis=-1)),
+    )
 
 
 def join_alignments(alignments: Sequence[Alignment]) -> Alignment:

@@ -163,7 +163,8 @@ class Translator:
         for line, of_line in zip(lines, parts, strict=True):
             here = range(first, first + len(of_line))
             of_parts = [self._hypotheses(found[i], aligned and aligned[i]) for i in here]
-            translations.append(join_parts(line, of_parts, search.length_norm))
+            words = self._clean(line).split() if self.units.source == "word" else None
+            translations.append(join_parts(line, of_parts, search.length_norm, words))
             first = here.stop
         return translations[0] if isinstance(text, str) else translations
 

@@ -15,6 +15,7 @@ from nmt.analysis.aer import alignment_scores
 from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
+from nmt.decoding.aligning import units_of
 from nmt.decoding.translator import Translator
 from nmt.devices.mesh import by_rows, replicated, to_devices
 from nmt.devices.processes import is_first
@@ -61,6 +62,7 @@ class Validator:
             search,
             cleaning=config.data.cleaning,
             max_source_pieces=config.data.max_pieces,
+            units=units_of(config.data),
             mesh=self.mesh,
         )
 

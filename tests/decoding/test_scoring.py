@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nmt.decoding import scoring
 from nmt.decoding.scoring import PairScore, forced_batches, score_ids
 from nmt.devices.mesh import make_mesh, on_all
 from nmt.models.build import merge_model
@@ -85,3 +86,22 @@ def test_batches_shift_targets_and_mask_filler(vocabularies, pairs):
         assert not batch.target_mask[len(batch.indices) :].any()
         seen += batch.indices
     assert sorted(seen) == list(range(6))
+
+
+def test_long_pairs_are_fewer_to_a_batch(vocabularies, monkeypatch):
+    monkeypatch.setattr(scoring, "MAX_CELLS", 3 * 16 * 24)
+    special, rng = vocabularies.target.special, np.random.default_rng(0)
+    lengths = [(4, 5), (16, 24), (13, 20), (2, 3), (12, 17), (15, 22), (14, 19), (30, 40)]
+    sources, targets = (
+        [np.append(rng.integers(4, 30, n - 1), special.eos_id) for n in side]
+        for side in zip(*lengths, strict=True)
+    )
+    seen = []
+    for batch in forced_batches(sources, targets, special, 4, 2):
+        rows, length = batch.source.shape
+        assert rows % 2 == 0
+        assert rows == 2 or rows * length * batch.target_in.shape[1] <= 2 * scoring.MAX_CELLS
+        seen += batch.indices
+        for row, i in enumerate(batch.indices):
+            assert batch.source[row, : len(sources[i])].tolist() == sources[i].tolist()
+    assert sorted(seen) == list(range(8))

@@ -232,6 +232,27 @@ def test_a_long_line_is_translated_in_parts(translator, made_up):
     np.testing.assert_allclose(whole.alignment.matrix.sum(axis=1) + whole.alignment.eos, 1)
 
 
+def test_a_word_that_had_to_be_cut_is_one_column(translator, made_up):
+    line = f"a {'catdogcow' * 40} sleeps . {made_up(1, seed=5)[0]}"
+    parts = translator._parts(line)
+    alignment = translator.translate(line, heads=True).alignment
+    assert alignment.source_words == line.split() != " ".join(parts).split()
+    uncut = copy.copy(translator)  # a part that stands alone may have a piece more
+    uncut.max_source_pieces = 1000
+    of_parts = [uncut.translate(part).alignment for part in parts]
+    row = character = 0
+    expected = np.zeros_like(alignment.matrix)
+    word_of = [i for i, word in enumerate(line.split()) for _ in word]
+    for part in of_parts:
+        for column, piece in enumerate(part.source_words):
+            word = word_of[character]  # of the character that the piece of a word begins with
+            expected[row : row + len(part.target_words), word] += part.matrix[:, column]
+            character += len(piece)
+        row += len(part.target_words)
+    np.testing.assert_allclose(alignment.matrix, expected, atol=1e-5)
+    np.testing.assert_allclose(alignment.heads.matrices[0, 0], expected, atol=1e-5)
+
+
 def test_lines_are_cleaned_as_the_training_text_was(translator):
     spaced, plain = translator.translate(["  the  cat\u00a0.\t", "the cat ."])
     assert spaced.text == plain.text and spaced.source == "  the  cat\u00a0.\t"
