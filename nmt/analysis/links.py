@@ -12,6 +12,7 @@ source's EOS is no word's and is kept apart, so that a row of W and its EOS mass
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
@@ -139,3 +140,26 @@ def _word_spans(text: str, spans: Spans, unit: Unit) -> list[tuple[int, int]]:
         return sorted({(start, end) for start, end in spans if text[start:end].strip()})
     pattern = r"\S+" if unit == "word" else r"\S"
     return [match.span() for match in re.finditer(pattern, text)]
+
+
+def check_same_words(forward: Alignment, reverse: Alignment, line: int) -> None:
+    """Makes sure that two alignments of a pair, one in each direction, count the same words.
+
+    Raises:
+      DataError: they do not, and so their links cannot be compared or made one; it names the line.
+    """
+    sides = (
+        ("source", forward.source_words, reverse.target_words),
+        ("target", forward.target_words, reverse.source_words),
+    )
+    for side, here, there in sides:
+        # One of two models may have composed letters and accents that the other has not.
+        if here != there and [*map(_composed, here)] != [*map(_composed, there)]:
+            raise DataError(
+                f"the two runs link other units of line {line} of the {side} ({len(here)} and "
+                f"{len(there)}); with --{side}-unit word or character they link the same"
+            )
+
+
+def _composed(word: str) -> str:
+    return unicodedata.normalize("NFC", word)

@@ -17,6 +17,7 @@ import numpy as np
 
 from nmt.analysis.aer import alignment_scores
 from nmt.analysis.alignment import Alignment
+from nmt.analysis.links import check_same_words
 from nmt.analysis.pharaoh import GoldLinks
 from nmt.decoding.methods import METHODS, SALIENCY, AlignmentMethod, check_method
 from nmt.devices.processes import is_first
@@ -79,6 +80,8 @@ def choose_head(
     heads = _all_heads(translator.cross_attentions)
     if len(heads) == 1:
         raise NmtError("there is no head to choose: the model has a single alignment")
+    if gold is not None and not any(of_pair.possible for of_pair in gold):
+        raise NmtError("a head is chosen by links; the gold has none")
     if gold is not None:
         aer = _against_gold(translator, sources, targets, of_method, gold, progress)
     else:
@@ -176,13 +179,16 @@ def _against_reverse(translator, reverse, sources, targets, method, progress) ->
         _aligned(reverse, targets, sources, method, None),
         strict=True,
     )
-    for forward, backward in both:
+    for line, (forward, backward) in enumerate(both, 1):
+        check_same_words(forward, backward, line)
         a = _link_matrices(forward, _all_heads(translator.cross_attentions))  # heads, T words, S
         b = _link_matrices(backward, _all_heads(reverse.cross_attentions)).swapaxes(1, 2)
         a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
         ours, theirs, common = ours + a.sum(axis=1), theirs + b.sum(axis=1), common + a @ b.T
-    totals = np.maximum(np.add.outer(ours, theirs), 1)
-    return (1 - 2 * common / totals).min(axis=1)
+    totals = np.add.outer(ours, theirs)
+    if not np.any(totals):
+        raise NmtError("a head is chosen by links; these pairs have none")
+    return (1 - 2 * common / np.maximum(totals, 1)).min(axis=1)
 
 
 def _aligned(translator, sources, targets, method, progress) -> Iterator[Alignment]:

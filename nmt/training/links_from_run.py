@@ -52,7 +52,7 @@ def links_from_run(config: Config, run: RunDirectory, corpus: Corpus, check: Che
         raise not_prepared(folder)
     other = Path(config.training.alignment_run)
     _check_direction(config, other)
-    translator = load(other)
+    translator = load(other).with_units("word", "word")  # as links of a corpus are counted
     note = {"text": corpus.cleaned_fingerprint, "run": str(other)}
     with (
         stage(folder) as beside,

@@ -15,7 +15,6 @@ from nmt.analysis.aer import alignment_scores
 from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
-from nmt.decoding.aligning import units_of
 from nmt.decoding.translator import Translator
 from nmt.devices.mesh import by_rows, replicated, to_devices
 from nmt.devices.processes import is_first
@@ -52,7 +51,10 @@ class Validator:
         self._sums = jax.jit(partial(_loss_sums, graph), out_shardings=replicated(mesh))
 
     def translator(self, params: Params) -> Translator:
-        """A translator with these parameters, whole on every device for as long as it lives."""
+        """A translator with these parameters, whole on every device for as long as it lives.
+
+        It aligns words between white space in every language, as gold links count them.
+        """
         config = self.config
         search = replace(config.search, method="beam", beam_size=config.validation.beam_size)
         return Translator(
@@ -62,7 +64,6 @@ class Validator:
             search,
             cleaning=config.data.cleaning,
             max_source_pieces=config.data.max_pieces,
-            units=units_of(config.data),
             mesh=self.mesh,
         )
 

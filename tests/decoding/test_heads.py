@@ -12,7 +12,7 @@ from nmt.config.schema import Config, DataConfig
 from nmt.decoding import heads as heads_module
 from nmt.decoding.heads import RankedHead, choose_head, read_choices, save_choice
 from nmt.decoding.methods import AlignmentMethod, check_method
-from nmt.errors import NmtError, RunError
+from nmt.errors import DataError, NmtError, RunError
 from nmt.models.seq2seq import CrossAttentions
 from nmt.runs.directory import RunDirectory
 
@@ -160,3 +160,21 @@ def test_choices_of_another_model_are_refused(run, attentions):
     save_choice(run, AlignmentMethod("attention"), RankedHead(2, None, 0.1))
     with pytest.raises(RunError, match="does not fit the run: .*(got 2|no attention)"):
         read_choices(run, attentions)
+
+
+def test_heads_are_not_chosen_where_nothing_is_linked():
+    none = [GoldLinks(frozenset(), frozenset())] * len(SOURCES)
+    with pytest.raises(NmtError, match="the gold has none"):
+        choose_head(FakeTranslator(0), SOURCES, TARGETS, gold=none)
+    for pairs in (([], []), ([""], [""])):
+        with pytest.raises(NmtError, match="these pairs have none"):
+            choose_head(FakeTranslator(0), *pairs, reverse=FakeTranslator(1))
+
+
+def test_two_models_that_cut_text_otherwise_are_not_compared():
+    class Spelling(FakeTranslator):
+        def alignment(self, source, target):
+            return super().alignment(source, " ".join(target.replace(" ", "")))
+
+    with pytest.raises(DataError, match=r"other units of line 2 of the source \(1 and 3\)"):
+        choose_head(FakeTranslator(0), ["a b", "the"], ["x", "y"], reverse=Spelling(1))
