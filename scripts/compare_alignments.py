@@ -18,6 +18,7 @@ where it stopped. The table is printed and written to FOLDER/table.md.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -36,14 +37,13 @@ from nmt.data.kept_text import load_kept
 from nmt.data.stages import stage
 from nmt.data.text_files import read_lines
 from nmt.decoding.heads import choose_head
-from nmt.decoding.methods import AlignmentMethod
+from nmt.decoding.methods import METHODS, SALIENCY, AlignmentMethod
 from nmt.decoding.translator import Translator
 from nmt.errors import NmtError
-from nmt.runs.directory import RunDirectory
+from nmt.runs.directory import RunDirectory, write_atomically
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FAMILIES = ("gru", "transformer")
-METHODS = ("attention", "attention+1", "attention+2", "shift-att", "saliency")
 RULES = ("intersection", "grow-diag", "grow-diag-final-and")
 GUIDE_RULE = "grow-diag"
 WEIGHT = 0.5  # of the loss of guided alignment
@@ -107,14 +107,15 @@ def embedded_task() -> Task:
 
 def file_task(corpus: Path, gold: Path, folder: Path, languages: tuple[str, str]) -> Task:
     """Text files, tokenised into FOLDER/corpus, and a folder of gold links."""
+    test = Pairs(*(read_lines(find(gold, f"test.{language}")) for language in languages))
     tokenised = folder / "corpus"
     if not tokenised.exists():
         with stage(tokenised) as beside:
-            for split in ("train", "dev"):
-                for language in languages:
+            for language, lines in zip(languages, test, strict=True):
+                write_lines(beside / f"test.{language}", lines)  # which is tokenised already
+                for split in ("train", "dev"):
                     lines = read_lines(find(corpus, f"{split}.{language}"))
                     write_lines(beside / f"{split}.{language}", tokenise(lines, language))
-    test = Pairs(*(read_lines(find(gold, f"test.{language}")) for language in languages))
     links = [
         parse_gold(line, f"line {number} of the gold links", base=1)
         for number, line in enumerate(read_lines(find(gold, "test.talp")), 1)
@@ -173,7 +174,7 @@ class Comparison:
                 corpus = self.linked_corpus(family)
                 overrides += [f"data.path={corpus}", f"data.links=links.{direction}"]
         name = f"{family}.{direction}{'.guided' if guided else ''}"
-        print(f"training {name}", file=sys.stderr, flush=True)
+        print(f"run {name}", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "nmt.cli", "train", str(self.task.configs[family])]
         subprocess.run(
             [*command, "--run", str(self.folder / name), *overrides], check=True, text=True
@@ -199,8 +200,8 @@ class Comparison:
         with stage(folder) as beside:
             for language, lines in zip((source, target), pairs, strict=True):
                 write_lines(beside / f"train.{language}", lines)
-                dev = self.folder / "corpus" / f"dev.{language}"
-                (beside / dev.name).write_bytes(dev.read_bytes())
+                for name in (f"dev.{language}", f"test.{language}"):
+                    (beside / name).write_bytes((self.folder / "corpus" / name).read_bytes())
             write_lines(beside / f"train.links.{source}-{target}", map(format_links, links))
             write_lines(beside / f"train.links.{target}-{source}", map(format_links, turned(links)))
         return folder
@@ -225,7 +226,7 @@ class Aligner:
 
     def methods(self, name: str) -> tuple[AlignmentMethod, AlignmentMethod]:
         """A method for each direction, with the layer and head of the best agreement."""
-        if name == "saliency" or self.forward.cross_attentions.num_heads == 1:
+        if name == SALIENCY or self.forward.cross_attentions.num_heads == 1:
             return AlignmentMethod(name), AlignmentMethod(name)
         return self._chosen[name]
 
@@ -233,7 +234,7 @@ class Aligner:
     def _chosen(self) -> dict[str, tuple[AlignmentMethod, AlignmentMethod]]:
         chosen = {}
         for name in filter(self.exists, METHODS):
-            if name == "saliency":
+            if name == SALIENCY:
                 continue
             sides = (
                 (self.forward, self.reverse, *self.validation),
@@ -294,18 +295,25 @@ def row_of(model: str, method: str, forward: Links, reverse: Links, gold: list[G
 
 
 def model_rows(task: Task, folder: Path) -> Iterable[Row]:
-    """Every family and method, plain and guided."""
+    """Every family and method, plain and guided; what was measured before is read again."""
     comparison = Comparison(task, folder)
     for guided in (False, True):
         for family in FAMILIES:
-            aligner = Aligner(comparison.translators(family, guided=guided), task.validation)
-            for name in METHODS:
-                label = f"{family}, guided" if guided else family
-                if not aligner.exists(name):
-                    yield Row(label, name, None, None, [None] * len(RULES))
-                    continue
-                methods = aligner.methods(name)
-                yield row_of(label, told(methods), *aligner.links(methods, task.test), task.gold)
+            label = f"{family}, guided" if guided else family
+            kept = folder / f"{label}.json"
+            if not kept.exists():
+                aligner = Aligner(comparison.translators(family, guided=guided), task.validation)
+                rows = [row_of_method(label, name, aligner, task) for name in METHODS]
+                write_atomically(kept, json.dumps(rows))
+            yield from (Row(*row) for row in json.loads(kept.read_text(encoding="utf-8")))
+
+
+def row_of_method(label: str, name: str, aligner: Aligner, task: Task) -> Row:
+    """Measures a method on the test pairs, where the models have it."""
+    if not aligner.exists(name):
+        return Row(label, name, None, None, [None] * len(RULES))
+    methods = aligner.methods(name)
+    return row_of(label, told(methods), *aligner.links(methods, task.test), task.gold)
 
 
 def told(methods: tuple[AlignmentMethod, AlignmentMethod]) -> str:

@@ -55,11 +55,11 @@ def run(notebook: NotebookNode, folder: Path) -> None:
         kernel_name=NATIVE_KERNEL_NAME,
         # Without folders of kernels to look into, there is only the one of this very Python.
         kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
-        transport="ipc",  # no port that others could listen to, or take first
     )
     client = NotebookClient(
         notebook,
         km=kernels,
+        extra_arguments=["--log-level=ERROR"],  # no advice on how it is connected
         timeout=CELL_TIMEOUT,
         startup_timeout=CELL_TIMEOUT,
         record_timing=False,
