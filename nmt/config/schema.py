@@ -90,6 +90,7 @@ class DataConfig:
     validation: str = "validation"
     test: tuple[str, ...] = ("test",)
     links: str | None = None  # the third column, word links: the file SPLIT.LINKS, or a column
+    gold: str | None = None  # such a column of validation and test splits, to measure AER with
     tokenized: bool = False  # the text is so already: bleu_tokenized_lowercase splits it no more
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     embedded: EmbeddedConfig = field(default_factory=EmbeddedConfig)
@@ -109,6 +110,9 @@ class DataConfig:
                 "data.source_language and data.target_language must differ; "
                 f"both are {self.source_language!r}"
             )
+        for name, column in (("links", self.links), ("gold", self.gold)):
+            if column in ("", "tsv", "jsonl", "parquet"):
+                raise ConfigError(f"data.{name} must name a column of links; got {column!r}")
         if not self.test:
             raise ConfigError("data.test must name one split or more; got an empty list")
         at_least(
@@ -345,14 +349,13 @@ class Config:
                 raise ConfigError(f"{name} needs a model with attention; got model.attention none")
         if not training.alignment_weight:
             return
-        sources = {
+        guides = {
             "data.links": self.data.links is not None,
-            "data.path embedded": self.data.path == EMBEDDED,
             "training.alignment_run": training.alignment_run is not None,
         }
-        named = [name for name, is_there in sources.items() if is_there]
-        if len(named) != 1:
+        named = [name for name, is_there in guides.items() if is_there]
+        if len(named) == 2 or not named and self.data.path != EMBEDDED:
             raise ConfigError(
-                "training.alignment_weight needs word links of the training pairs: one of "
-                f"{', '.join(sources)}; got {' and '.join(named) or 'none'}"
+                "training.alignment_weight needs word links of the training pairs: "
+                f"{' or '.join(guides)}, or data.path embedded; got {' and '.join(named) or 'none'}"
             )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from nmt.analysis.pharaoh import GoldLinks, Link, check_links, parse_gold, parse_links
 from nmt.config.schema import DataConfig
+from nmt.data.sentencepiece_training import SPACE_MARK
 from nmt.errors import DataError, nearest
 
 
@@ -87,6 +88,7 @@ def sure_links(source: str, target: str, line: LinkLine) -> list[Link]:
       DataError: the line has something else than links, or one to a word that is not there.
     """
     if "p" in line.text or "?" in line.text:  # possible ones, or none at all
+        _check_no_mark(source, target, line.place)
         return sorted(gold_links(source, target, line).sure)
     try:
         links = list(dict.fromkeys(sorted(map(_parse_one, line.text.split()))))
@@ -94,6 +96,8 @@ def sure_links(source: str, target: str, line: LinkLine) -> list[Link]:
         parse_links(line.text, line.place)  # this error knows its place
         raise
     check_links(links, *_num_words(source, target), line.place)
+    if links:
+        _check_no_mark(source, target, line.place)
     return links
 
 
@@ -106,6 +110,12 @@ def gold_links(source: str, target: str, line: LinkLine) -> GoldLinks:
 
 def _num_words(source: str, target: str) -> tuple[int, int]:
     return len(source.split()), len(target.split())
+
+
+def _check_no_mark(source: str, target: str, place: str) -> None:
+    """Vocabularies read U+2581 as a space, so the words of a text with it cannot be counted."""
+    if SPACE_MARK in source or SPACE_MARK in target:
+        raise DataError(f"{place}: a text with word links must not have U+2581 ({SPACE_MARK})")
 
 
 # The same few links come again and again: sentences of 100 words have 10,000 different ones.

@@ -259,4 +259,6 @@ def _cleaned(name: str) -> str:
 def _settings(config: DataConfig) -> dict[str, Any]:
     settings = {name: getattr(config, name) for name in _SETTINGS}
     settings |= {"test": list(config.test), "cleaning": asdict(config.cleaning)}
+    if config.links is None:  # as it was before there were links
+        del settings["links"]
     return settings

@@ -16,7 +16,7 @@ def iter_embedded(config: DataConfig, name: str) -> Iterator[Pair]:
     """The pairs of a split with their links, in the direction of the config.
 
     Raises:
-      DataError: there is no such split, or no such language; or `data.links` names other links.
+      DataError: there is no such split, or no such language; or the config names other links.
     """
     _check(config, name)
     pairs = grammar.iter_split(name, config.embedded)
@@ -32,11 +32,12 @@ def _check(config: DataConfig, name: str) -> None:
         )
     if name not in grammar.SPLITS:
         raise DataError(f"data.path {EMBEDDED}: no split {name!r}{nearest(name, grammar.SPLITS)}")
-    if config.links is not None:
-        raise DataError(
-            f"data.path {EMBEDDED} has word links of its own: data.links must be null; "
-            f"got {config.links!r}"
-        )
+    for option, value in (("links", config.links), ("gold", config.gold)):
+        if value is not None:
+            raise DataError(
+                f"data.path {EMBEDDED} has word links of its own: data.{option} must be null; "
+                f"got {value!r}"
+            )
 
 
 def _reversed(pair: Pair) -> Pair:

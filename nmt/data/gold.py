@@ -1,5 +1,6 @@
 """Gold word links: what the alignments of a split are measured against."""
 
+from dataclasses import replace
 from itertools import islice
 
 from nmt.analysis.pharaoh import GoldLinks
@@ -12,7 +13,8 @@ from nmt.data.readers import open_rows
 def load_gold(config: DataConfig, name: str) -> list[GoldLinks] | None:
     """Reads the sure and the possible links of a split as it is, never filtered.
 
-    They are those of the embedded corpus, or of the column that `data.links` names.
+    They are those of the embedded corpus, or of the column that `data.gold` names, or else
+    `data.links`.
 
     Args:
       config: says where the corpus is.
@@ -27,6 +29,7 @@ def load_gold(config: DataConfig, name: str) -> list[GoldLinks] | None:
     if config.path == EMBEDDED:
         pairs = islice(iter_embedded(config, name), limit)
         return [GoldLinks(frozenset(pair.sure), frozenset(pair.possible)) for pair in pairs]
+    config = replace(config, links=config.gold or config.links)
     gold = []
     for row in islice(open_rows(config, name).rows(), limit):
         if len(row) == 2:

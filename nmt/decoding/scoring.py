@@ -14,7 +14,7 @@ from nmt.decoding.lattice import Group, group_by_length, pad, round_up
 from nmt.models.build import Params
 
 Ids = np.ndarray  # (length,) int32, of one sentence
-MAX_CELLS = 2**22  # of (B, T, S) on a device: 16 MiB for each layer and head that is asked for
+MAX_CELLS = 2**22  # of (B, T, S) on a device: 16 MiB for each layer and head of the model
 
 
 class PairScore(NamedTuple):

@@ -44,7 +44,7 @@ from nmt.data.vocabulary import (
 from nmt.devices.processes import is_first
 from nmt.errors import DataError
 from nmt.runs.directory import RunDirectory, write_atomically
-from nmt.training.links_from_run import links_from_run
+from nmt.training.links_from_run import check_alignment_run, links_from_run
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
       check: called several times a second in every stage; what it raises ends the preparation,
         and the next one goes on with the stage that was not finished.
     Raises:
+      ConfigError: `training.alignment_run` is no run that could guide this one.
       DataError: the corpus cannot be read.
       RunError: the corpus is not the one that the run began with, or the run cannot be written;
         or this is not the first process, and something is not there.
@@ -94,6 +95,8 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
             run.data / "links",
         ):
             settle(folder)
+        check_alignment_run(config, run)
+    gold = _validation_gold(config) if config.validation.aer else None
     corpus = load_corpus(
         config.data, run.data, may_write=is_first(), accept=run.check_same_corpus, check=check
     )
@@ -117,7 +120,7 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
             num_shapes=4,
             row_multiple=config.data.row_multiple,
         ),
-        _validation_gold(config) if config.validation.aer else None,
+        gold,
     )
 
 
@@ -125,8 +128,8 @@ def _validation_gold(config: Config) -> list[GoldLinks]:
     gold = load_gold(config.data, config.data.validation)
     if gold is None:
         raise DataError(
-            f"validation.aer needs links of split {config.data.validation!r}: "
-            f"data.links names their file or column; got data.links {config.data.links}"
+            f"validation.aer needs links of split {config.data.validation!r}: data.gold or "
+            f"data.links names their file or column; got {config.data.gold or config.data.links}"
         )
     return gold
 
@@ -211,9 +214,9 @@ def _batches(
             f"({data.max_pieces}) pieces on a side; wanted one or more left"
         )
     if len(kept) < len(pairs):
-        logger.info(
-            "%d pairs of more than %d pieces are left out", len(pairs) - len(kept), data.max_pieces
-        )
+        left_out = len(pairs) - len(kept)
+        number = "1 pair" if left_out == 1 else f"{left_out} pairs"
+        logger.info("left out %s of more than %d pieces", number, data.max_pieces)
     sampler = _sampler(config, pairs, train, vocabularies)
     lengths = sampler.lengths if sampler else (pairs.source.lengths, pairs.target.lengths)
     shapes = choose_shapes(

@@ -77,7 +77,7 @@ SECTIONS = [
             lambda: Config(
                 data=DataConfig(path="a"), training=TrainingConfig(alignment_weight=0.1)
             ),
-            "one of data.links, data.path embedded, training.alignment_run; got none",
+            "data.links or training.alignment_run, or data.path embedded; got none",
         ),
         (
             lambda: Config(
@@ -86,6 +86,8 @@ SECTIONS = [
             ),
             "got data.links and training.alignment_run",
         ),
+        (lambda: DataConfig(path="a", links=""), "data.links must name a column of links; got ''"),
+        (lambda: DataConfig(path="a", gold="tsv"), "data.gold must name a column of links; got"),
         (lambda: ValidationConfig(score="aer"), "validation.score aer needs validation.aer true"),
         (lambda: CleaningConfig(max_words=0), "data.cleaning.max_words must be 1 or more"),
         (lambda: EmbeddedConfig(min_words=9, max_words=8), "min_words 9, max_words 8"),

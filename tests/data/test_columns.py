@@ -98,4 +98,11 @@ def test_whether_there_is_a_third_column():
 
 def test_check_column():
     assert check_column("en", {"en": 1}, "x") == "en"
-    assert error_of(check_column, "en", ["fr"], "x") == "x: no column 'en'; (legal: fr)"
+    assert error_of(check_column, "en", ["fr"], "x") == "x: no column 'en' (legal: fr)"
+
+
+def test_words_that_a_vocabulary_would_count_otherwise_are_refused():
+    for text, links in (("a\u2581b c", "1-0"), ("a \u2581 c", "2-0 1p0")):
+        with pytest.raises(DataError, match=r"train.links, line 7: .*U\+2581"):
+            sure_links(text, "x", LinkLine(links, "train.links, line 7"))
+    assert sure_links("a\u2581b", "x", LinkLine("", "here")) == []

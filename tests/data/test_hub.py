@@ -320,7 +320,7 @@ def test_parquet_null_is_named_by_row(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"en": ["a"], "de": ["b"]}, "no column 'fr'; (legal: en, de)"),
+        ({"en": ["a"], "de": ["b"]}, "no column 'fr' (legal: en, de)"),
         ({"en": ["a"], "fr": [3]}, "column 'fr' must hold text; got int64"),
         ({"translation": ["a"]}, "must hold {language: text} dicts; got string"),
     ],

@@ -168,7 +168,7 @@ def test_links_that_are_there_twice_or_in_the_wrong_place_are_refused(tmp_path):
 
 def test_links_are_no_language(tmp_path):
     folder = lay_out(tmp_path / "a", {"train.en": "a\n", "train.links": "\n"})
-    assert error_of(folder, links="links").endswith("for language 'fr'; (legal: en)")
+    assert error_of(folder, links="links").endswith("for language 'fr' (legal: en)")
 
 
 def test_errors_of_links_name_file_and_line(tmp_path):
@@ -261,7 +261,7 @@ def test_missing_language_names_those_there(tmp_path):
 def test_a_language_that_no_file_has_is_named_where_the_split_is_missing_too(tmp_path):
     folder = lay_out(tmp_path / "a", {"tst.en": "a\n", "tst.de": "a\n"})
     assert error_of(folder) == (
-        f"data.path {folder}: no split 'train', and nothing of language 'fr'; (legal: de, en)"
+        f"data.path {folder}: no split 'train', and nothing of language 'fr' (legal: de, en)"
     )
 
 

@@ -199,7 +199,7 @@ def test_tsv_limit_counts_pairs_not_the_header(tmp_path):
     ("content", "message"),
     [
         ("", "line 1: no column 'en'"),
-        ("a\tb\nc\td\n", "line 1: no column 'en'; (legal: a, b)"),
+        ("a\tb\nc\td\n", "line 1: no column 'en' (legal: a, b)"),
         ("eng\tfr\nc\td\n", "line 1: no column 'en'; did you mean \"eng\"? (legal: eng, fr)"),
         ("en\tfr\na\tb\na\tb\tc\n", "line 3: wanted 2 columns separated by tabs"),
         ("en\tfr\na\n", "line 2: wanted 2 columns separated by tabs"),
@@ -219,7 +219,7 @@ def test_tsv_links_are_a_column(tmp_path):
     without = write(tmp_path / "y.tsv", "fr\ten\na\tb\n")
     assert read_tsv(without, MAY) == [("b", "a")]
     assert error_of(read_tsv, without, MUST) == (
-        f"{without}, line 1: no column 'links'; (legal: fr, en)"
+        f"{without}, line 1: no column 'links' (legal: fr, en)"
     )
 
 
@@ -284,7 +284,7 @@ def test_jsonl_limit_stops_reading(tmp_path):
     [
         ('{"en": "a", "fr": ', 'wanted a JSON object; got {"en": "a", "fr":: Expecting value'),
         ('["a", "b"]', 'wanted a JSON object; got ["a", "b"]'),
-        ('{"en": "a"}', "no column 'fr'; (legal: en)"),
+        ('{"en": "a"}', "no column 'fr' (legal: en)"),
         ('{"translation": {"en": "a", "frr": "b"}}', "no column 'fr'; did you mean \"frr\"?"),
         ('{"en": "a", "fr": null}', "'fr' must hold text; got None"),
         ('{"en": ["a"], "fr": "b"}', "'en' must hold text; got ['a']"),

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import nmt
+from nmt.analysis.links import word_alignment
 from nmt.config.schema import CleaningConfig, Config, DataConfig, RecurrentConfig, SearchConfig
 from nmt.decoding import programs
+from nmt.decoding.aligning import align_ids
 from nmt.decoding.methods import METHODS, AlignmentMethod
 from nmt.decoding.scoring import score_ids
 from nmt.decoding.search import length_penalty
@@ -172,8 +174,22 @@ def test_every_method_gives_alignments_of_words(translators, method):
     alignment = translation.alignment
     assert alignment.target_words == translation.text.split()
     np.testing.assert_allclose(alignment.matrix.sum(axis=1) + alignment.eos, 1, rtol=1e-4)
-    given = translator.align(line, "a small dog .", method=AlignmentMethod(method))
+    given_text = "a small dog ."
+    given = translator.align(line, given_text, method=AlignmentMethod(method))
     np.testing.assert_allclose(given.matrix.sum(axis=1) + given.eos, 1, rtol=1e-4)
+    source, target = translator.vocabularies
+    pieces = [side.encode_with_spans(text) for side, text in ((source, line), (target, given_text))]
+    (aligned,) = align_ids(
+        translator.graph,
+        translator.params,
+        *([np.array([*side.ids, target.eos_id])] for side in pieces),
+        target.special,
+        mesh=translator.mesh,
+        method=AlignmentMethod(method),
+    )
+    spans = [side.spans for side in pieces]
+    expected = word_alignment(aligned.matrix, line, spans[0], given_text, spans[1])
+    np.testing.assert_allclose(given.matrix, expected.matrix, atol=1e-5)
 
 
 def test_rows_and_columns_may_be_pieces_or_characters(translator):

@@ -50,11 +50,14 @@ def batches():
 class Training:
     """A model on a mesh, and its compiled steps."""
 
-    def __init__(self, batches, accumulation=1, model=MODEL, mesh=None, check=lambda: None):
+    def __init__(
+        self, batches, accumulation=1, model=MODEL, mesh=None, check=lambda: None, weight=0.0
+    ):
         self.batches, self.accumulation = batches, accumulation
         self.mesh = make_mesh() if mesh is None else mesh
         graph, params = split_model(build_model(model, source_size=SIZE, target_size=SIZE))
-        trainer = Trainer.from_config(graph, TrainingConfig(average_decay=0.9))
+        config = TrainingConfig(average_decay=0.9, alignment_weight=weight)
+        trainer = Trainer.from_config(graph, config)
         state = trainer.initial_state(params)
         self.state = jax.device_put(state, shardings(state, self.mesh))
         self.steps = CompiledSteps(
@@ -72,6 +75,7 @@ class Training:
         indices = range(number * self.accumulation, (number + 1) * self.accumulation)
         now = [to_devices(by_rows(self.mesh), self.batches.batch(index)) for index in indices]
         self.state, metrics = self.steps.step(self.state, now)
+        self.sums = metrics.sums
         return float(metrics.sums.loss) / int(metrics.sums.num_pieces)
 
 
@@ -144,3 +148,30 @@ def test_every_mesh_has_the_losses_of_one_device(model, accumulation, meshes):
     assert len(set(losses[0])) == len(losses[0])
     for mesh_losses in losses[1:]:
         np.testing.assert_allclose(mesh_losses, losses[0], rtol=2e-5)
+
+
+class EveryThird:
+    """Links a third of the pieces of every pair; what is no piece has none."""
+
+    def matrices(self, indices, source, target):
+        steps = np.add.outer(np.arange(target.shape[1]), np.arange(source.shape[1]))
+        chosen = (indices[:, None, None] + steps) % 3 == 0
+        real = [(side != SPECIAL.pad_id) & (side != SPECIAL.eos_id) for side in (target, source)]
+        return chosen & real[0][:, :, None] & real[1][:, None, :]
+
+
+@pytest.mark.slow
+def test_guided_training_is_the_same_on_every_mesh_and_compiles_nothing_later(compilations):
+    batches, measured = make_batches(num_shapes=1), []
+    batches.piece_links = EveryThird()
+    for data, over in ((1, 1), (2, 2)):
+        mesh = make_mesh(over, jax.devices()[: data * over])
+        training = Training(batches, 2, MODEL, mesh, weight=0.7)
+        training.step(0)
+        warm = len(compilations)
+        losses = [training.step(step) for step in range(1, 5)]
+        assert len(compilations) == warm
+        guided = training.sums.alignment
+        measured.append([*losses, float(guided.loss), int(guided.num_pieces)])
+    assert measured[0][-1] > 0
+    np.testing.assert_allclose(measured[1], measured[0], rtol=2e-5)

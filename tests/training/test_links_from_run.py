@@ -79,12 +79,30 @@ def test_what_was_made_is_kept_though_the_other_run_is_gone(config, reverse_run,
         links_from_run(config, run, corpus, no_check)
 
 
-def test_a_run_of_the_same_direction_is_refused(config, tmp_path):
+def test_what_cannot_guide_is_refused_before_the_work(config, tmp_path):
     same = make_run(tmp_path / "same", CONFIG)
-    config = replace(config, training=TrainingConfig(alignment_weight=1.0, alignment_run=str(same)))
+    no_attention = REVERSED.replace("model: {", "model: {attention: none, ")
+    blind = make_run(tmp_path / "blind", no_attention)
+    for path, message in (
+        (same, "must translate from fr to en; .*same translates from en to fr"),
+        (blind, "the model of .*blind has no attention"),
+        (tmp_path / "missing", "training.alignment_run: .*missing"),
+    ):
+        training = TrainingConfig(alignment_weight=1.0, alignment_run=str(path))
+        with pytest.raises(ConfigError, match=message):
+            train(replace(config, training=training), tmp_path / "run")
+        assert not (tmp_path / "run").exists()  # so that the corrected command can begin
+
+
+def test_a_pair_too_long_to_train_on_has_no_links(config, tmp_path):
+    lengths = sorted(len(line.split()) for line in load_split(config.data, "train").source)
+    config = replace(config, data=replace(config.data, max_pieces=lengths[len(lengths) // 2]))
     run = RunDirectory.create(tmp_path / "run", config)
-    with pytest.raises(ConfigError, match="must translate from fr to en; .*same.* en to fr"):
-        links_from_run(config, run, load_corpus(config.data, run.data), no_check)
+    corpus = load_corpus(config.data, run.data)
+    counted = []
+    flat = links_from_run(config, run, corpus, lambda: counted.append(None))
+    assert 0 < sum(len(flat[i]) > 0 for i in range(len(flat))) < len(flat) == len(corpus.train)
+    assert len(counted) > 1  # it can be interrupted on the way
 
 
 @pytest.mark.slow

@@ -21,7 +21,6 @@ from nmt.config.schema import (
     VocabularyConfig,
 )
 from nmt.data import streams
-from nmt.data.corpus import load_corpus
 from nmt.data.piece_links import words_of_pieces
 from nmt.errors import ConfigError, DataError, RunError
 from nmt.runs.directory import RunDirectory
@@ -92,7 +91,7 @@ def test_long_pairs_are_left_out_and_said(config, run, caplog):
     prepared = prepare(config, run)
     kept = sorted(set(np.concatenate([prepared.batches.indices(i) for i in range(1)]).tolist()))
     assert [i for i in kept if i >= 0] == [0, 1]  # duplicates went first
-    assert "1 pairs of more than 20 pieces are left out" in caplog.text
+    assert "left out 1 pair of more than 20 pieces" in caplog.text
     assert "duplicates" in caplog.text
 
 
@@ -342,7 +341,7 @@ def test_a_long_line_is_cleaned_away_and_counted(config, run, folder, caplog):
     long = [("a " * 50_000, "x y"), ("b" * 100_000, "y" * 100_000), ("c", "e\u0301" * 50_000)]
     write(folder, "train", [*LINES["train"], *long])
     prepared = prepare(config, run)
-    assert "1 pairs of more than 20 pieces are left out" in caplog.text  # as without them
+    assert "left out 1 pair of more than 20 pieces" in caplog.text  # as without them
     rules = {rule["name"]: rule["num_pairs"] for rule in preparation_report(run)["rules"]}
     assert rules["max_words"] == 3
     for index in range(3):
@@ -436,15 +435,26 @@ def test_links_of_the_corpus_guide_the_pairs_that_they_belong_to(config, folder,
     config = guided(config, links="links")
     prepared = prepare(config, RunDirectory.create(tmp_path / "guided", config))
     pairs = [i for i in prepared.batches.indices(0).tolist() if i >= 0]
-    # What cleaning left, which takes links into account where it looks for duplicates or not.
-    cleaned = load_corpus(config.data, tmp_path / "guided" / "data").train
-    assert len(cleaned) == len(cleaned.links) > 0
-    expected = [sorted(cleaned.links[i]) for i in pairs]
-    assert list(linked_words(prepared, 0))[: len(pairs)] == expected
-    assert any(expected)
+    # The third and later pairs are repetitions, whose links go with them, or too long.
+    by_hand = {0: [(0, 0), (1, 1)], 1: [(1, 0)]}
+    assert sorted(pairs) == sorted(by_hand)
+    assert list(linked_words(prepared, 0))[: len(pairs)] == [by_hand[i] for i in pairs]
 
 
 def test_the_aer_of_a_split_without_links_is_refused(config, tmp_path):
     config = replace(config, validation=ValidationConfig(aer=True))
     with pytest.raises(DataError, match="validation.aer needs links of split 'validation'"):
         prepare(config, RunDirectory.create(tmp_path / "run", config))
+
+
+def test_gold_of_the_validation_split_may_stand_alone(config, folder, tmp_path):
+    (folder / "validation.marks").write_text("0-0 1p1\n")
+    config = replace(
+        config,
+        data=replace(config.data, gold="marks"),
+        validation=ValidationConfig(aer=True),
+    )
+    prepared = prepare(config, RunDirectory.create(tmp_path / "run", config))
+    (gold,) = prepared.validation_gold
+    assert (gold.sure, gold.possible) == ({(0, 0)}, {(0, 0), (1, 1)})
+    assert prepared.batches.batch(0).links is None
