@@ -1,12 +1,13 @@
 # make demo   installs into .venv, trains on the embedded corpus, evaluates, draws alignments
 # make test   installs into .venv, runs ruff and the test suite
+# make notebooks  runs the notebooks anew from notebooks/source/
 # make check  ruff alone; make format rewrites the files as it wants them
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
 
-.PHONY: demo test check format clean
+.PHONY: demo test notebooks check format clean
 
 demo: .venv/installed
 	$(BIN)/nmt train configs/quickstart.yaml --run $(RUN)
@@ -14,6 +15,9 @@ demo: .venv/installed
 
 test: .venv/installed-dev check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+notebooks: .venv/installed-dev
+	$(BIN)/python scripts/make_notebooks.py
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

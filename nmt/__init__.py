@@ -12,17 +12,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nmt.config.reader import read_config
     from nmt.decoding.methods import AlignmentMethod
     from nmt.decoding.translation import Translation
     from nmt.decoding.translator import Translator, load
+    from nmt.training.loop import train
 
 _PLACES = {
     "AlignmentMethod": "nmt.decoding.methods",
     "Translation": "nmt.decoding.translation",
     "Translator": "nmt.decoding.translator",
     "load": "nmt.decoding.translator",
+    "read_config": "nmt.config.reader",
+    "train": "nmt.training.loop",
 }
-__all__ = ["AlignmentMethod", "Translation", "Translator", "load"]
+__all__ = ["AlignmentMethod", "Translation", "Translator", "load", "read_config", "train"]
 
 
 def __getattr__(name: str):

@@ -28,10 +28,11 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 SOURCES = FOLDER / "source"
 CELL_TIMEOUT = 1800  # seconds; the slowest cell takes one minute on an idle machine
 
-# What a log says of times and speeds, which are others in the next run.
+# What a log says of times and speeds, which are others in the next run, and a file named by a time.
 PASSING = re.compile(
     r" in [\d,.]+ s(?=[,;\s])|, [\d,]+ (pairs|sentences)/s|; compiled in [\d.]+ s"
     r"|, [\d,]+ tokens/s(, [\d:]+ left)?|, after [\d:]+(?=\n|$)|(?<= steps) in [\d:]+"
+    r"|(?<=tfevents)[.\w]+"
 )
 
 

@@ -105,8 +105,6 @@ def seconds_trained(path: Path) -> float:
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Sends what the package logs to a file too, each line with its time, around a progress bar."""
-    from tqdm.contrib.logging import logging_redirect_tqdm
-
     package = logging.getLogger("nmt")
     level = package.level
     package.setLevel(logging.INFO)
@@ -114,7 +112,11 @@ def logging_to(path: Path) -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     package.addHandler(handler)
     try:
-        with logging_redirect_tqdm([package]) if sys.stderr.isatty() else contextlib.nullcontext():
+        with contextlib.ExitStack() as around:
+            if sys.stderr.isatty():  # imported elsewhere, it warns in notebooks
+                from tqdm.contrib.logging import logging_redirect_tqdm
+
+                around.enter_context(logging_redirect_tqdm([package]))
             yield
     finally:
         package.removeHandler(handler)
