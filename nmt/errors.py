@@ -34,10 +34,10 @@ def nearest(name: str, legal: Iterable[str]) -> str:
       name: what the user wrote.
       legal: the names that would have been accepted.
     Returns:
-      '; did you mean "x"? (legal: x, y)', without the question where nothing is near.
+      '; did you mean "x"? (legal: x, y)', or ' (legal: x, y)' where nothing is near.
     """
     names = [str(n) for n in legal]
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    meant = f'; did you mean "{close[0]}"?' if close else ";"
+    meant = f'; did you mean "{close[0]}"?' if close else ""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"{meant} (legal: {', '.join(names[:MOST_NAMED])}{more})" if names else ""

@@ -9,9 +9,9 @@ from nmt.errors import MOST_NAMED, nearest
     ("name", "legal", "said"),
     [
         ("beamsize", ["seed", "beam_size"], '; did you mean "beam_size"? (legal: seed, beam_size)'),
-        ("zzz", ["seed"], "; (legal: seed)"),
+        ("zzz", ["seed"], " (legal: seed)"),
         ("x", [], ""),
-        (8, [7, 9], "; (legal: 7, 9)"),
+        (8, [7, 9], " (legal: 7, 9)"),
     ],
 )
 def test_nearest(name, legal, said):

@@ -38,10 +38,11 @@ class AlignmentScores:
 
     def __str__(self) -> str:
         """One line, in per cent."""
+        sentences = "1 sentence" if self.sentences == 1 else f"{self.sentences} sentences"
         return (
             f"AER {self.aer:.2%}, precision {self.precision:.2%}, recall {self.recall:.2%} "
             f"({self.num_links} links against {self.num_sure} sure of {self.num_possible} "
-            f"possible ones in {self.sentences} sentences)"
+            f"possible ones in {sentences})"
         )
 
 

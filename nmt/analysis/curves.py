@@ -1,5 +1,7 @@
 """Learning curves of one run or several, and BLEU against the length of sentences.
 
+from nmt.analysis.records import read_records
+
 curves = [curve(read_records(path), "step", "loss", name=path.parent.name) for path in paths]
 plot_curves(curves, "loss.svg", x_label="step", y_label="loss")
 """
@@ -12,10 +14,9 @@ from os import PathLike
 from nmt.analysis.by_length import LengthBucket
 from nmt.analysis.figures import Picture, check_picture_path, printable
 from nmt.analysis.fonts import font_families
-from nmt.analysis.records import Record, read_records
+from nmt.analysis.records import Record
 from nmt.errors import DataError
 
-__all__ = ["Curve", "curve", "plot_bleu_by_length", "plot_curves", "read_records"]
 _WIDTH, _HEIGHT = 6.4, 4.0  # inches
 _BUCKET_WIDTH = 0.95  # inches, for its label
 _MARKED = 40  # a curve of more points is a line alone

@@ -7,7 +7,6 @@ may be made in any thread, with or without a screen, and are freed when the last
 import os
 import re
 import unicodedata
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nmt.analysis.fonts import quiet_fonts
+from nmt.analysis.whole_file import write_whole
 from nmt.errors import DataError
 
 # What must be left out so that the same picture is the same bytes on every day.
@@ -51,16 +51,7 @@ class Picture(Figure):
           DataError: another suffix, or a place that cannot be written.
         """
         path = check_picture_path(path)
-        content = self.render(path.suffix.lower())
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(content)
-            beside.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise DataError(f"cannot write the picture {path}: {error.strerror}") from error
+        write_whole(path, self.render(path.suffix.lower()), "picture")
 
     def render(self, suffix: str) -> bytes:
         """The picture as the bytes of a '.png', '.svg' or '.pdf' file; always the same bytes."""

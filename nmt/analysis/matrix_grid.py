@@ -1,6 +1,5 @@
 """The alignments of all layers and heads of a model as small multiples: one row for each layer."""
 
-from collections.abc import Sequence
 from os import PathLike
 
 import numpy as np
@@ -26,7 +25,6 @@ def plot_heads(
     eos: bool = False,
     gold: GoldLinks | None = None,
     links: bool = False,
-    labels: Sequence[Sequence[str]] | None = None,
 ) -> Picture:
     """Draws the alignment of every head, a layer in a row; words once, where they are legible.
 
@@ -35,11 +33,10 @@ def plot_heads(
       path, title, eos: as in `nmt.analysis.matrix_plot.plot_alignment`.
       gold: links made by people, drawn in; below each matrix then stands its AER.
       links: whether to draw the links of each head as dots.
-      labels: (layers, N) texts, to stand below the matrices instead.
     Returns:
       The matplotlib figure.
     Raises:
-      DataError: as `plot_alignment`; the alignment has no heads, or not one for each label.
+      DataError: as `plot_alignment`; the alignment has no heads.
     """
     if path is not None:
         check_picture_path(path)
@@ -48,13 +45,6 @@ def plot_heads(
     check_words(alignment)
     num_layers, num_heads = alignment.heads.eos.shape[:2]
     heads = [[alignment.head(i, k) for k in range(num_heads)] for i in range(num_layers)]
-    if gold is not None and labels is None:
-        labels = [[aer_caption(head, gold) for head in layer] for layer in heads]
-    if labels is not None and [len(row) for row in labels] != [num_heads] * num_layers:
-        raise DataError(
-            f"labels of {num_layers} layers with {num_heads} heads each are wanted; got rows of "
-            f"{', '.join(str(len(row)) for row in labels) or 'none'}"
-        )
     picture = new_picture()
     cell = float(np.clip(_PANEL / max(alignment.matrix.shape), _SMALLEST_CELL, _LARGEST_CELL))
     panels = [
@@ -66,9 +56,8 @@ def plot_heads(
         for number, panel in enumerate(row):
             if layer == 0:
                 panel.draw_title(f"head {number}", _TITLE_SIZE)
-            if labels is not None:
-                panel.draw_caption(labels[layer][number], CAPTION_SIZE)
             if gold is not None:
+                panel.draw_caption(aer_caption(heads[layer][number], gold), CAPTION_SIZE)
                 panel.draw_gold(gold)
             if links:
                 panel.draw_links(heads[layer][number].links())

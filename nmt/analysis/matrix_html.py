@@ -14,7 +14,6 @@ import json
 import os
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -23,6 +22,7 @@ import numpy as np
 
 from nmt.analysis.alignment import Alignment
 from nmt.analysis.pharaoh import GoldLinks, check_links
+from nmt.analysis.whole_file import write_whole
 from nmt.errors import DataError
 
 Json = dict[str, object]  # what json.dumps writes as an object
@@ -92,15 +92,7 @@ def save_page(page: str, path: str | os.PathLike) -> None:
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise DataError(f"an alignment page is written as .html; got {str(path)!r}")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(page.encode("utf-8"))
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise DataError(f"cannot write the page {path}: {error.strerror}") from error
+    write_whole(path, page.encode("utf-8"), "page")
 
 
 def notebook_html(alignment: Alignment, png: bytes) -> str:

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, TextIO
 from nmt.analysis.aer import AlignmentScores, alignment_scores
 from nmt.analysis.pharaoh import GoldLinks, check_links, format_links
 from nmt.analysis.symmetrize import RULES, check_rule
-from nmt.commands.aligner import Aligner
-from nmt.commands.alignment_method import add_method, method_of
+from nmt.commands.aligner import Aligner, Direction
+from nmt.commands.alignment_method import (
+    add_method,
+    add_reverse_method,
+    method_of,
+    reverse_method_of,
+)
 from nmt.commands.arguments import Arguments, CommandParser, open_run
 from nmt.commands.head_choice import check_choice_options, choose_and_keep
 from nmt.commands.link_files import base, check_as_many, place_in, read_gold
 from nmt.commands.models import load_translator
 from nmt.commands.pairs import add_pairs, emptied, read_pairs, too_long
 from nmt.commands.progress import progress
-from nmt.commands.text_streams import STANDARD, open_output
+from nmt.commands.text_streams import STANDARD, check_places, open_output, write_lines
 from nmt.config.schema import DataConfig
 from nmt.data.splits import Split
 from nmt.decoding.methods import AlignmentMethod
@@ -44,6 +49,8 @@ def make_parser() -> CommandParser:
         examples=[
             "nmt align runs/en-fr --source a.en --target a.fr --output links.txt",
             "nmt align runs/en-fr --source a.en --target a.fr --reverse runs/fr-en",
+            "nmt align runs/en-fr --source a.en --target a.fr --method shift-att "
+            "--reverse runs/gru-fr-en --reverse-method attention",
             "nmt align runs/en-fr --source a.en --target a.fr --gold a.talp --gold-base 1 --json",
         ],
     )
@@ -55,7 +62,7 @@ def make_parser() -> CommandParser:
         "--reverse",
         metavar="RUN",
         help="a run that translates from target to source: its links and those of the first run "
-        "are made one; --method, --layer, --head and --checkpoint say how both are read",
+        "are made one; --checkpoint is that of both",
     )
     parser.add_argument(
         "--symmetrize",
@@ -63,12 +70,13 @@ def make_parser() -> CommandParser:
         help=f"how, with --reverse: {', '.join(RULES)} (default: {DEFAULT_RULE})",
     )
     add_method(parser)
+    add_reverse_method(parser)
     for side in ("source", "target"):
         parser.add_argument(
             f"--{side}-unit",
             metavar="UNIT",
             help="what is linked: word, piece or character (default: word, but piece in a language "
-            "that is written without spaces)",
+            "that is written without spaces and has no --gold)",
         )
     parser.add_argument("--gold", metavar="FILE", help="links that people made, to score against")
     parser.add_argument(
@@ -98,29 +106,31 @@ def run(arguments: Arguments) -> int:
     (run_path,) = arguments.named("RUN")
     arguments.refuse_overrides()
     _check_options(arguments)
-    method = method_of(arguments) or AlignmentMethod()
+    methods = method_of(arguments) or AlignmentMethod(), reverse_method_of(arguments)
     run_directory, config = open_run(run_path, (), ())
     reverse_directory = options.reverse and _open_reverse(options.reverse, config.data)
     pairs = read_pairs(arguments)
     gold = _read_gold(arguments, pairs)
 
     with _open_links(arguments) as file:
-        forward = _load(run_directory, arguments, ("source", "target"))
-        reverse = reverse_directory and _load(reverse_directory, arguments, ("target", "source"))
+        translator = _load(run_directory, arguments, ("source", "target"))
+        forward, reverse = Direction(run_path, translator, methods[0]), None
+        if reverse_directory:
+            translator = _load(reverse_directory, arguments, ("target", "source"))
+            reverse = Direction(options.reverse, translator, methods[1])
         if gold is not None:
-            _check_gold(gold, pairs, forward, options.gold)
+            _check_gold(gold, pairs, forward.translator, options.gold)
         pairs = _without_long_ones(pairs, forward, reverse)
         if options.choose_head:
-            choose_and_keep(run_directory, forward, reverse, method, pairs, gold, arguments)
+            choose_and_keep(run_directory, forward, reverse, pairs, gold, arguments)
             return 0
-        aligner = Aligner(forward, reverse, options.symmetrize or DEFAULT_RULE, method)
+        aligner = Aligner(forward, reverse, options.symmetrize or DEFAULT_RULE)
         found = []
         shown = file is None or not file.isatty()
         with progress(aligner.num_passes * len(pairs), shown=shown) as advance:
             for part in aligner.align(pairs, advance):
                 if file is not None:
-                    file.writelines(f"{format_links(links)}\n" for links in part)
-                    file.flush()
+                    write_lines(map(format_links, part), file)
                 if gold is not None:
                     found += part
     if gold is not None:
@@ -135,6 +145,9 @@ def _check_options(arguments: Arguments) -> None:
         if options.reverse is None:
             raise NmtError("--symmetrize makes one of two directions: it needs --reverse RUN")
         check_rule(options.symmetrize)
+    for name in ("method", "layer", "head"):
+        if getattr(options, f"reverse_{name}") is not None and options.reverse is None:
+            raise NmtError(f"--reverse-{name} is that of --reverse RUN, which is missing")
     if options.gold is not None:
         arguments.required("--gold-base", "0 or 1, what --gold counts its first word as")
     elif options.gold_base is not None:
@@ -147,6 +160,9 @@ def _check_options(arguments: Arguments) -> None:
         check_unit(unit)
     if options.choose_head:
         check_choice_options(options)
+    inputs = {f"--{name}": getattr(options, name) for name in ("source", "target", "gold")}
+    inputs = {option: name for option, name in inputs.items() if name is not None}
+    check_places(inputs, {"--output": options.output})
 
 
 def _open_reverse(path: str, data: DataConfig) -> RunDirectory:
@@ -191,8 +207,10 @@ def _load(directory: RunDirectory, arguments: Arguments, sides: tuple[str, str])
     options = arguments.options
     translator = load_translator(directory, options.checkpoint)
     asked = {"source": options.source_unit, "target": options.target_unit}
-    units = zip((asked[side] for side in sides), translator.units, strict=True)
-    return translator.with_units(*(unit or own for unit, own in units))
+    # Gold links count what white space parts, in every language.
+    own = translator.units if options.gold is None else ("word", "word")
+    units = zip((asked[side] for side in sides), own, strict=True)
+    return translator.with_units(*(unit or usual for unit, usual in units))
 
 
 def _check_gold(
@@ -217,12 +235,12 @@ def _most_words(text: str, unit: str, vocabulary: "Vocabulary") -> int:
             return len(vocabulary.encode(text))
 
 
-def _without_long_ones(pairs: Split, forward: "Translator", reverse: "Translator | None") -> Split:
+def _without_long_ones(pairs: Split, forward: Direction, reverse: Direction | None) -> Split:
     """The pairs with empty lines in place of those that are too long for one of the models."""
-    left_out = too_long(pairs, forward.vocabularies).keys()
+    left_out = too_long(pairs, forward.translator.vocabularies).keys()
     if reverse is not None:
         turned = Split(pairs.name, pairs.target, pairs.source)
-        left_out |= too_long(turned, reverse.vocabularies).keys()
+        left_out |= too_long(turned, reverse.translator.vocabularies).keys()
     return emptied(pairs, sorted(left_out))
 
 

@@ -2,19 +2,48 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from nmt.analysis.links import check_same_words
 from nmt.analysis.pharaoh import Link
 from nmt.analysis.symmetrize import symmetrize
 from nmt.commands.pairs import Part, parts_of
-from nmt.data.cleaning import to_nfc
+from nmt.commands.several_runs import of_run
 from nmt.data.splits import Split
-from nmt.errors import NmtError
 
 if TYPE_CHECKING:
-    from nmt.analysis.alignment import Alignment
     from nmt.decoding.methods import AlignmentMethod
     from nmt.decoding.translator import Translator
+
+
+class Direction(NamedTuple):
+    """One of the two models.
+
+    Attributes:
+      name: of its run, as the user wrote it.
+      translator: the model.
+      method: how its alignments are read.
+    """
+
+    name: str
+    translator: "Translator"
+    method: "AlignmentMethod"
+
+
+def check_directions(forward: Direction, reverse: Direction | None, *, heads: bool = False) -> None:
+    """Makes sure that the models can be aligned by their methods.
+
+    Args:
+      forward, reverse: the models.
+      heads: whether every layer and head is wanted as well.
+    Raises:
+      NmtError: one of them cannot; where there are two, the message says which.
+    """
+    directions = [forward] if reverse is None else [forward, reverse]
+    names = [direction.name for direction in directions]
+    for name, translator, method in directions:
+        with of_run(name, names):
+            translator.check_method(method, heads=heads)
 
 
 @dataclass(frozen=True)
@@ -25,18 +54,15 @@ class Aligner:
       forward: translates from source to target.
       reverse: translates from target to source; None to do without.
       rule: by which the links of the two become one.
-      method: how both are read.
     """
 
-    forward: "Translator"
-    reverse: "Translator | None"
+    forward: Direction
+    reverse: Direction | None
     rule: str
-    method: "AlignmentMethod"
 
     def __post_init__(self):
         """Raises NmtError where one of the models cannot be read so."""
-        for translator in filter(None, (self.forward, self.reverse)):
-            translator.check_method(self.method)
+        check_directions(self.forward, self.reverse)
 
     @property
     def num_passes(self) -> int:
@@ -56,32 +82,17 @@ class Aligner:
             yield self._part(part, advance)
 
     def _part(self, part: Part, advance: Callable[[int], object]) -> list[list[Link]]:
-        here = self.forward.align_all(
-            part.source, part.target, method=self.method, progress=advance
+        here = self.forward.translator.align_all(
+            part.source, part.target, method=self.forward.method, progress=advance
         )
         if self.reverse is None:
             return [alignment.links() for alignment in here]
-        there = self.reverse.align_all(
-            part.target, part.source, method=self.method, progress=advance
+        there = self.reverse.translator.align_all(
+            part.target, part.source, method=self.reverse.method, progress=advance
         )
         links = []
-        for i, (forward, reverse) in enumerate(zip(here, there, strict=True)):
-            _check_same_words(forward, reverse, part.start + i + 1)
+        for line, (forward, reverse) in enumerate(zip(here, there, strict=True), part.start + 1):
+            check_same_words(forward, reverse, line)
             turned = [(source, target) for target, source in reverse.links()]
             links.append(symmetrize(forward.links(), turned, self.rule))
         return links
-
-
-def _check_same_words(forward: "Alignment", reverse: "Alignment", line: int) -> None:
-    """Links can be made one only where both directions count the same words."""
-    sides = (
-        ("source", forward.source_words, reverse.target_words),
-        ("target", forward.target_words, reverse.source_words),
-    )
-    for side, here, there in sides:
-        # One of two runs may have composed letters and accents that the other has not.
-        if here != there and [*map(to_nfc, here)] != [*map(to_nfc, there)]:
-            raise NmtError(
-                f"the two runs link other units of line {line} of the {side} ({len(here)} and "
-                f"{len(there)}); with --{side}-unit word or character they link the same"
-            )

@@ -2,6 +2,7 @@
 
 from nmt.commands.arguments import Arguments, CommandParser, whole_number
 from nmt.decoding.methods import METHODS, AlignmentMethod
+from nmt.errors import NmtError
 
 
 def add_method(parser: CommandParser) -> None:
@@ -27,6 +28,28 @@ def add_method(parser: CommandParser) -> None:
     )
 
 
+def add_reverse_method(parser: CommandParser) -> None:
+    """--reverse-method, --reverse-layer and --reverse-head."""
+    parser.add_argument(
+        "--reverse-method",
+        metavar="NAME",
+        help="how links are read from the model of --reverse, if otherwise (default: --method)",
+    )
+    parser.add_argument(
+        "--reverse-layer",
+        metavar="L",
+        type=whole_number,
+        help="its layer (default: --layer; with --reverse-method, the one chosen for that run, or "
+        "that of its config)",
+    )
+    parser.add_argument(
+        "--reverse-head",
+        metavar="H",
+        type=whole_number,
+        help="the head of --reverse-layer (default: the mean of its heads)",
+    )
+
+
 def method_of(arguments: Arguments) -> AlignmentMethod | None:
     """What the options say; None where none of them is given.
 
@@ -38,3 +61,19 @@ def method_of(arguments: Arguments) -> AlignmentMethod | None:
     if given == (None, None, None):
         return None
     return AlignmentMethod(options.method or AlignmentMethod.name, options.layer, options.head)
+
+
+def reverse_method_of(arguments: Arguments) -> AlignmentMethod:
+    """What the options say of the run of --reverse: all that they say of RUN, or what is its own.
+
+    Raises:
+      NmtError: as `method_of`; or a head without a layer.
+    """
+    options = arguments.options
+    method, layer = options.reverse_method, options.reverse_layer
+    first = method_of(arguments) or AlignmentMethod()
+    if layer is None and options.reverse_head is not None:
+        raise NmtError("--reverse-head needs --reverse-layer, the layer that it is of")
+    if method is None and layer is None:
+        return first
+    return AlignmentMethod(method or first.name, layer, options.reverse_head)

@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.evaluations import Evaluation, keep, kept_hypotheses, scored, translate_split
 from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_translator
 from nmt.commands.pictures import check_folder, draw_by_length
+from nmt.commands.several_runs import check_different, check_same_languages
 from nmt.commands.tables import SCORES, columns, length_table, signature_lines
 from nmt.commands.test_sets import add_test_set_options, read_test_sets
 from nmt.config.schema import Config
@@ -135,10 +135,7 @@ def _open(arguments: Arguments) -> list[Opened]:
             f"got {len(names)}; see nmt compare --help"
         )
     opened = [open_run(name, arguments.overrides, ("search", "data")) for name in names]
-    places = [os.path.realpath(name) for name in names]
-    for i, place in enumerate(places):
-        if place in places[:i]:
-            raise NmtError(f"run {names[i]} is given twice; wanted different runs")
+    check_different(names)
     _check_same_task(names, [config for _, config in opened])
     splits = _read_split(options, names, [config for _, config in opened])
     check_num_samples(options.samples, len(splits[0]))
@@ -153,14 +150,9 @@ def _open(arguments: Arguments) -> list[Opened]:
 
 def _check_same_task(names: Sequence[str], configs: Sequence[Config]) -> None:
     """Refuses runs whose scores would not be of the same kind."""
+    check_same_languages(names, configs)
     first = configs[0].data
     for name, data in zip(names, (config.data for config in configs), strict=True):
-        here, there = (f"{d.source_language}-{d.target_language}" for d in (data, first))
-        if here != there:
-            raise NmtError(
-                f"runs of one pair of languages can be compared; {names[0]} translates {there} "
-                f"and {name} {here}"
-            )
         if data.tokenized != first.tokenized:
             raise NmtError(
                 "runs are compared with the same data.tokenized; it is "
@@ -226,7 +218,8 @@ def _bootstrap(evaluations: Sequence[Evaluation], num_samples: int) -> PairedBoo
 
 def _validation_curve(opened: Opened) -> "Curve":
     """Validation BLEU against minutes; empty where the run has no record of it."""
-    from nmt.analysis.curves import curve, read_records
+    from nmt.analysis.curves import curve
+    from nmt.analysis.records import read_records
 
     metrics = opened.directory.metrics_file
     records = read_records(metrics) if metrics.is_file() else []
@@ -282,7 +275,7 @@ def _table(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> list[str
         bleu, minutes = max(zip(validation.y, validation.x, strict=True), default=(None, None))
         best.append([name, *("-" if x is None else f"{x:.1f}" for x in (bleu, minutes))])
     lines = [
-        f"{split.name}, {len(split)} sentences",
+        f"{split.name}, {'1 sentence' if len(split) == 1 else f'{len(split)} sentences'}",
         f"± half the 95 % confidence interval; p of the difference to {compared[0].name}",
         *columns(rows),
     ]

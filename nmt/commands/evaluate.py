@@ -20,10 +20,10 @@ from nmt.commands.evaluations import (
     translate_split,
 )
 from nmt.commands.models import find_checkpoint, load_translator
-from nmt.commands.pictures import check_folder, draw_by_length
+from nmt.commands.pictures import check_place, draw_by_length
 from nmt.commands.tables import SCORES, columns, length_table, signature_lines
 from nmt.commands.test_sets import add_test_set_options, read_test_sets
-from nmt.commands.text_streams import open_output
+from nmt.commands.text_streams import check_places, open_output
 from nmt.errors import DataError, NmtError
 from nmt.runs.directory import RunDirectory
 
@@ -128,12 +128,15 @@ def _check_places(options: argparse.Namespace, splits: Sequence["Split"]) -> Pat
         if getattr(options, option) is not None and len(splits) > 1:
             names = ", ".join(split.name for split in splits)
             raise NmtError(f"--{option} takes the {what} of one split; choose one of {names}")
+    if options.output is not None and options.source is not None:
+        files = {"--source": options.source, "--reference": options.reference}
+        check_places(files, {"--output": options.output})
     if options.plot is None:
         return None
     from nmt.analysis.figures import check_picture_path
 
     path = check_picture_path(options.plot)
-    check_folder(path.parent)
+    check_place(path)
     return path
 
 

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nmt.analysis.pharaoh import GoldLinks
+from nmt.commands.aligner import Direction, check_directions
 from nmt.commands.arguments import Arguments
 from nmt.commands.progress import progress
 from nmt.data.splits import Split
-from nmt.decoding.methods import AlignmentMethod
 from nmt.errors import NmtError
 from nmt.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     from nmt.decoding.heads import RankedHead
-    from nmt.decoding.translator import Translator
 
 
 def check_choice_options(options: argparse.Namespace) -> None:
@@ -24,6 +23,12 @@ def check_choice_options(options: argparse.Namespace) -> None:
         raise NmtError("--choose-head chooses by --gold or by --reverse: one of them is needed")
     if options.layer is not None or options.head is not None:
         raise NmtError("--choose-head chooses --layer and --head; they cannot be given")
+    for name in ("method", "layer", "head"):
+        if getattr(options, f"reverse_{name}") is not None:
+            raise NmtError(
+                "--choose-head reads both runs by --method, each head of one with each of the "
+                f"other: --reverse-{name} has no use"
+            )
     for name in ("output", "symmetrize"):
         if getattr(options, name) is not None:
             raise NmtError(f"--choose-head writes no links: --{name} has no use")
@@ -31,9 +36,8 @@ def check_choice_options(options: argparse.Namespace) -> None:
 
 def choose_and_keep(
     run: RunDirectory,
-    forward: "Translator",
-    reverse: "Translator | None",
-    method: AlignmentMethod,
+    forward: Direction,
+    reverse: Direction | None,
     pairs: Split,
     gold: Sequence[GoldLinks] | None,
     arguments: Arguments,
@@ -42,25 +46,27 @@ def choose_and_keep(
 
     Args:
       run: that keeps the choice.
-      forward: its translator.
-      reverse: one of the other direction, where there is no gold.
-      method: whose layer and head they are, as it is without any.
+      forward: its model, and the method that a layer and head are chosen for.
+      reverse: that of the other direction, where there is no gold.
       pairs: to choose on.
       gold: links of the pairs that people made; None where there are none.
       arguments: of the call.
+    Raises:
+      NmtError: there is nothing to choose, or nothing to choose by.
     """
     from nmt.decoding.heads import choose_head, save_choice
 
-    options = arguments.options
+    options, method = arguments.options, forward.method
+    check_directions(forward, reverse, heads=True)
     with run.locked():
         with progress(len(pairs)) as advance:
             ranking = choose_head(
-                forward,
+                forward.translator,
                 pairs.source,
                 pairs.target,
                 method=method.name,
                 gold=gold,
-                reverse=reverse,
+                reverse=reverse and reverse.translator,
                 progress=advance,
             )
         save_choice(run, method, ranking[0])
@@ -69,7 +75,7 @@ def choose_and_keep(
         print(json.dumps({"method": method.name, **heads[0], "ranking": heads}))
         return
     print("\n".join(_table(ranking)))
-    by = options.gold or f"the links of {options.reverse}"
+    by = options.gold or f"the links of {reverse.name}"
     print(f"chosen by {by} for --method {method.name}, and kept in {run.alignment_file}")
 
 

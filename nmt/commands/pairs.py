@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.commands.arguments import Arguments, CommandParser
+from nmt.commands.text_streams import CHUNK, STANDARD
 from nmt.data.splits import Split
 from nmt.data.text_files import read_parallel
+from nmt.errors import NmtError
 
 if TYPE_CHECKING:
     from nmt.data.vocabulary import Vocabularies
 
 logger = logging.getLogger(__name__)
-CHUNK = 4096  # pairs that are sorted by length together, and written together
 ALONE = 1000  # characters of a line that is not batched with others: memory grows with its square
 MOST_PIECES = 1024  # of either side, in one forced pass
 MOST_BYTES = 4  # of a character in UTF-8, each of which may be a piece
@@ -46,6 +47,9 @@ def read_pairs(arguments: Arguments) -> Split:
     """
     source = arguments.required("--source", "a file with a line for each pair")
     target = arguments.required("--target", "a file with the translations of --source")
+    for option, name in (("--source", source), ("--target", target)):
+        if name in STANDARD:
+            raise NmtError(f"{option} must be a file; standard input cannot be read as one of two")
     return read_parallel("pairs", Path(source), Path(target))
 
 

@@ -1,7 +1,7 @@
 """The pictures of scores: where they can be written, and BLEU by length as it is drawn."""
 
-import errno
-import os
+import contextlib
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,14 +13,37 @@ from nmt.errors import DataError
 def check_folder(folder: Path) -> None:
     """Sees to it, before long work, that a folder is there or can be made, and can be written into.
 
+    It is tried, since permissions do not tell all; in the end everything is as it was.
+
     Raises:
       DataError: it cannot.
     """
-    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
-    if not there.is_dir():
-        raise DataError(f"cannot write into {folder}: {there} is no folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise DataError(f"cannot write into {folder}: {os.strerror(errno.EACCES)}")
+    made = []
+    try:
+        for place in (*reversed(folder.parents), folder):
+            if not place.exists():
+                place.mkdir()
+                made.append(place)
+            elif not place.is_dir():
+                raise DataError(f"cannot write into {folder}: {place} is no folder")
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise DataError(f"cannot write into {folder}: {error.strerror}") from None
+    finally:
+        for place in reversed(made):
+            with contextlib.suppress(OSError):  # another program may have put something there
+                place.rmdir()
+
+
+def check_place(path: Path) -> None:
+    """Sees to it, before long work, that a file can be written, as `check_folder` does.
+
+    Raises:
+      DataError: it cannot.
+    """
+    check_folder(path.parent)
+    if path.is_dir():
+        raise DataError(f"cannot write {path}: it is a folder")
 
 
 def draw_by_length(evaluations: Mapping[str, Evaluation], path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from nmt.commands.alignment_method import add_method, method_of
 from nmt.commands.arguments import Arguments, CommandParser, open_run
 from nmt.commands.models import load_translator
+from nmt.commands.pictures import check_place
+from nmt.commands.several_runs import check_different, check_same_languages, of_run
 from nmt.config.schema import SearchConfig
 from nmt.decoding.methods import METHODS, AlignmentMethod
 from nmt.errors import DataError, NmtError
@@ -38,7 +40,11 @@ def make_parser() -> CommandParser:
             "--output gold.png",
         ],
     )
-    parser.add_argument("--output", metavar="FILE", help=f"a file, {_SUFFIXES}; required")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help=f"a file, {_SUFFIXES}; required; a folder that is missing is made",
+    )
     parser.add_argument(
         "--target", metavar="TEXT", help="align with this translation instead of the model's own"
     )
@@ -84,15 +90,19 @@ def run(arguments: Arguments) -> int:
     _check(options, output, sentence)
     gold = None if options.gold is None else parse_gold(options.gold, "--gold")
     methods = _methods(arguments)
-    paths = _all_different([run_path, *options.compare], "run")
+    paths = [run_path, *options.compare]
+    check_different(paths)
+    check_place(output)
     directory, config = open_run(run_path, arguments.overrides, ("search",))
-    others = [open_run(path, [], ())[0] for path in options.compare]
+    others = [open_run(path, [], ()) for path in options.compare]
+    check_same_languages(paths, [config, *(config for _, config in others)])
 
     translators = [load_translator(directory, options.checkpoint)]
-    translators += [load_translator(other, "best") for other in others]
-    for translator in translators:
-        for method in methods:
-            translator.check_method(method, heads=options.heads)
+    translators += [load_translator(other, "best") for other, _ in others]
+    for path, translator in zip(paths, translators, strict=True):
+        with of_run(path, paths):
+            for method in methods:
+                translator.check_method(method, heads=options.heads)
     target, alignments = _align(translators, methods, sentence, config.search, options)
     _draw(dict(zip(_names(paths, methods), alignments, strict=True)), output, gold, options)
     if options.target is None:
@@ -131,6 +141,8 @@ def _check(options: Namespace, output: Path, sentence: str) -> None:
         _check_utf8(text)
     if not sentence.split():
         raise DataError("there is nothing to draw: the sentence has no words")
+    if options.target is not None and not options.target.split():
+        raise DataError("there is nothing to draw: the translation has no words")
     if options.gold is not None and options.target is None:
         raise NmtError("--gold needs --target, the translation whose words it links")
     if options.links and _is_page(output):
@@ -153,16 +165,11 @@ def _methods(arguments: Arguments) -> list[AlignmentMethod]:
     """Those to be shown, that of --method first."""
     first = method_of(arguments) or AlignmentMethod()
     others = [replace(first, name=name) for name in arguments.options.compare_method]
-    _all_different([method.name for method in (first, *others)], "method")
-    return [first, *others]
-
-
-def _all_different(names: list[str], kind: str) -> list[str]:
-    """The names, if none comes twice."""
+    names = [method.name for method in (first, *others)]
     for name in names:
         if names.count(name) > 1:
-            raise NmtError(f"wanted another {kind} to compare with; got {name} twice")
-    return names
+            raise NmtError(f"wanted another method to compare with; got {name} twice")
+    return [first, *others]
 
 
 def _names(paths: Sequence[str], methods: Sequence[AlignmentMethod]) -> list[str]:

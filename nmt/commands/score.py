@@ -6,7 +6,7 @@ from nmt.commands.arguments import Arguments, CommandParser, open_run
 from nmt.commands.models import load_translator
 from nmt.commands.pairs import MOST_PIECES, add_pairs, parts_of, read_pairs, too_long
 from nmt.commands.progress import progress
-from nmt.commands.text_streams import open_output
+from nmt.commands.text_streams import check_places, open_output, write_lines
 from nmt.data.splits import Split
 from nmt.errors import DataError
 
@@ -43,14 +43,15 @@ def run(arguments: Arguments) -> int:
     arguments.refuse_overrides()
     run_directory, _ = open_run(run_path, (), ())
     pairs = read_pairs(arguments)
+    files = {"--source": options.source, "--target": options.target}
+    check_places(files, {"--output": options.output})
     with open_output(options.output) as output:
         translator = load_translator(run_directory, options.checkpoint)
         _check_lengths(pairs, translator, options.source, options.target)
         with progress(len(pairs), shown=not output.isatty()) as advance:
             for part in parts_of(pairs):
-                for log_prob in translator.log_probs(part.source, part.target, progress=advance):
-                    print(f"{log_prob:.6f}", file=output)
-                output.flush()
+                found = translator.log_probs(part.source, part.target, progress=advance)
+                write_lines((f"{log_prob:.6f}" for log_prob in found), output)
     return 0
 
 

@@ -7,14 +7,15 @@ import lzma
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from nmt.data.text_files import decoded_lines, read_lines
-from nmt.errors import DataError
+from nmt.errors import DataError, NmtError
 
 STANDARD = (None, "-")  # names of standard input and output
+CHUNK = 4096  # lines, or pairs of them, that are sorted by length together and written together
 
 
 def read_text(name: str | None) -> list[str]:
@@ -76,6 +77,41 @@ def open_output(name: str | None) -> Iterator[TextIO]:
         if beside != path:
             with contextlib.suppress(OSError):
                 beside.unlink()
+
+
+def write_lines(lines: Iterable[str], output: TextIO) -> None:
+    """Writes lines, so that a reader has them at once."""
+    output.writelines(f"{line}\n" for line in lines)
+    output.flush()
+
+
+def check_places(inputs: Mapping[str, str | None], outputs: Mapping[str, str | None]) -> None:
+    """Refuses to write two texts to one place, or over a text that is read.
+
+    Args:
+      inputs: the names that are read, by what the user knows them as: "FILE", "--source".
+      outputs: those that are written, likewise; None and "-" are standard input and output.
+    Raises:
+      NmtError: two names are one file.
+    """
+    read = {_place(name, "/dev/stdin"): what for what, name in inputs.items()}
+    written = {}
+    for what, name in outputs.items():
+        place, shown = _place(name, "/dev/stdout"), "standard output" if name in STANDARD else name
+        if place in written and place != os.devnull:
+            raise NmtError(
+                f"{written[place]} and {what} would be written to one place, {shown}; wanted two"
+            )
+        if place in read and os.path.isfile(place):  # a terminal may be both
+            raise NmtError(
+                f"{what} would replace {shown}, which is read as {read[place]}; wanted another file"
+            )
+        written[place] = what
+
+
+def _place(name: str | None, standard: str) -> str:
+    """The file that a name is of, however it is written."""
+    return os.path.realpath(standard if name in STANDARD else name)
 
 
 class _NamedFile(io.FileIO):

@@ -1,7 +1,6 @@
 """nmt translate: a filter from lines to translations."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -13,7 +12,8 @@ from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.models import load_translator
 from nmt.commands.progress import progress
 from nmt.commands.text_streams import (
-    STANDARD,
+    CHUNK,
+    check_places,
     is_terminal,
     iter_standard_input,
     open_output,
@@ -24,8 +24,6 @@ from nmt.errors import NmtError
 
 if TYPE_CHECKING:
     from nmt.decoding.translation import Translation
-
-CHUNK = 4096  # lines sorted by length together, and written together
 
 
 def make_parser() -> CommandParser:
@@ -70,6 +68,10 @@ def run(arguments: Arguments) -> int:
     run_path, file = arguments.named("RUN", optional=("FILE",))
     run_directory, config = open_run(run_path, arguments.overrides, ("search",))
     method = _method(arguments)
+    outputs = {"--output": options.output}
+    if options.alignments is not None:
+        outputs["--alignments"] = options.alignments
+    check_places({"FILE": file}, outputs)
     typed = is_terminal(file)
     lines = [] if typed else read_text(file)
     with open_output(options.output) as output, _open_links(options.alignments) as links:
@@ -101,9 +103,6 @@ def _method(arguments: Arguments) -> AlignmentMethod | None:
         if method is not None:
             raise NmtError("--method, --layer and --head are those of --alignments FILE")
         return None
-    names = ("-" if name in STANDARD else name for name in (options.output, options.alignments))
-    if len({os.path.realpath(name) for name in names}) == 1:
-        raise NmtError("--alignments must be another file than the translations are written to")
     return method or AlignmentMethod()
 
 

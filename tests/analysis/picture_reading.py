@@ -57,6 +57,29 @@ def texts(picture):
     return [text for text in found if text.get_text()]
 
 
+def shown(picture):
+    """What is to be read in it, in no order of its own."""
+    return sorted(text.get_text() for text in texts(picture))
+
+
+def check_greys(picture, axes, matrix):
+    """Each cell of a panel has the grey of its weight."""
+    image = greys(picture)
+    for (target, source), weight in np.ndenumerate(matrix):
+        here = cell(image, picture, axes, source, target)
+        np.testing.assert_allclose(here, weight, atol=0.01)
+
+
+def check_marks(picture, axes, matrix, framed, dotted):
+    """Frames are around the cells of the links `framed` and dots in those of `dotted`, alone."""
+    image = colors(picture)
+    for target, source in np.ndindex(*matrix.shape):
+        marked = np.ptp(cell(image, picture, axes, source, target), axis=-1) > 0.2
+        assert marked[: len(marked) // 4].any() == ((source, target) in framed)
+        middle = marked[len(marked) // 2, marked.shape[1] // 2]
+        assert middle == ((source, target) in dotted)
+
+
 def box(picture, artist):
     """Where an artist is, in pixels from the lower left corner."""
     if picture.stale:  # matplotlib places labels of axes and legends when it draws

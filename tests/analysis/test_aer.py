@@ -81,6 +81,12 @@ def test_scores_as_an_object_and_as_a_line():
     assert str(scores).startswith("AER 50.00%, precision 50.00%, recall 50.00% (2 links ")
 
 
+def test_one_sentence_is_no_sentences():
+    (gold,) = [parse_gold("0-0", "x")]
+    assert str(alignment_scores([[(0, 0)]], [gold])).endswith("in 1 sentence)")
+    assert str(alignment_scores([[(0, 0)], []], [gold] * 2)).endswith("in 2 sentences)")
+
+
 def test_sentences_must_match():
     with pytest.raises(DataError, match="links of 2 sentences and gold links of 1"):
         alignment_scores([[], []], [GoldLinks(frozenset(), frozenset())])

@@ -137,6 +137,21 @@ def test_a_neighbour_needs_one_free_word_or_two():
     assert symmetrize([], [], "grow-diag-final-and") == []
 
 
+def test_sides_come_before_corners():
+    """Two neighbours of link 0-0 of which the first to be added keeps the other out.
+
+            source 0  1  2  3
+    target 0    both  F  .  .       F, R: a link of one direction only
+    target 1       .  R  .  both
+
+    Target words 0 and 1 have a link each, so both 1-0, at a side of 0-0, and 1-1, at its corner,
+    count on source word 1 being free. Sides come first: 1-0 takes it, and no word of 1-1 is free.
+    """
+    forward, reverse = {(0, 0), (3, 1), (1, 0)}, {(0, 0), (3, 1), (1, 1)}
+    for directions in ((forward, reverse), (reverse, forward)):
+        assert symmetrize(*directions, "grow-diag") == [(0, 0), (1, 0), (3, 1)]
+
+
 def test_an_unknown_rule_names_the_nearest():
     with pytest.raises(NmtError, match='"grow-diag-final-and"'):
         symmetrize([], [], "grow-diag-final-adn")

@@ -102,6 +102,43 @@ def test_two_directions_are_made_one(call, trained, backwards, files, rule):
     assert out.splitlines() == [*map(format_links, expected)]
 
 
+def test_two_directions_may_be_read_in_two_ways(call, mistake, trained, transformer, files):
+    """A GRU's attention, and the attention of one layer of a Transformer after it has read."""
+    config = BACKWARDS.replace(MODEL, TRANSFORMER)
+    other = make_run(transformer.with_name("backwards"), config)
+    forward = ["--method", "attention+1", "--reverse", other]
+    both = [*files, *forward, "--symmetrize", "union"]
+    ours = expected_links(trained, name="attention+1")
+
+    def expected(**method):
+        theirs = expected_links(other, FRENCH, ENGLISH, **method)
+        turned = [[link[::-1] for link in links] for links in theirs]
+        return [format_links({*f, *r}) for f, r in zip(ours, turned, strict=True)]
+
+    asked = ["--reverse-method", "shift-att", "--reverse-layer", 0, "--reverse-head", 1]
+    found = [call("align", trained, *both, *asked[:stop]).splitlines() for stop in (0, 2, 4, 6)]
+    assert found == [
+        expected(name="attention+1"),
+        expected(name="shift-att"),
+        expected(name="shift-att", layer=0),
+        expected(name="shift-att", layer=0, head=1),
+    ]
+    layer = call("align", trained, *both, "--reverse-layer", 1).splitlines()
+    assert layer == expected(name="attention+1", layer=1)
+
+
+def test_a_mistake_says_which_of_two_runs_is_meant(mistake, trained, transformer, backwards, files):
+    reverse = [*files, "--reverse", backwards]
+    shift = mistake("align", transformer, *reverse, "--method", "shift-att")
+    assert shift.startswith(f"nmt: {backwards}: shift-att does not exist")
+    layer = mistake("align", transformer, *reverse, "--layer", 1)
+    assert layer.startswith(f"nmt: {backwards}: the layer") and layer.endswith("got 1")
+    chosen = mistake("align", transformer, *reverse, "--choose-head", "--method", "shift-att")
+    assert chosen == shift
+    alone = mistake("align", trained, *files, "--method", "shift-att")
+    assert alone.startswith("nmt: shift-att does not exist")
+
+
 def test_scores_against_gold(capfd, call, trained, files, gold, tmp_path):
     """On stderr beside links on stdout, on stdout beside links in a file, or as one object."""
     links = expected_links(trained)
@@ -173,10 +210,8 @@ def test_choosing_a_head_by_gold(call, transformer, files, gold):
     heads = ranking["ranking"]
     assert len(heads) == 2 * (2 + 1)
     assert [head["aer"] for head in heads] == sorted(head["aer"] for head in heads)
-    for head in (
-        heads[0],
-        heads[-1],
-    ):  # what the ranking says is what aligning with that head gives
+    for head in (heads[0], heads[-1]):
+        # What the ranking says is what aligning with that head gives.
         option = [] if head["head"] is None else ["--head", head["head"]]
         asked = ["--layer", head["layer"], *option]
         scores = json.loads(call("align", transformer, *files, *gold, *asked, "--json"))

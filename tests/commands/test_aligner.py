@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nmt.analysis.alignment import Alignment
-from nmt.commands.aligner import Aligner
+from nmt.commands.aligner import Aligner, Direction
 from nmt.data.splits import Split
 from nmt.decoding.methods import AlignmentMethod
 from nmt.errors import NmtError
@@ -16,10 +16,12 @@ class Cutting:
     def __init__(self, cut=str.split):
         self.cut = cut
 
-    def check_method(self, method):
-        assert method == AlignmentMethod()
+    def check_method(self, method, *, heads):
+        if method != AlignmentMethod():
+            raise NmtError("not so")
 
     def align_all(self, sources, targets, *, method, progress):
+        assert method == AlignmentMethod()
         progress(len(sources))
         return [self.align(*pair) for pair in zip(sources, targets, strict=True)]
 
@@ -30,7 +32,9 @@ class Cutting:
 
 
 def links(source, target, forward, reverse, rule="union"):
-    aligner = Aligner(forward, reverse, rule, AlignmentMethod())
+    one = Direction("one", forward, AlignmentMethod())
+    other = reverse and Direction("other", reverse, AlignmentMethod())
+    aligner = Aligner(one, other, rule)
     advanced = []
     (found,) = aligner.align(Split("x", [source], [target]), advanced.append)
     assert sum(advanced) == aligner.num_passes
@@ -52,3 +56,13 @@ def test_runs_that_cut_otherwise_cannot_be_joined():
 def test_composed_letters_are_the_same_word():
     decomposed = Cutting(lambda text: [word.replace("\u00e9", "e\u0301") for word in text.split()])
     assert links("\u00e9t\u00e9", "d", decomposed, Cutting()) == [(0, 0)]
+
+
+def test_a_model_that_cannot_be_read_so_is_named_among_two():
+    good = Direction("good", Cutting(), AlignmentMethod())
+    bad = Direction("bad", Cutting(), AlignmentMethod("attention+1"))
+    for two in ((good, bad), (bad, good)):
+        with pytest.raises(NmtError, match="^bad: not so$"):
+            Aligner(*two, "union")
+    with pytest.raises(NmtError, match="^not so$"):
+        Aligner(bad, None, "union")

@@ -194,3 +194,10 @@ def test_word_links_of_one_run_alone_are_no_other_text(compare, monkeypatch, run
     monkeypatch.setattr(corpus, "load_split", without_links_at_first)
     first, second = compare(run, other)["runs"]
     assert first["fingerprint"] != second["fingerprint"]
+
+
+def test_one_sentence_is_no_sentences(call, run, other, tmp_path):
+    for name, line in (("en", "the cat sleeps ."), ("fr", "le chat dort .")):
+        (tmp_path / name).write_text(f"{line}\n")
+    files = ["--source", tmp_path / "en", "--reference", tmp_path / "fr"]
+    assert call("compare", run, other, *files, *FAST).splitlines()[0] == "en, 1 sentence"

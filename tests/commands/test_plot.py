@@ -9,13 +9,15 @@ import nmt
 from nmt.analysis.matrix_grid import plot_heads
 from nmt.analysis.matrix_plot import plot_alignment, plot_side_by_side
 from nmt.analysis.pharaoh import GoldLinks
+from nmt.commands import plot
 from nmt.decoding.methods import AlignmentMethod
-from tests.tiny_runs import LINES
+from tests.tiny_runs import CONFIG, LINES, make_run
 
 pytest_plugins = ["tests.command_calls"]
 
 SOURCE, TARGET = "the cat .", "un petit chat ."
 GIVEN = SOURCE, "--target", TARGET
+MODEL = "{embedding_dim: 8, encoder_dim: 8, decoder_dim: 8, alignment_dim: 8, readout_dim: 8}"
 GOLD = GoldLinks({(0, 0), (1, 2)}, {(2, 3)})
 
 
@@ -117,6 +119,26 @@ def test_pages_have_what_pictures_have(call, tmp_path, run, other_run):
     assert all(f'"{name}"' in page.read_text("utf-8") for name in (run.name, other_run.name))
 
 
+def test_a_mistake_says_which_of_two_runs_is_meant(mistake, tmp_path, run):
+    config = CONFIG.replace(MODEL, "{architecture: transformer, model_dim: 8, num_heads: 2}")
+    other = make_run(tmp_path / "transformer", config)
+    asked = ["--method", "shift-att", "--output", tmp_path / "x.png"]
+    for runs in ([run, SOURCE, "--compare", other], [other, SOURCE, "--compare", run]):
+        assert mistake("plot", *runs, *asked).startswith(f"nmt: {run}: shift-att does not exist")
+    assert mistake("plot", run, SOURCE, *asked).startswith("nmt: shift-att does not exist")
+
+
+def test_the_place_is_tried_before_a_model_is_loaded(mistake, tmp_path, run, monkeypatch):
+    monkeypatch.setattr(plot, "load_translator", lambda *_: 1 / 0)
+    (tmp_path / "s.txt").touch()
+    for suffix in ("png", "html"):
+        message = mistake("plot", run, SOURCE, "--output", tmp_path / f"s.txt/x.{suffix}")
+        assert message.endswith("s.txt is no folder")
+    (tmp_path / "x.png").mkdir()
+    message = mistake("plot", run, SOURCE, "--output", tmp_path / "x.png")
+    assert message.endswith("x.png: it is a folder")
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -126,7 +148,10 @@ def test_pages_have_what_pictures_have(call, tmp_path, run, other_run):
         (["--output", "x.png", "--target", "y", "--gold", "9-0"], "link 9-0 .* 3 source and 1"),
         (["--output", "x.html", "--links"], "--links is for pictures"),
         (["--output", "x.png", "--heads", "--compare", "RUN"], "fills a picture with one model"),
-        (["--output", "x.png", "--compare", "RUN"], "another run to compare with; got .* twice"),
+        (["--output", "x.png", "--compare", "RUN"], "run .* is given twice; wanted different runs"),
+        (["--output", "x.png", "--compare", "RUN/."], "is given twice; wanted different runs"),
+        (["--output", "x.png", "--target", ""], "nothing to draw: the translation has no words"),
+        (["--output", "x.html", "--target", " "], "nothing to draw: the translation has no words"),
         (["--output", "x.png", "--compare-method", "attention"], "got attention twice"),
         (["--output", "x.png", "--compare-method", "atention"], "did you mean .attention"),
         (["--output", "x.png", "--compare", "nowhere"], "nowhere"),
@@ -138,6 +163,6 @@ def test_mistakes_are_told_and_nothing_is_written(
     mistake, tmp_path, monkeypatch, run, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
-    arguments = [run if argument == "RUN" else argument for argument in arguments]
+    arguments = [argument.replace("RUN", str(run)) for argument in arguments]
     assert re.search(message, mistake("plot", run, SOURCE, *arguments))
     assert list(tmp_path.iterdir()) == []

@@ -2,14 +2,15 @@
 
 import errno
 import io
+import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from nmt.commands.text_streams import open_output, read_text
-from nmt.errors import DataError
+from nmt.commands.text_streams import check_places, open_output, read_text, write_lines
+from nmt.errors import DataError, NmtError
 
 
 @pytest.mark.parametrize("name", ["out", "out.gz", "out.zst"])
@@ -78,3 +79,34 @@ def test_what_is_removed_from_standard_input_is_said_once(monkeypatch, caplog):
     assert caplog.messages == [
         "standard input: removed a byte order mark and the carriage return at the end of 2 lines"
     ]
+
+
+def test_lines_are_there_for_a_reader_at_once(tmp_path):
+    with (tmp_path / "out").open("w") as output:
+        write_lines(["a", "", "b"], output)
+        assert (tmp_path / "out").read_text() == "a\n\nb\n"
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    """A file and a link to it, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("link").symlink_to("file")
+
+
+def test_no_two_texts_are_written_to_one_place(in_folder):
+    check_places({}, {"--output": "x", "--more": "y"})
+    check_places({}, {"--output": os.devnull, "--more": os.devnull})
+    for two in (("x", "./x"), ("file", "link"), (None, "-"), ("-", "/dev/stdout")):
+        with pytest.raises(NmtError, match="^--output and --more would be written to one place, "):
+            check_places({}, dict(zip(("--output", "--more"), two, strict=True)))
+
+
+def test_no_text_is_written_over_one_that_is_read(in_folder):
+    check_places({"FILE": "file", "--gold": "file"}, {"--output": "other"})
+    check_places({"FILE": "gone"}, {"--output": "gone"})  # which reading will tell
+    check_places({"FILE": os.devnull}, {"--output": os.devnull})
+    for two in (("file", "./file"), ("file", "link"), ("link", "file")):
+        with pytest.raises(NmtError, match="^--output would replace .*, which is read as FILE; "):
+            check_places({"FILE": two[0]}, {"--output": two[1]})

@@ -161,7 +161,18 @@ OUTPUTS = [
     Case(
         "a picture below a file",
         f"{P} cat --output text.txt/x.png",
-        "cannot write the picture text",
+        "cannot write into text.txt: text.txt is no folder",
+    ),
+    Case("a picture in /proc", f"{P} cat --output /proc/x.png", "cannot write into /proc: "),
+    Case(
+        "a translation over its text",
+        f"{T} text.txt --output ./text.txt",
+        "--output would replace ./text.txt, which is read as FILE; wanted another file",
+    ),
+    Case(
+        "an evaluation over its reference",
+        f"{E} --source text.txt --reference corpus/test.fr --output corpus/test.fr",
+        "--output would replace corpus/test.fr, which is read as --reference",
     ),
     Case(
         "an output that is in the way of itself",

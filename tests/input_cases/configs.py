@@ -184,7 +184,7 @@ YAML = [
     config(
         "a tag that would run", "data: !!python/object/apply:os.getcwd []", "line 1 | python/obj"
     ),
-    config("empty", "", "c.yaml is empty; wanted sections; (legal: data, vocabulary, model"),
+    config("empty", "", "c.yaml is empty; wanted sections (legal: data, vocabulary, model"),
     config("comments alone", "# data: {path: x}\n", "c.yaml is empty"),
     config("binary", bytes(range(256)) * 4, "c.yaml line 2 is not UTF-8: byte 0x80"),
     config(

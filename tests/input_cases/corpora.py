@@ -144,7 +144,7 @@ TABLES = [
         "parquet without a language",
         "train.parquet",
         parquet(en=["a"], de=["b"]),
-        "train.parquet: no column 'fr'; (legal: en, de)",
+        "train.parquet: no column 'fr' (legal: en, de)",
     ),
     table(
         "null in parquet", "train.parquet", parquet(en=["a", None], fr=["b", "c"]), "row 2 | null"
@@ -245,7 +245,7 @@ LINKED_TABLES = [
     case._replace(line="train c.yaml data.links=links")
     for case in (
         table(
-            "tsv without links", "train.tsv", "en\tfr\na\tb\n", "line 1: no column 'links'; (legal"
+            "tsv without links", "train.tsv", "en\tfr\na\tb\n", "line 1: no column 'links' (legal"
         ),
         table(
             "tsv with a link past the words",
@@ -265,7 +265,7 @@ LINKED_TABLES = [
             "JSON without links",
             "train.jsonl",
             jsonl({"en": "a", "fr": "b", "links": ""}, {"en": "a", "fr": "b"}),
-            "train.jsonl, line 2: no column 'links'; (legal: en, fr)",
+            "train.jsonl, line 2: no column 'links' (legal: en, fr)",
         ),
         table(
             "links as a JSON list",

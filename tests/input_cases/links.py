@@ -129,6 +129,31 @@ ALIGNING = [
         "there is no head to choose",
         f"{ALIGN} --choose-head --gold gold.txt --gold-base 0",
     ),
+    Case(
+        "a reverse method without a reverse run",
+        f"{ALIGN} --reverse-method attention",
+        "--reverse-method is that of --reverse RUN, which is missing",
+    ),
+    Case(
+        "a reverse head without its layer",
+        f"{ALIGN} --reverse runs/good --layer 0 --reverse-head 0",
+        "--reverse-head needs --reverse-layer",
+    ),
+    Case(
+        "a choice in two ways",
+        f"{ALIGN} --choose-head --reverse runs/good --reverse-layer 0",
+        "--choose-head reads both runs by --method | --reverse-layer has no use",
+    ),
+    Case(
+        "a target on standard input",
+        ALIGN.replace("target text.txt", "target -"),
+        "--target must be a file; standard input cannot be read as one of two",
+    ),
+    files(
+        "links over their gold",
+        "--output would replace ./gold.txt, which is read as --gold; wanted another file",
+        f"{ALIGN} --gold gold.txt --gold-base 0 --output ./gold.txt",
+    ),
     Case("an override for align", f"{ALIGN} search.beam_size=1", "no key can be overridden here"),
     Case("links on a full disk", f"{ALIGN} --output /dev/full", "write /dev/full: No space left"),
     Case("no step to align with", f"{ALIGN} --checkpoint 8", "has no checkpoint 8"),
@@ -155,8 +180,30 @@ OTHERS = [
         "--method, --layer and --head are those of --alignments FILE",
     ),
     Case("an unknown method to translate", f"{TRANSLATE} --method x", "no alignment method 'x'"),
-    Case("translations and links in one file", f"{TRANSLATE} --output ./x", "must be another file"),
-    Case("both on standard output", f"{TRANSLATE} --alignments -", "must be another file than"),
+    Case(
+        "translations and links in one file", f"{TRANSLATE} --output ./x", "to one place, x; wanted"
+    ),
+    Case("both on standard output", f"{TRANSLATE} --alignments -", "one place, standard output"),
+    Case(
+        "both on standard output by its other name",
+        f"{TRANSLATE} --alignments /dev/stdout",
+        "--output and --alignments would be written to one place, /dev/stdout; wanted two",
+    ),
+    Case(
+        "links over the text",
+        f"{TRANSLATE} --alignments ./text.txt",
+        "--alignments would replace ./text.txt, which is read as FILE; wanted another file",
+    ),
+    Case(
+        "scores over the source",
+        f"{SCORE} --output text.txt",
+        "--output would replace text.txt, which is read as --",
+    ),
+    Case(
+        "a source to score on standard input",
+        SCORE.replace("source text.txt", "source -"),
+        "--source must be a file; standard input cannot be read as one of two",
+    ),
     Case("links in a folder", f"{TRANSLATE} --alignments corpus", "cannot write corpus: it is a f"),
     Case(
         "translations on a full disk, and not the links",

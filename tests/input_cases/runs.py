@@ -113,14 +113,14 @@ RUNS = [
     broken(
         "no such step, and a damaged one",
         {"checkpoints/7/manifest.json": ""},
-        "has no checkpoint 8; (legal: best, last, 9)",
+        "has no checkpoint 8 (legal: best, last, 9)",
         f"{TRANSLATE} --checkpoint 8",
         logged=True,
     ),
     Case(
         "no such step",
         f"{TRANSLATE} --checkpoint 8",
-        "has no checkpoint 8; (legal: best, last, 7, 9)",
+        "has no checkpoint 8 (legal: best, last, 7, 9)",
     ),
     Case("no such name of a step", f"{TRANSLATE} --checkpoint bset", 'did you mean "best"?'),
     Case(
@@ -242,6 +242,12 @@ COMPARING = [
         another_run(source_language="fr", target_language="en"),
     ),
     Case(
+        "a picture of runs of two directions",
+        "plot runs/good 'the cat' --compare runs/other --output x.png",
+        "runs of one pair of languages | runs/good translates en-fr and runs/other fr-en",
+        another_run(source_language="fr", target_language="en"),
+    ),
+    Case(
         "runs of text and of tokenised text",
         COMPARE,
         "the same data.tokenized; it is false in runs/good and true in runs/other",
@@ -262,7 +268,7 @@ COMPARING = [
     Case(
         "a second run without its checkpoint",
         f"{COMPARE} --checkpoint 8",
-        "has no checkpoint 8; (legal: best, last, 7, 9)",
+        "has no checkpoint 8 (legal: best, last, 7, 9)",
         another_run(),
     ),
     Case(
