@@ -49,8 +49,7 @@ def make_parser() -> CommandParser:
         examples=[
             "nmt align runs/en-fr --source a.en --target a.fr --output links.txt",
             "nmt align runs/en-fr --source a.en --target a.fr --reverse runs/fr-en",
-            "nmt align runs/en-fr --source a.en --target a.fr --method shift-att "
-            "--reverse runs/gru-fr-en --reverse-method attention",
+            "nmt align runs/a --source a.en --target a.fr --reverse runs/b --reverse-layer 2",
             "nmt align runs/en-fr --source a.en --target a.fr --gold a.talp --gold-base 1 --json",
         ],
     )

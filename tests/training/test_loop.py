@@ -210,7 +210,7 @@ def test_plateau_lowers_the_learning_rate_once_patience_is_over():
     state = TrainState({}, None, (), None, None, jnp.ones(()))
     progress, scales = Progress(), []
     for step, score in enumerate((1.0, 0.5, 0.9, 0.8, 0.7, 2.0, 1.5), start=1):
-        validation = Validation(loss=0, perplexity=1, bleu=score, score=score)
+        validation = Validation(loss=0, perplexity=1, bleu=score, aer=None, score=score)
         progress, state = loop._judged(training, progress, state, validation, step)
         scales.append(float(state.lr_scale))
     assert scales == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
