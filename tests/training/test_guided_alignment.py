@@ -1,5 +1,7 @@
 """The loss of guided alignment: against a loop, in the step, and that alignments follow it."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,38 +17,21 @@ from nmt.training.step import Trainer, accumulate, train_step
 
 SIZE = 12
 KEY = jax.random.key(0)
+RECURRENT = RecurrentConfig(
+    embedding_dim=8, encoder_dim=8, decoder_dim=16, alignment_dim=8, readout_dim=8
+)
+TRANSFORMER = TransformerConfig(
+    model_dim=16, feedforward_dim=16, num_heads=2, encoder_layers=1, decoder_layers=1, dropout=0.0
+)
 MODELS = {
-    "attend_update": RecurrentConfig(
-        embedding_dim=8, encoder_dim=8, decoder_dim=16, alignment_dim=8, readout_dim=8
+    "attend_update": RECURRENT,
+    "update_attend_update": replace(
+        RECURRENT, decoder_order="update_attend_update", decoder_layers=2
     ),
-    "update_attend_update": RecurrentConfig(
-        embedding_dim=8,
-        encoder_dim=8,
-        decoder_dim=16,
-        alignment_dim=8,
-        readout_dim=8,
-        decoder_order="update_attend_update",
-        decoder_layers=2,
+    "one_head": replace(
+        TRANSFORMER, decoder_layers=2, norm="pre", alignment_layer=0, alignment_head=1
     ),
-    "one_head": TransformerConfig(
-        model_dim=16,
-        feedforward_dim=16,
-        num_heads=2,
-        encoder_layers=1,
-        decoder_layers=2,
-        norm="pre",
-        dropout=0.0,
-        alignment_layer=0,
-        alignment_head=1,
-    ),
-    "mean_of_heads": TransformerConfig(
-        model_dim=16,
-        feedforward_dim=16,
-        num_heads=2,
-        encoder_layers=1,
-        decoder_layers=1,
-        dropout=0.0,
-    ),
+    "mean_of_heads": TRANSFORMER,
 }
 
 
