@@ -68,7 +68,7 @@ search: {beam_size: 1}
 """)
 systems = {
     "attention": ["model.attention=additive", "training.num_steps=2000"],
-    "fixed vector": ["model.attention=none", "training.num_steps=5000"],
+    "fixed vector": ["model.attention=none", "training.num_steps=4200"],
 }
 
 # %%

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from pathlib import Path
 
 import nbformat
@@ -15,10 +14,6 @@ from nmt.data.grammar import make_split
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in (FOLDER / "source").glob("*.py"))
-long_running = pytest.mark.skipif(
-    not os.environ.get("NMT_ALL_NOTEBOOKS"),
-    reason="takes five minutes or more; set NMT_ALL_NOTEBOOKS=1",
-)
 LARGEST = 700_000  # bytes of a notebook, pictures and all
 
 
@@ -61,7 +56,6 @@ def test_train_and_read_an_alignment(run_notebook):
     assert pictures(ran.outputs) >= 4
 
 
-@long_running
 @pytest.mark.slow
 def test_fixed_context_vector(run_notebook, tmp_path, monkeypatch):
     corpus = tmp_path / "corpus"
@@ -107,7 +101,6 @@ def test_fixed_context_vector(run_notebook, tmp_path, monkeypatch):
     assert (ran.folder / "runs" / "fixed_context_vector" / "real_length.png").exists()
 
 
-@long_running
 @pytest.mark.slow
 def test_alignment_methods(run_notebook):
     ran = run_notebook(
