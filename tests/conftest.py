@@ -15,6 +15,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"  # virtual ones, for the tests that ask for several
 
 
+def pytest_collection_modifyitems(items):
+    """The notebooks come first: they take longest, and the last ones to run run beside nothing."""
+    items.sort(key=lambda item: "notebooks" not in item.path.parts[-2])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compilation():
     """Models this small run in no time; compiling them well would take most of it.
