@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+MOST_MAPS = 20_000
 os.environ.setdefault("NMT_CACHE", str(CACHE))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,6 +33,20 @@ def compilation():
 
     use_compilation_cache()
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs(compilation):
+    """Lets go of compiled programs before a process has more memory maps than Linux allows.
+
+    Each program takes several of some 65,000; without one more XLA ends the process.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session", autouse=True)
