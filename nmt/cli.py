@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib import import_module, metadata
 
+from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError, is_out_of_memory, nearest
 
 COMMANDS = {
@@ -53,6 +54,13 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came: it ends the command as Ctrl-C does, so that nothing is left half-written."""
 
     signal_number = signal.SIGTERM
+
+
+def start() -> int:
+    """The command as a process of its own, which may be started anew to suit its work."""
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        use_huge_pages()
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -200,4 +208,4 @@ def _sigterm_raising() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())
