@@ -4,6 +4,8 @@ Each attends from Q queries a sentence to its S source positions: Q is the numbe
 search and of target positions in a teacher-forced pass.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -64,11 +66,18 @@ class AdditiveAttention(nnx.Module):
           context: c_i = sum_j alpha_ij h_j, (B, Q, M).
           alignment: alpha_i = softmax_j(e_ij), (B, Q, S), zero on padding.
         """
-        activations = jnp.tanh(self.W_a(queries)[:, :, None] + keys[:, None])  # B Q S A
-        # These two are bound by memory, not arithmetic: rounded operands would not pay.
-        energies = einsum("bqsa,a->bqs", activations, self.v_a[...], "float32")  # B Q S
+        energies = _additive_energies(self.W_a(queries), keys, self.v_a[...])  # B Q S
         alignment = masked_softmax(energies, source_mask[:, None])  # B Q S
+        # Bound by memory, not arithmetic: rounded operands would not pay.
         return einsum("bqs,bsm->bqm", alignment, annotations, "float32"), alignment
+
+
+@partial(jax.checkpoint, prevent_cse=False)  # kept for every position they would be (B, T, S, A)
+def _additive_energies(queries: Array, keys: Array, weights: Array) -> Array:
+    """queries W_a s_i (B, Q, A), keys (B, S, A), weights v_a (A,) -> energies (B, Q, S)."""
+    activations = jnp.tanh(queries[:, :, None] + keys[:, None])  # B Q S A
+    # Bound by memory, not arithmetic: rounded operands would not pay.
+    return einsum("bqsa,a->bqs", activations, weights, "float32")
 
 
 def dot_product_attention(

@@ -12,6 +12,7 @@ from functools import cache, partial
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.experimental.layout import Layout, with_layout_constraint
 
 Array = jax.Array
 
@@ -38,39 +39,56 @@ def matmul(inputs: Array, kernel: Array, precision: str) -> Array:
     return flat.reshape(*inputs.shape[:-1], kernel.shape[-1])
 
 
+def rounded(inputs: Array, precision: str) -> Array:
+    """What is left of float32 inputs as operands of a compute type, in float32."""
+    return inputs if precision == "float32" else inputs.astype(jnp.bfloat16).astype(jnp.float32)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _bfloat16_einsum(equation, left, right):
-    return _product(equation, left.astype(jnp.bfloat16), right.astype(jnp.bfloat16))
-
-
-def _product(equation, left, right):
-    return jnp.einsum(equation, left, right, preferred_element_type=jnp.float32)
+    return _forward(equation, left, right)[0]
 
 
 def _forward(equation, left, right):
     left, right = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16)
-    return _product(equation, left, right), (left, right)
+    left_indices, right_indices, result = _parsed(equation)
+    return _product(result, (left_indices, left), (right_indices, right)), (left, right)
 
 
 def _backward(equation, operands, gradient):
-    left, right = operands
-    gradient = gradient.astype(jnp.bfloat16)
+    left_indices, right_indices, result = _parsed(equation)
+    left, right = (left_indices, operands[0]), (right_indices, operands[1])
+    gradient = result, gradient.astype(jnp.bfloat16)
+    return _product(left_indices, gradient, right), _product(right_indices, left, gradient)
+
+
+def _parsed(equation):
     indices, result = equation.split("->")
-    left_indices, right_indices = indices.split(",")
-    left_gradient = _product_either_way(left_indices, (result, gradient), (right_indices, right))
-    right_gradient = _product_either_way(right_indices, (left_indices, left), (result, gradient))
-    return left_gradient, right_gradient
+    return *indices.split(","), result
 
 
-def _product_either_way(result, first, second):
-    """The product of two (indices, operand) in the order that XLA's CPU backend has code for.
+def _product(result, first, second):
+    """The product of two (indices, operand) in the form that XLA's CPU backend has code for.
 
-    It multiplies bfloat16 into float32 only where the rows of the result come from the first one.
+    It multiplies bfloat16 into float32 only where the rows of the result come from the first
+    operand and what is summed over comes last in it; all else it multiplies as float32, at half the
+    speed. So the first of two matrices is laid out anew where need be, which costs far less.
     """
     rows = next(index for index in result if index not in first[0] or index not in second[0])
     if rows not in first[0]:
         first, second = second, first
-    return _product(f"{first[0]},{second[0]}->{result}", first[1], second[1])
+    (left_indices, left), (right_indices, right) = first, second
+    turned = left.ndim == 2 and left_indices[0] not in result
+    if turned:
+        left, left_indices = _fixed(jnp.transpose(left)), left_indices[::-1]
+    equation = f"{left_indices},{right_indices}->{result}"
+    product = jnp.einsum(equation, left, right, preferred_element_type=jnp.float32)
+    return _fixed(product) if turned else product
+
+
+def _fixed(matrix):
+    """The matrix, row by row in memory: XLA folds no transposition of it into a product."""
+    return with_layout_constraint(matrix, Layout((0, 1)))
 
 
 _bfloat16_einsum.defvjp(_forward, _backward)

@@ -155,9 +155,9 @@ def gather_hypotheses(leaf: Array, parents: Array) -> Array:
 
 def logits_from_features(features: Array, projection: Projection) -> Array:
     """features (..., E) -> logits (..., V) in float32; padding rows hold the lowest number."""
-    logits = matmul(features, projection.kernel.T, projection.precision) + projection.bias
     real = jnp.arange(projection.kernel.shape[0]) < projection.size
-    return jnp.where(real, logits, jnp.finfo(jnp.float32).min)
+    bias = jnp.where(real, projection.bias, jnp.finfo(jnp.float32).min)  # outweighs all products
+    return matmul(features, projection.kernel.T, projection.precision) + bias
 
 
 def log_probs_from_features(features: Array, projection: Projection) -> Array:
