@@ -2,6 +2,7 @@
 
 from nmt.errors import ConfigError
 
+NUM_SEEDS = 2**32  # what jax and numpy both take: from 0 on
 MAX_COUNT = 2**31 - 1  # what is counted on a device is counted in int32
 
 
@@ -22,8 +23,8 @@ def at_most(section: str, maximum: float, **values: float | None) -> None:
 
 def check_seed(section: str, seed: int) -> None:
     """Raises ConfigError for a seed that jax and numpy do not both take."""
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"{section}.seed must be from 0 to {2**32 - 1}; got {seed}")
+    if not 0 <= seed < NUM_SEEDS:
+        raise ConfigError(f"{section}.seed must be from 0 to {NUM_SEEDS - 1}; got {seed}")
 
 
 def check_fraction(section: str, **values: float | None) -> None:

@@ -7,7 +7,7 @@ and, of the section model, in model_schema.py.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nmt.config.checks import at_least, at_most, check_fraction, check_seed
+from nmt.config.checks import NUM_SEEDS, at_least, at_most, check_fraction, check_seed
 from nmt.config.model_schema import ModelConfig, RecurrentConfig, TransformerConfig
 from nmt.errors import ConfigError
 
@@ -27,6 +27,7 @@ __all__ = [
 
 MAX_LENGTH = 10_000  # of search.max_length_factor and search.max_length_extra
 MAX_EMBEDDED = 10_000_000  # pairs, each made in memory
+MAX_SEEDS = 256  # of training.num_seeds; memory ends before it
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
 
 
@@ -171,6 +172,7 @@ class TrainingConfig:
     num_steps: int = 10000
     max_minutes: float | None = None  # stop earlier, so long after the start; all told
     seed: int = 1  # of parameters, dropout and the order of sentences
+    num_seeds: int = 1  # train so many models at once, with the seeds seed, seed + 1, ...
     precision: Literal["float32", "bfloat16"] = "float32"  # of the operands of matmuls
     model_devices: int = 1  # share one copy of the parameters; batches are dealt out over the rest
     deterministic: bool = False  # on a GPU: the same bits every time, at some cost in speed
@@ -210,6 +212,7 @@ class TrainingConfig:
             "training",
             1,
             num_steps=self.num_steps,
+            num_seeds=self.num_seeds,
             model_devices=self.model_devices,
             accumulation=self.accumulation,
             patience=self.patience,
@@ -233,7 +236,13 @@ class TrainingConfig:
             raise ConfigError(
                 "training.alignment_run needs training.alignment_weight above 0; got 0"
             )
+        at_most("training", MAX_SEEDS, num_seeds=self.num_seeds)
         check_seed("training", self.seed)
+        if self.seeds[-1] >= NUM_SEEDS:
+            raise ConfigError(
+                "training.seed + training.num_seeds - 1, the last seed, must be at most "
+                f"{NUM_SEEDS - 1}; got {self.seeds[-1]}"
+            )
         if self.max_minutes == 0:
             raise ConfigError("training.max_minutes must be above 0, or null for no limit; got 0")
         if not 0 < self.plateau_factor < 1:
@@ -252,6 +261,11 @@ class TrainingConfig:
             raise ConfigError(
                 "training.schedule inverse_sqrt needs training.warmup_steps of 1 or more; got 0"
             )
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of each model that is trained."""
+        return tuple(range(self.seed, self.seed + self.num_seeds))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ BOS 2, EOS 3 and a filler row at the end:
                 3 0 0                 2 0 0 0                  0 0 0 0                   0 0 0 0
 """
 
+import copy
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -108,6 +109,13 @@ class Batches:
         # memory of pure functions: forgetting them changes nothing.
         self._order = lru_cache(maxsize=2)(self._make_order)
         self._permuted = lru_cache(maxsize=2 * len(self.shapes))(self._permute)
+
+    def with_seed(self, model_seed: int) -> "Batches":
+        """The same pairs in the same order of shapes, dealt out as for another model's seed."""
+        other = copy.copy(self)
+        other.model_seed = model_seed
+        other._permuted = lru_cache(maxsize=2 * len(self.shapes))(other._permute)
+        return other
 
     @property
     def num_batches(self) -> int:

@@ -31,9 +31,11 @@ from nmt.decoding.translation import PartHypothesis, Translation, join_parts
 from nmt.devices import mesh as meshes
 from nmt.errors import NmtError
 from nmt.models.build import Params, build_model, merge_model, split_model
+from nmt.models.ensemble import split_ensemble
 from nmt.models.seq2seq import CrossAttentions
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
+from nmt.runs.members import Choice, chosen, restore_members
 
 
 class Translator:
@@ -364,18 +366,32 @@ def _count_lines(
     return lambda indices: progress(sum(is_first[i] for i in indices))
 
 
-def load(path: str | Path, checkpoint: str = "best") -> Translator:
+def load(path: str | Path, checkpoint: str = "best", *, seed: Choice = None) -> Translator:
     """Opens a run to translate with it.
 
     Args:
       path: the run directory.
       checkpoint: "best", "last", "average" or the number of a step.
+      seed: which model of a run of several seeds: its seed, or "ensemble" for all of them as one,
+        whose logits are the mean of theirs; the first when None.
     Raises:
-      RunError: the folder is no run, has no such checkpoint, or that of another model, or its
-        alignment.json is damaged.
+      RunError: the folder is no run, has no such checkpoint or seed, or that of another model, or
+        its alignment.json is damaged.
       DataError: its vocabulary is missing or damaged.
     """
     run = RunDirectory.open(Path(path))
+    chosen(run, run.read_config().training, seed)  # before the files are verified, which takes time
+    return load_found(run, *Checkpoints(run.checkpoints).resolve(checkpoint), seed=seed)
+
+
+def load_found(run: RunDirectory, step: int | str, item: str, *, seed: Choice = None) -> Translator:
+    """As `load`, of a checkpoint that was found already.
+
+    Args:
+      run: the run.
+      step, item: as `Checkpoints.resolve` gives them.
+      seed: as in `load`.
+    """
     config = run.read_config()
     vocabularies = load_vocabularies(run.vocabulary)
     model = nnx.eval_shape(  # the structure alone: fresh parameters would be thrown away
@@ -387,11 +403,16 @@ def load(path: str | Path, checkpoint: str = "best") -> Translator:
         )
     )
     graph, shapes = split_model(model)
+    wanted = chosen(run, config.training, seed)
     checkpoints = Checkpoints(run.checkpoints)
-    step, item = checkpoints.resolve(checkpoint)
+    members = restore_members(checkpoints, step, item, shapes, config.training.num_seeds)
+    if len(wanted) == 1:
+        params = members[wanted[0]]
+    else:
+        graph, params = split_ensemble(graph, members)
     return Translator(
         graph,
-        checkpoints.restore(step, {item: shapes})[item],
+        params,
         vocabularies,
         config.search,
         cleaning=config.data.cleaning,

@@ -76,9 +76,14 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def by_rows(mesh: Mesh) -> NamedSharding:
-    """The rows of a batch dealt out over "data"."""
-    return NamedSharding(mesh, PartitionSpec(DATA))
+def by_rows(mesh: Mesh, leading: int = 0) -> NamedSharding:
+    """The rows of a batch dealt out over "data".
+
+    Args:
+      mesh: the devices.
+      leading: axes before that of the rows, whole everywhere.
+    """
+    return NamedSharding(mesh, PartitionSpec(*[None] * leading, DATA))
 
 
 def to_devices(sharding: NamedSharding, tree: Any) -> Any:
@@ -97,8 +102,11 @@ def to_devices(sharding: NamedSharding, tree: Any) -> Any:
 
 
 def set_like(array: jax.Array, value: Any) -> jax.Array:
-    """Another value, known to every process, in the place of an array: same type, same devices."""
-    return to_devices(array.sharding, np.asarray(value, array.dtype))
+    """Another value, known to every process, in the place of an array: same type, same devices.
+
+    One number fills the array.
+    """
+    return to_devices(array.sharding, np.broadcast_to(np.asarray(value, array.dtype), array.shape))
 
 
 def on_all(mesh: Mesh, tree: Any) -> Any:

@@ -19,7 +19,7 @@ def build_model(
     source_size: int,
     target_size: int,
     precision: str = "float32",
-    seed: int = 1,
+    seed: int | jax.Array = 1,
 ) -> nnx.Module:
     """Makes a model with fresh parameters.
 
@@ -28,7 +28,7 @@ def build_model(
       source_size: pieces in the source vocabulary.
       target_size: pieces in the target vocabulary.
       precision: the compute type of its matmuls, "float32" or "bfloat16".
-      seed: of the initial parameters.
+      seed: of the initial parameters; an array within a compiled function.
     Returns:
       A module that follows `nmt.models.seq2seq.Seq2Seq`.
     """
@@ -37,7 +37,7 @@ def build_model(
         source_size=source_size,
         target_size=target_size,
         precision=precision,
-        rngs=nnx.Rngs(seed),
+        rngs=nnx.Rngs(jax.random.key(seed)),
     )
 
 

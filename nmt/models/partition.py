@@ -39,7 +39,7 @@ RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
 )
 
 
-def shardings(tree: Any, mesh: Mesh) -> Any:
+def shardings(tree: Any, mesh: Mesh, leading: int = 0) -> Any:
     """Where every array of parameters, or of a training state, lies on a mesh.
 
     An axis that the devices do not divide is left whole.
@@ -47,13 +47,15 @@ def shardings(tree: Any, mesh: Mesh) -> Any:
     Args:
       tree: a pytree of arrays, or of anything with a shape.
       mesh: with an axis "model"; of size 1 it leaves every array whole.
+      leading: axes of every array before those that the rules name, whole everywhere.
     Returns:
       the same pytree of `NamedSharding`.
     """
 
     def of_leaf(path, leaf):
         name = jax.tree_util.keystr(path, simple=True, separator=".")
-        return NamedSharding(mesh, _fitting(_spec(name), leaf.shape, mesh.shape[MODEL]))
+        fitting = _fitting(_spec(name), leaf.shape[leading:], mesh.shape[MODEL])
+        return NamedSharding(mesh, PartitionSpec(*[None] * leading, *fitting))
 
     return jax.tree_util.tree_map_with_path(of_leaf, tree)
 

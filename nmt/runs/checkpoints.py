@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 PARAMS = "params"
 MOVING_AVERAGE = "average"  # the item with the moving average of the weights, where there is one
+BEST = "best"  # of several seeds: the item with each one's weights at its own best validation
 MOST_NAMED = 8  # arrays in one error message
 
 
@@ -169,7 +170,8 @@ class Checkpoints:
         """Finds what the user calls "best", "last", "average" or by its step.
 
         The item is the moving average of the weights where the run keeps one, because that is what
-        validation scored. Without any score the best is the last.
+        validation scored. Without any score the best is the last. Of several seeds every checkpoint
+        holds the best weights of each, and the last one is it.
 
         Returns:
           The step, or `AVERAGE` for the mean of the last checkpoints, which has a folder of its
@@ -197,6 +199,8 @@ class Checkpoints:
             missing = f"checkpoint {which}" if "last" in legal else "finished checkpoint"
             raise RunError(f"run {self.folder.parent} has no {missing}{nearest(which, legal)}")
         items = self.manifest(step).items
+        if which == "best" and BEST in items:
+            return step, BEST
         return step, MOVING_AVERAGE if MOVING_AVERAGE in items else PARAMS
 
     def _legal(self) -> list[int | str]:

@@ -15,10 +15,10 @@ from jax.sharding import Mesh, NamedSharding
 
 from nmt.data.batching import Batch
 from nmt.data.shapes import Shape
-from nmt.devices.mesh import by_rows, replicated
+from nmt.devices.mesh import replicated
 from nmt.models.build import Params
-from nmt.models.partition import shardings
 from nmt.training.loss import LossSums
+from nmt.training.members import Members
 from nmt.training.step import Metrics, Trainer, TrainState, accumulate, train_step
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class CompiledSteps:
         mesh: Mesh,
         *,
         accumulation: int,
-        seed: int,
+        members: Members,
         check: Callable[[], None],
     ):
         """Compiles, as many shapes at a time as there are cores, and logs the ledger.
@@ -52,25 +52,33 @@ class CompiledSteps:
           shapes: of the batches.
           mesh: its devices.
           accumulation: batches to a step.
-          seed: of dropout.
+          members: of the run, whose seeds are those of dropout.
           check: called while waiting; what it raises ends the compilation.
         """
-        self.accumulation = accumulation
+        self.accumulation, self.members = accumulation, members
         guided = bool(trainer.alignment_weight)
-        batches = {shape: _batch_like(shape, by_rows(mesh), guided=guided) for shape in shapes}
-        where, whole = shardings(state, mesh), replicated(mesh)
+        batches = {
+            shape: _batch_like(shape, members, members.by_rows(mesh), guided=guided)
+            for shape in shapes
+        }
+        where, whole = members.shardings(state, mesh), replicated(mesh)
         if accumulation == 1:
             step = jax.jit(
-                partial(_step, trainer, seed), donate_argnums=0, out_shardings=(where, whole)
+                members.mapped(partial(_step, trainer)),
+                donate_argnums=0,
+                out_shardings=(where, whole),
             )
             examples = {shape: (step, (state, batch)) for shape, batch in batches.items()}
         else:
             total = (where.params, whole)
-            zeros = jax.jit(partial(_zeros, trainer), out_shardings=total)
-            add = jax.jit(partial(_add, trainer, seed), donate_argnums=1, out_shardings=total)
-            update = jax.jit(trainer.update, donate_argnums=0, out_shardings=(where, whole))
+            zeros, add, update = (
+                members.mapped(partial(function, trainer)) for function in (_zeros, _add, _update)
+            )
+            zeros = jax.jit(zeros, out_shardings=total)
+            add = jax.jit(add, donate_argnums=1, out_shardings=total)
+            update = jax.jit(update, donate_argnums=0, out_shardings=(where, whole))
             like = jax.eval_shape(zeros, state.params)
-            part = np.int32(0)
+            part = members.same(np.int32(0))
             examples = {
                 shape: (add, (state, like, batch, part)) for shape, batch in batches.items()
             }
@@ -86,19 +94,20 @@ class CompiledSteps:
             return self._programs[_shape(batches[0])](state, batches[0])
         total = self._programs["zeros"](state.params)
         for part, batch in enumerate(batches):
-            total = self._programs[_shape(batch)](state, total, batch, np.int32(part))
+            part = self.members.same(np.int32(part))
+            total = self._programs[_shape(batch)](state, total, batch, part)
         return self._programs["update"](state, *total)
 
 
 def _step(
-    trainer: Trainer, seed: int, state: TrainState, batch: Batch
+    trainer: Trainer, seed: int | Array, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
     return train_step(trainer, state, batch, _key(seed, state))
 
 
 def _add(
     trainer: Trainer,
-    seed: int,
+    seed: int | Array,
     state: TrainState,
     total: tuple[Params, LossSums],
     batch: Batch,
@@ -108,19 +117,28 @@ def _add(
     return accumulate(trainer, state.params, total, batch, key)
 
 
-def _zeros(trainer: Trainer, params: Params) -> tuple[Params, LossSums]:
+def _zeros(trainer: Trainer, seed: int | Array, params: Params) -> tuple[Params, LossSums]:
+    del seed
     return jax.tree.map(jnp.zeros_like, params), trainer.zero_sums()
 
 
-def _key(seed: int, state: TrainState) -> Array:
+def _update(
+    trainer: Trainer, seed: int | Array, state: TrainState, gradients: Params, sums: LossSums
+) -> tuple[TrainState, Metrics]:
+    del seed
+    return trainer.update(state, gradients, sums)
+
+
+def _key(seed: int | Array, state: TrainState) -> Array:
     return jax.random.fold_in(jax.random.key(seed), state.counters.step)
 
 
-def _batch_like(shape: Shape, sharding: NamedSharding, *, guided: bool) -> Batch:
+def _batch_like(shape: Shape, members: Members, sharding: NamedSharding, *, guided: bool) -> Batch:
     """A batch's form without its content; `guided` with links."""
 
     def array(*lengths, dtype):
-        return jax.ShapeDtypeStruct((shape.rows, *lengths), dtype, sharding=sharding)
+        axes = *(len(members),) * members.leading, shape.rows, *lengths
+        return jax.ShapeDtypeStruct(axes, dtype, sharding=sharding)
 
     source, target = shape.source, shape.target
     return Batch(
@@ -134,8 +152,8 @@ def _batch_like(shape: Shape, sharding: NamedSharding, *, guided: bool) -> Batch
 
 
 def _shape(batch: Batch) -> Shape:
-    rows, source = batch.source.shape
-    return Shape(rows, source, batch.target_in.shape[1])
+    rows, source = batch.source.shape[-2:]
+    return Shape(rows, source, batch.target_in.shape[-1])
 
 
 def _compile_all(examples: dict, check: Callable[[], None]) -> Iterator[tuple[Any, Any, float]]:

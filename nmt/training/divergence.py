@@ -19,7 +19,9 @@ ADVICE = (
 )
 
 
-def check_finite(counters: Counters, batches: Batches, accumulation: int, *, since: int) -> None:
+def check_finite(
+    counters: Counters, batches: Batches, accumulation: int, *, since: int, named: str = ""
+) -> None:
     """Tells of updates that were not finite and left out, and of the batch of the last one.
 
     Args:
@@ -27,6 +29,7 @@ def check_finite(counters: Counters, batches: Batches, accumulation: int, *, sin
       batches: of training; the pure function of the index that names the batch again.
       accumulation: batches to a step.
       since: the first step, from 0, of those that are logged now.
+      named: what a message begins with, where there are several seeds.
     Raises:
       RunError: there were too many in a row.
     """
@@ -34,19 +37,20 @@ def check_finite(counters: Counters, batches: Batches, accumulation: int, *, sin
     if step >= since:
         indices = range(step * accumulation, (step + 1) * accumulation)
         logger.warning(
-            "%d updates were not finite and left out, the last at step %d: %s",
+            "%s%d updates were not finite and left out, the last at step %d: %s",
+            named,
             counters.skipped,
             step + 1,
             "; ".join(_described(batches, index) for index in indices),
         )
     if counters.skipped_in_a_row >= MOST_SKIPPED:
         raise RunError(
-            f"training diverged: {counters.skipped_in_a_row} updates in a row were not finite; "
-            f"{ADVICE}, and training.precision float32 where it is bfloat16"
+            f"{named}training diverged: {counters.skipped_in_a_row} updates in a row were not "
+            f"finite; {ADVICE}, and training.precision float32 where it is bfloat16"
         )
 
 
-def count_worse(nll: float, vocabulary_size: int, worse: int) -> int:
+def count_worse(nll: float, vocabulary_size: int, worse: int, *, named: str = "") -> int:
     """Counts logs in a row whose loss is far worse than that of a guess.
 
     A guess gives each piece the same probability, so its nll is ln V. Fresh parameters may be
@@ -56,6 +60,7 @@ def count_worse(nll: float, vocabulary_size: int, worse: int) -> int:
       nll: of a target piece, over the steps of this log; nan where all of them were left out.
       vocabulary_size: V.
       worse: the count so far.
+      named: as in `check_finite`.
     Returns:
       the count now; 0 where the log is no such one.
     Raises:
@@ -67,7 +72,7 @@ def count_worse(nll: float, vocabulary_size: int, worse: int) -> int:
     worse = worse + 1 if nll > FAR_WORSE * guess else 0
     if worse >= MOST_WORSE:
         raise RunError(
-            f"training diverged: the loss is {nll:.1f} after {worse} logs in a row above "
+            f"{named}training diverged: the loss is {nll:.1f} after {worse} logs in a row above "
             f"{FAR_WORSE * guess:.1f}, where a guess among {vocabulary_size} pieces has "
             f"{guess:.1f}; {ADVICE}"
         )

@@ -2,17 +2,28 @@
 
 import logging
 import math
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import jax
 
+from nmt.analysis.spread import in_words
 from nmt.config.schema import TrainingConfig
 from nmt.data.batching import Batches
 from nmt.training.clock import Clock, duration
+from nmt.training.members import Members
 from nmt.training.reporting import Reporter, Silence
 from nmt.training.step import Counters, Metrics, Trainer, TrainState
 from nmt.training.validation import Validation
 
 logger = logging.getLogger(__name__)
+
+
+class Measured(NamedTuple):
+    """A member's counters, as numbers on the host, and the nll of a target piece."""
+
+    counters: Counters
+    nll: float
 
 
 class Log:
@@ -22,79 +33,105 @@ class Log:
         self,
         training: TrainingConfig,
         trainer: Trainer,
+        members: Members,
         batches: Batches,
         reporter: Reporter | Silence,
         clock: Clock,
         state: TrainState,
     ):
         self.training, self.trainer, self.batches = training, trainer, batches
+        self.members = members
         self.reporter, self.clock = reporter, clock
         # Pieces and steps that the state brought along count in the sums, but took no time now.
-        self._pieces_before = int(state.sums.num_pieces)
-        self._last_step = int(state.counters.step)
+        pieces, steps = jax.device_get((state.sums.num_pieces, state.counters.step))
+        self._pieces_before, self._last_step = int(pieces.sum()), int(steps.max())
         clock.lap()
 
-    def write(self, step: int, state: TrainState, metrics: Metrics) -> tuple[Counters, float]:
+    def write(self, step: int, state: TrainState, metrics: Metrics) -> dict[int, Measured]:
         """Logs a step; the sums of `state` are of the steps since the last one logged.
 
         Returns:
-          The state's counters, as numbers on the host, and the nll of a target piece.
+          what was measured of the members that train, by number.
         """
-        sums, counters, scale, norm = jax.device_get(
-            (state.sums, state.counters, state.lr_scale, metrics.gradient_norm)
-        )
+        now = state.sums, state.counters, state.lr_scale, metrics.gradient_norm, state.running
+        now = jax.device_get(now)
         seconds = self.clock.lap()
-        num_pieces = int(sums.num_pieces)
-        nll, loss = _mean(sums.nll, num_pieces), _mean(sums.loss, num_pieces)
-        perplexity = math.exp(min(nll, 700.0))
-        epoch = self.batches.epoch_of(step * self.training.accumulation - 1) + 1  # as people count
+        num_pieces = int(now[0].num_pieces.sum())
         rate = (num_pieces - self._pieces_before) / seconds
         left = (self.training.num_steps - step) / (step - self._last_step) * seconds
         self._pieces_before, self._last_step = 0, step
-        guided = {} if sums.alignment is None else {"alignment_loss": _mean(*sums.alignment)}
+        epoch = self.batches.epoch_of(step * self.training.accumulation - 1) + 1  # as people count
+
+        values, measured = {}, {}
+        for k, (sums, counters, scale, norm, is_running) in enumerate(self.members.unstacked(now)):
+            if not is_running:
+                continue
+            nll, loss = (_mean(total, sums.num_pieces) for total in (sums.nll, sums.loss))
+            guided = {} if sums.alignment is None else {"alignment_loss": _mean(*sums.alignment)}
+            values[k] = {
+                "loss": loss,
+                "perplexity": math.exp(min(nll, 700.0)),
+                **guided,
+                "learning_rate": float(self.trainer.schedule(step - 1) * scale),
+                "gradient_norm": float(norm),
+                "skipped": int(counters.skipped),
+            }
+            measured[k] = Measured(counters, nll)
         self.reporter.record(
             step,
             epoch=epoch,
-            loss=loss,
-            perplexity=perplexity,
-            **guided,
-            learning_rate=float(self.trainer.schedule(step - 1) * scale),
-            gradient_norm=float(norm),
-            skipped=int(counters.skipped),
+            **self.members.record(values),
             tokens_per_second=rate,
             seconds=self.clock.seconds,
         )
         logger.info(
-            "step %d, epoch %d: loss %.3f, perplexity %.2f, %.0f tokens/s, %s left",
+            "step %d, epoch %d: loss %s, perplexity %s, %.0f tokens/s, %s left",
             step,
             epoch,
-            loss,
-            perplexity,
+            _in_words(values, "loss", ".3f"),
+            _in_words(values, "perplexity", ".2f"),
             rate,
             duration(left),
         )
-        return counters, nll
+        return measured
 
-    def write_validation(self, step: int, validation: Validation, *, better: bool) -> None:
-        """Logs a validation; `better` than all before or not."""
-        self.reporter.record(
-            step,
-            validation_loss=validation.loss,
-            validation_perplexity=validation.perplexity,
-            validation_bleu=validation.bleu,
-            **({} if validation.aer is None else {"validation_aer": validation.aer}),
-            seconds=self.clock.seconds,
-        )
+    def write_validation(
+        self, step: int, validations: Mapping[int, Validation], *, better: Collection[int]
+    ) -> None:
+        """Logs validations of members, by number; those of `better` are the best of theirs."""
+        values = {}
+        for k, validation in validations.items():
+            aer = {} if validation.aer is None else {"validation_aer": validation.aer}
+            values[k] = {
+                "validation_loss": validation.loss,
+                "validation_perplexity": validation.perplexity,
+                "validation_bleu": validation.bleu,
+                **aer,
+            }
+        self.reporter.record(step, **self.members.record(values), seconds=self.clock.seconds)
+        has_aer = any("validation_aer" in of_member for of_member in values.values())
         logger.info(
-            "step %d: validation loss %.3f, perplexity %.2f, BLEU %.2f%s%s, after %s",
+            "step %d: validation loss %s, perplexity %s, BLEU %s%s%s, after %s",
             step,
-            validation.loss,
-            validation.perplexity,
-            validation.bleu,
-            "" if validation.aer is None else f", AER {validation.aer:.1%}",
-            " (the best so far)" if better else "",
+            _in_words(values, "validation_loss", ".3f"),
+            _in_words(values, "validation_perplexity", ".2f"),
+            _in_words(values, "validation_bleu", ".2f"),
+            f", AER {_in_words(values, 'validation_aer', '.1%')}" if has_aer else "",
+            self._best_in_words(better),
             duration(self.clock.seconds),
         )
+
+    def _best_in_words(self, better: Collection[int]) -> str:
+        if not better:
+            return ""
+        if len(self.members) == 1:
+            return " (the best so far)"
+        seeds = ", ".join(str(self.members.seeds[k]) for k in sorted(better))
+        return f" (the best so far of seed{'s' if len(better) > 1 else ''} {seeds})"
+
+
+def _in_words(values: Mapping[int, Mapping[str, float]], name: str, form: str) -> str:
+    return in_words([of_member[name] for of_member in values.values()], form)
 
 
 def _mean(total: float, count: int) -> float:

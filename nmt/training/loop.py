@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from nmt.config.schema import Config, TrainingConfig
-from nmt.data.batching import Batch, prefetch
-from nmt.devices.mesh import by_rows, check_rows, describe, make_mesh, to_devices
+from nmt.data.batching import Batch, Batches, prefetch
+from nmt.devices.mesh import check_rows, describe, make_mesh, to_devices
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import count_parameters
 from nmt.runs.checkpoints import Checkpoints
@@ -20,13 +19,15 @@ from nmt.runs.directory import RunDirectory
 from nmt.training.clock import Clock, TimeLimit, duration
 from nmt.training.compilation import CompiledSteps
 from nmt.training.divergence import check_finite, count_worse
-from nmt.training.log import Log
+from nmt.training.judging import Standing, judge, weights
+from nmt.training.log import Log, Measured
+from nmt.training.members import Members
 from nmt.training.opening import opened
 from nmt.training.preparation import Prepared
 from nmt.training.reporting import Reporter, Silence, seconds_trained
-from nmt.training.resuming import Progress, initial, items_of, resumed
+from nmt.training.resuming import initial, items_of, resumed
 from nmt.training.signals import Interrupted, Signals, remembered_signals
-from nmt.training.step import TrainState, with_lr_scale, with_zero_sums
+from nmt.training.step import TrainState, with_running, with_zero_sums
 from nmt.training.validation import Validation, Validator
 
 __all__ = ["Interrupted", "train"]
@@ -65,6 +66,7 @@ class Equipment(NamedTuple):
     """What the loop works with, all of it made before the first step."""
 
     config: Config
+    members: Members
     run: RunDirectory
     prepared: Prepared
     checkpoints: Checkpoints
@@ -74,6 +76,7 @@ class Equipment(NamedTuple):
     compiled: CompiledSteps
     validator: Validator
     reporter: Reporter | Silence
+    plans: list[Batches]
     batches: Iterator[Batch]
     log: Log
 
@@ -87,32 +90,35 @@ def _train(
     signals: Signals,
 ) -> None:
     """Makes the equipment, where there is something left to do, and closes it."""
-    training = config.training
+    training, members = config.training, Members(config.training.seeds)
     clock = Clock(seconds_trained(run.metrics_file))
-    trainer, state = initial(config, prepared, mesh)
-    state, progress, step = resumed(checkpoints, state)
+    trainer, state = initial(config, members, prepared, mesh)
+    state, standing, step = resumed(checkpoints, members, state)
     time_limit = TimeLimit(training.max_minutes, clock)
-    if _is_over(training, run, progress, step, time_limit):
+    if _is_over(training, run, standing, step, time_limit):
         return
     signals.check_alone()
-    logger.info("%s parameters on %s", f"{count_parameters(state.params):,}", describe(mesh))
+    _say_start(members, state, mesh)
+    state = with_running(state, standing.running(training)) if members.leading else state
     compiled = CompiledSteps(
         trainer,
         state,
         prepared.batches.shapes,
         mesh,
         accumulation=training.accumulation,
-        seed=training.seed,
+        members=members,
         check=signals.check_alone,
     )
     validator = Validator(config, trainer.graph, prepared, mesh)
+    plans = members.batches(prepared.batches)
     with (
-        contextlib.closing(_reporter(config, run, step, progress)) as reporter,
-        contextlib.closing(_batches(config, prepared, mesh, step)) as batches,
+        contextlib.closing(_reporter(config, run, step, standing)) as reporter,
+        contextlib.closing(_batches(config, members, plans, mesh, step)) as batches,
     ):
-        log = Log(training, trainer, prepared.batches, reporter, clock, state)
+        log = Log(training, trainer, members, prepared.batches, reporter, clock, state)
         equipment = Equipment(
             config=config,
+            members=members,
             run=run,
             prepared=prepared,
             checkpoints=checkpoints,
@@ -122,81 +128,103 @@ def _train(
             compiled=compiled,
             validator=validator,
             reporter=reporter,
+            plans=plans,
             batches=batches,
             log=log,
         )
-        step, progress = _loop(equipment, state, progress, step)
+        step, standing = _loop(equipment, state, standing, step)
     checkpoints.wait()
-    _say_end(training, progress, step, clock)
+    _say_end(training, members, standing, step, clock)
 
 
 def _loop(
-    equipment: Equipment, state: TrainState, progress: Progress, step: int
-) -> tuple[int, Progress]:
-    """Trains from a step on; returns the step where it ends, and what is remembered then."""
+    equipment: Equipment, state: TrainState, standing: Standing, step: int
+) -> tuple[int, Standing]:
+    """Trains from a step on; returns the step where it ends, and where the members stand then."""
     config, signals, checkpoints = equipment.config, equipment.signals, equipment.checkpoints
-    training, prepared, log = config.training, equipment.prepared, equipment.log
+    training, members, log = config.training, equipment.members, equipment.log
     last_saved = _last_saved(checkpoints, step)
     try:
         while True:
             signals.check_on_all()
             last = step == training.num_steps or equipment.time_limit.over(step)
-            if (step % config.validation.every == 0 or last) and progress.validated < step:
-                validation = _validate(equipment, state, step)
-                better = validation.score > progress.best_score
-                log.write_validation(step, validation, better=better)
-                progress, state = _judged(training, progress, state, validation, step)
-                checkpoints.save(step, items_of(state, progress), score=validation.score)
+            if (step % config.validation.every == 0 or last) and standing.validated < step:
+                scores = _validate(equipment, state, standing, step)
+                standing, state = judge(training, members, standing, state, scores, step)
+                items = items_of(members, state, standing)
+                checkpoints.save(step, items, score=None if members.leading else scores[0])
             elif step % training.save_every == 0 and step > last_saved:
-                checkpoints.save(step, items_of(state, progress))
-            if last or _finished(training, progress):
-                return step, progress
+                checkpoints.save(step, items_of(members, state, standing))
+            if last or standing.finished(training):
+                return step, standing
 
             batches = [next(equipment.batches) for _ in range(training.accumulation)]
             state, metrics = equipment.compiled.step(state, batches)
             step += 1
             equipment.reporter.advance()
             if step % training.log_every == 0 or step == training.num_steps:
-                counters, nll = log.write(step, state, metrics)
-                since = (step - 1) // training.log_every * training.log_every
-                check_finite(counters, prepared.batches, training.accumulation, since=since)
-                size = len(prepared.vocabularies.target)
-                progress = progress._replace(worse=count_worse(nll, size, progress.worse))
+                measured = log.write(step, state, metrics)
+                standing = _checked(equipment, standing, measured, step)
                 state = with_zero_sums(state)
     except Interrupted as interrupted:
-        checkpoints.save(step, items_of(state, progress), interrupted=True)
+        checkpoints.save(step, items_of(members, state, standing), interrupted=True)
         checkpoints.wait()
         logger.info("%s at step %d; the same command goes on from here", interrupted, step)
         raise
 
 
-def _validate(equipment: Equipment, state: TrainState, step: int) -> Validation:
-    """Measures the weights, or their moving average where there is one."""
+def _validate(
+    equipment: Equipment, state: TrainState, standing: Standing, step: int
+) -> dict[int, float]:
+    """Measures and logs the weights of the members that train; returns the scores of these."""
+    members = equipment.members
     jax.block_until_ready(state.params)
     equipment.clock.pause()
     logger.info("step %d: validating", step)
-    weights = state.params if state.average is None else state.average
-    translations = equipment.run.translations / f"{step}.txt"
-    check = equipment.signals.check_on_all
-    validation = equipment.validator.validate(weights, translations, check)
+    validations: dict[int, Validation] = {}
+    for k, is_running in enumerate(standing.running(equipment.config.training)):
+        if is_running:
+            validations[k] = equipment.validator.validate(
+                members.member(weights(state), k),
+                equipment.run.translations / f"{members.file_name(step, k)}.txt",
+                equipment.signals.check_on_all,
+            )
     equipment.clock.resume()
-    return validation
+    better = {k for k, v in validations.items() if v.score > standing.members[k].best_score}
+    equipment.log.write_validation(step, validations, better=better)
+    return {k: validation.score for k, validation in validations.items()}
+
+
+def _checked(
+    equipment: Equipment, standing: Standing, measured: dict[int, Measured], step: int
+) -> Standing:
+    """Looks at what was logged for signs of a divergence, and remembers them."""
+    training, members = equipment.config.training, equipment.members
+    since = (step - 1) // training.log_every * training.log_every
+    size, worse = len(equipment.prepared.vocabularies.target), {}
+    for k, (counters, nll) in measured.items():
+        named, plan = members.named(k), equipment.plans[k]
+        check_finite(counters, plan, training.accumulation, since=since, named=named)
+        worse[k] = count_worse(nll, size, standing.members[k].worse, named=named)
+    return standing.with_worse(worse)
 
 
 def _reporter(
-    config: Config, run: RunDirectory, step: int, progress: Progress
+    config: Config, run: RunDirectory, step: int, standing: Standing
 ) -> Reporter | Silence:
     """The first process speaks for all."""
     if not is_first():
         return Silence()
-    return Reporter(run, step, config.training.num_steps, validated=progress.validated)
+    return Reporter(run, step, config.training.num_steps, validated=standing.validated)
 
 
-def _batches(config: Config, prepared: Prepared, mesh: Mesh, step: int) -> Iterator[Batch]:
+def _batches(
+    config: Config, members: Members, plans: list[Batches], mesh: Mesh, step: int
+) -> Iterator[Batch]:
     """The batches from a step on, made and dealt out to the devices ahead of their time."""
-    accumulation, rows = config.training.accumulation, by_rows(mesh)
+    accumulation, rows = config.training.accumulation, members.by_rows(mesh)
     return prefetch(
-        lambda index: to_devices(rows, prepared.batches.batch(index)),
+        lambda index: to_devices(rows, members.batch(plans, index)),
         range(step * accumulation, config.training.num_steps * accumulation),
         depth=2 * accumulation,
     )
@@ -214,49 +242,32 @@ def _last_saved(checkpoints: Checkpoints, step: int) -> int:
 def _is_over(
     training: TrainingConfig,
     run: RunDirectory,
-    progress: Progress,
+    standing: Standing,
     step: int,
     time_limit: TimeLimit,
 ) -> bool:
     """Whether nothing is left to do when the run is taken up, and says so."""
-    if _finished(training, progress):
+    if standing.finished(training):
         logger.info("run %s is finished: %d steps", run.path, step)
         return True
-    if progress.validated == step and time_limit.over_before(step):
+    if standing.validated == step and time_limit.over_before(step):
         logger.info("run %s has used up training.max_minutes: %d steps", run.path, step)
         return True
     return False
 
 
-def _say_end(training: TrainingConfig, progress: Progress, step: int, clock: Clock) -> None:
-    if training.patience is not None and progress.stale >= training.patience:
-        logger.info("no better score in %d validations: stopped early", progress.stale)
+def _say_start(members: Members, state: TrainState, mesh: Mesh) -> None:
+    number = f"{count_parameters(state.params) // len(members):,}"
+    models = f"{len(members)} models of " if members.leading else ""
+    logger.info("%s%s parameters on %s", models, number, describe(mesh))
+
+
+def _say_end(
+    training: TrainingConfig, members: Members, standing: Standing, step: int, clock: Clock
+) -> None:
+    if not any(standing.running(training)):
+        stale = "" if members.leading else f" in {standing.members[0].stale} validations"
+        logger.info("no better score%s: stopped early", stale)
     elif step < training.num_steps:
         logger.info("training.max_minutes is over")
     logger.info("finished %d steps in %s", step, duration(clock.seconds))
-
-
-def _finished(training: TrainingConfig, progress: Progress) -> bool:
-    """Whether the last step was taken and validated, or early stopping has stopped."""
-    out_of_patience = training.patience is not None and progress.stale >= training.patience
-    return progress.validated >= training.num_steps or out_of_patience
-
-
-def _judged(
-    training: TrainingConfig,
-    progress: Progress,
-    state: TrainState,
-    validation: Validation,
-    step: int,
-) -> tuple[Progress, TrainState]:
-    """Counts a validation; lowers the learning rate on a plateau."""
-    if validation.score > progress.best_score:
-        best = progress._replace(validated=step, best_score=validation.score, stale=0, plateau=0)
-        return best, state
-    stale, plateau = progress.stale + 1, progress.plateau + 1
-    progress = progress._replace(validated=step, stale=stale, plateau=plateau)
-    if training.schedule == "plateau" and progress.plateau >= training.plateau_patience:
-        scale = np.float32(np.asarray(state.lr_scale) * training.plateau_factor)
-        logger.info("no better score: the learning rate falls to %g of its peak", scale)
-        return progress._replace(plateau=0), with_lr_scale(state, scale)
-    return progress, state

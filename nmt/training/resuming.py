@@ -1,9 +1,8 @@
 """Where training begins: the initial state, or all that the last whole checkpoint holds."""
 
 import logging
-import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from flax import nnx
@@ -12,8 +11,9 @@ from jax.sharding import Mesh
 from nmt.config.schema import Config
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import build_model, split_model
-from nmt.models.partition import shardings
-from nmt.runs.checkpoints import MOVING_AVERAGE, PARAMS, Checkpoints
+from nmt.runs.checkpoints import BEST, MOVING_AVERAGE, PARAMS, Checkpoints
+from nmt.training.judging import Progress, Standing, weights
+from nmt.training.members import Members
 from nmt.training.preparation import Prepared
 from nmt.training.step import Trainer, TrainState
 
@@ -21,25 +21,9 @@ logger = logging.getLogger(__name__)
 NO_CHECKPOINT = -1
 
 
-class Progress(NamedTuple):
-    """What the loop itself remembers; saved with every checkpoint.
-
-    Attributes:
-      validated: the step of the last validation; one that was broken off will be done again.
-      best_score: of the validations so far.
-      stale: validations since the best one, which early stopping counts.
-      plateau: validations since the best one or the last cut of the learning rate.
-      worse: logs in a row with a loss far worse than a guess's, which are a divergence.
-    """
-
-    validated: int = 0
-    best_score: float = -math.inf
-    stale: int = 0
-    plateau: int = 0
-    worse: int = 0
-
-
-def initial(config: Config, prepared: Prepared, mesh: Mesh) -> tuple[Trainer, TrainState]:
+def initial(
+    config: Config, members: Members, prepared: Prepared, mesh: Mesh
+) -> tuple[Trainer, TrainState]:
     """The state before the first step, made on the devices of a mesh by one compiled program."""
     training, sizes = config.training, [len(side) for side in prepared.vocabularies]
     build = partial(
@@ -48,48 +32,60 @@ def initial(config: Config, prepared: Prepared, mesh: Mesh) -> tuple[Trainer, Tr
         source_size=sizes[0],
         target_size=sizes[1],
         precision=training.precision,
-        seed=training.seed,
     )
     graph, _ = split_model(nnx.eval_shape(build))
     trainer = Trainer.from_config(graph, training)
 
-    def fresh():
-        return trainer.initial_state(split_model(build())[1])
+    def of_member(seed):
+        return trainer.initial_state(split_model(build(seed=seed))[1])
 
-    where = shardings(jax.eval_shape(fresh), mesh)
+    fresh = members.mapped(of_member)
+    where = members.shardings(jax.eval_shape(fresh), mesh)
     return trainer, jax.jit(fresh, out_shardings=where)()
 
 
-def items_of(state: TrainState, progress: Progress) -> dict[str, Any]:
-    """What a checkpoint holds: the weights, their average, and the rest of training."""
+def items_of(members: Members, state: TrainState, standing: Standing) -> dict[str, Any]:
+    """What a checkpoint holds: the weights, their average, and the rest of training.
+
+    In a run of several seeds every array has the members on its first axis, and there are the best
+    weights of each of them too.
+    """
     rest = {
         "opt_state": state.opt_state,
         "counters": state.counters,
         "sums": state.sums,
         "lr_scale": state.lr_scale,
-        "progress": progress,
+        "progress": members.stacked(standing.members),
     }
     average = {} if state.average is None else {MOVING_AVERAGE: state.average}
-    return {PARAMS: state.params, **average, "training": rest}
+    best = {} if standing.best is None else {BEST: standing.best}
+    return {PARAMS: state.params, **average, **best, "training": rest}
 
 
-def resumed(checkpoints: Checkpoints, state: TrainState) -> tuple[TrainState, Progress, int]:
+def resumed(
+    checkpoints: Checkpoints, members: Members, state: TrainState
+) -> tuple[TrainState, Standing, int]:
     """Takes up training where the last whole checkpoint left it.
 
     Args:
       checkpoints: of the run.
+      members: of the run.
       state: the initial one, on its devices; it is the result where there is no checkpoint.
     Returns:
-      The state on the same devices, what the loop remembers, and the steps taken.
+      The state on the same devices, where the members stand, and the steps taken.
     """
     step = from_first(_latest(checkpoints) if is_first() else 0)
+    standing = Standing((Progress(),) * len(members))
     if step == NO_CHECKPOINT:
-        return state, Progress(), 0
-    items = checkpoints.restore(step, like=items_of(state, Progress()))
+        return state, standing, 0
+    if BEST in checkpoints.manifest(step).items:
+        standing = standing._replace(best=weights(state))
+    items = checkpoints.restore(step, like=items_of(members, state, standing))
     rest = items["training"]
     logger.info("resuming at step %d", step)
-    progress = rest.pop("progress")
-    return TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest), progress, step
+    standing = Standing(tuple(members.unstacked(rest.pop("progress"))), items.get(BEST))
+    state = TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest, running=state.running)
+    return state, standing, step
 
 
 def _latest(checkpoints: Checkpoints) -> int:

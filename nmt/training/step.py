@@ -1,5 +1,6 @@
 """The training state and the pure training step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -38,7 +39,7 @@ class Counters(NamedTuple):
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params", "average", "opt_state", "counters", "sums", "lr_scale"],
+    data_fields=["params", "average", "opt_state", "counters", "sums", "lr_scale", "running"],
     meta_fields=[],
 )
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class TrainState:
       counters: see `Counters`.
       sums: of the loss since the host last logged and set them to zero, skipped updates left out.
       lr_scale: float32 scalar, lowered by the plateau rule.
+      running: bool scalar; where it is False a step changes nothing of this state.
     """
 
     params: Params
@@ -60,6 +62,7 @@ class TrainState:
     counters: Counters
     sums: LossSums
     lr_scale: Array
+    running: Array
 
 
 class Metrics(NamedTuple):
@@ -110,6 +113,7 @@ class Trainer(NamedTuple):
             counters=Counters(*(jnp.array(count, jnp.int32) for count in (0, 0, 0, -1))),
             sums=self.zero_sums(),
             lr_scale=jnp.ones(()),
+            running=jnp.ones((), bool),
         )
 
     def zero_sums(self) -> LossSums:
@@ -164,8 +168,9 @@ class Trainer(NamedTuple):
             average=self._averaged(state, params),
             sums=jax.tree.map(jnp.add, state.sums, sums),
         )
-        moved = jax.tree.map(partial(jnp.where, finite), moved, state)
-        return replace(moved, counters=_counted(state.counters, finite)), Metrics(sums, norm)
+        moved = jax.tree.map(partial(jnp.where, finite & state.running), moved, state)
+        counters = _counted(state.counters, finite, state.running)
+        return replace(moved, counters=counters), Metrics(sums, norm)
 
     def _averaged(self, state: TrainState, params: Params) -> Params | None:
         """a' = d a + (1 - d) p, with d at most (1 + step) / (10 + step) at the start."""
@@ -181,9 +186,14 @@ def with_zero_sums(state: TrainState) -> TrainState:
     return replace(state, sums=jax.tree.map(lambda leaf: set_like(leaf, 0), state.sums))
 
 
-def with_lr_scale(state: TrainState, scale: float) -> TrainState:
+def with_lr_scale(state: TrainState, scale: float | Sequence[float]) -> TrainState:
     """The state with another scale of the learning rate."""
     return replace(state, lr_scale=set_like(state.lr_scale, scale))
+
+
+def with_running(state: TrainState, running: bool | Sequence[bool]) -> TrainState:
+    """The state that goes on, or from now on stays as it is."""
+    return replace(state, running=set_like(state.running, running))
 
 
 def train_step(
@@ -205,11 +215,12 @@ def accumulate(
     return jax.tree.map(jnp.add, total, trainer.gradients(params, batch, key))
 
 
-def _counted(counters: Counters, finite: Array) -> Counters:
+def _counted(counters: Counters, finite: Array, running: Array) -> Counters:
     skipped = (~finite).astype(jnp.int32)
-    return Counters(
+    counted = Counters(
         step=counters.step + 1,
         skipped=counters.skipped + skipped,
         skipped_in_a_row=jnp.where(finite, 0, counters.skipped_in_a_row + 1),
         last_skipped=jnp.where(finite, counters.last_skipped, counters.step),
     )
+    return jax.tree.map(partial(jnp.where, running), counted, counters)

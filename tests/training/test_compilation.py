@@ -14,6 +14,7 @@ from nmt.devices.mesh import by_rows, make_mesh, to_devices
 from nmt.models.build import build_model, split_model
 from nmt.models.partition import shardings
 from nmt.training.compilation import CompiledSteps
+from nmt.training.members import Members
 from nmt.training.step import Trainer
 
 SIZE, SPECIAL = 12, SpecialPieces(pad_id=0, bos_id=2, eos_id=3)
@@ -66,7 +67,7 @@ class Training:
             batches.shapes,
             self.mesh,
             accumulation=accumulation,
-            seed=1,
+            members=Members((1,)),
             check=check,
         )
 

@@ -6,7 +6,6 @@ import os
 import signal
 from dataclasses import replace
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,9 +24,6 @@ from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training import divergence, loop
 from nmt.training.loop import Interrupted, train
-from nmt.training.resuming import Progress
-from nmt.training.step import TrainState
-from nmt.training.validation import Validation
 
 TIMES = {"seconds", "tokens_per_second"}
 CONFIG = Config(
@@ -203,18 +199,6 @@ def test_patience_ends_training_early(tmp_path, caplog):
     assert "stopped early" in caplog.text
     train(config, tmp_path / "run")
     assert "is finished: 8 steps" in caplog.text
-
-
-def test_plateau_lowers_the_learning_rate_once_patience_is_over():
-    training = replace(CONFIG.training, plateau_patience=2, plateau_factor=0.5)
-    state = TrainState({}, None, (), None, None, jnp.ones(()))
-    progress, scales = Progress(), []
-    for step, score in enumerate((1.0, 0.5, 0.9, 0.8, 0.7, 2.0, 1.5), start=1):
-        validation = Validation(loss=0, perplexity=1, bleu=score, aer=None, score=score)
-        progress, state = loop._judged(training, progress, state, validation, step)
-        scales.append(float(state.lr_scale))
-    assert scales == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
-    assert progress == Progress(validated=7, best_score=2.0, stale=1, plateau=1)
 
 
 def test_a_mistake_that_comes_out_in_preparation_leaves_no_run(tmp_path):
