@@ -28,6 +28,13 @@ def trained_without_attention(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("runs") / "blind", config)
 
 
+@pytest.fixture(scope="session")
+def trained_with_seeds(tmp_path_factory):
+    """A run of the seeds 5 and 6, to read only."""
+    config = CONFIG.replace("training: {", "training: {seed: 5, num_seeds: 2, ")
+    return make_run(tmp_path_factory.mktemp("runs") / "two_seeds", config)
+
+
 @pytest.fixture
 def run(trained, tmp_path_factory):
     """A copy of the run for one test, which may write into it."""

@@ -22,15 +22,19 @@ LINES = ["the cat sleeps .", "", "a small dog sees the house .", "  ", "we do no
 
 
 def make_run(path, config_text):
-    """A run as training leaves it, with random parameters in checkpoints 7 (the best) and 9."""
+    """A run as training leaves it, with random parameters in checkpoints 7 (the best) and 9.
+
+    Of several seeds, each model is that of a run of its seed alone.
+    """
     import jax
 
     from nmt.config.reader import read_config
     from nmt.data.corpus import load_split
     from nmt.data.vocabulary import train_vocabularies
     from nmt.models.build import build_model, split_model
-    from nmt.runs.checkpoints import Checkpoints
+    from nmt.runs.checkpoints import BEST, Checkpoints
     from nmt.runs.directory import RunDirectory
+    from nmt.training.members import Members
 
     path.with_suffix(".yaml").write_text(config_text)
     config = read_config(path.with_suffix(".yaml"))
@@ -39,11 +43,16 @@ def make_run(path, config_text):
     run.vocabulary.mkdir()
     vocabularies = train_vocabularies(train.source, train.target, config.vocabulary, run.vocabulary)
     size = len(vocabularies.source)
-    _, params = split_model(build_model(config.model, source_size=size, target_size=size))
+    members = Members(config.training.seeds)
+    sizes = {"source_size": size, "target_size": size}
+    models = [build_model(config.model, **sizes, seed=seed) for seed in members.seeds]
+    params = members.stacked([split_model(model)[1] for model in models])
     checkpoints = Checkpoints(run.checkpoints)
     for step, scale, score in ((7, 4, 2.0), (9, 3, 1.0)):
-        scaled = jax.tree.map(lambda leaf, scale=scale: scale * leaf, params)
-        checkpoints.save(step, {"params": scaled}, score=score)
+        items = {"params": jax.tree.map(lambda leaf, scale=scale: scale * leaf, params)}
+        if members.leading:
+            items[BEST], score = jax.tree.map(lambda leaf: 4 * leaf, params), None
+        checkpoints.save(step, items, score=score)
     checkpoints.close()
     return path
 

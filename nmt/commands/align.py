@@ -28,6 +28,7 @@ from nmt.data.splits import Split
 from nmt.decoding.methods import AlignmentMethod
 from nmt.errors import NmtError, RunError
 from nmt.runs.directory import RunDirectory
+from nmt.runs.seeds import Choice
 
 if TYPE_CHECKING:
     from nmt.data.vocabulary import Vocabulary
@@ -96,6 +97,8 @@ def make_parser() -> CommandParser:
         help="print the scores, or the ranking, as one object; links are written to --output only",
     )
     parser.add_checkpoint()
+    parser.add_seed(" of RUN")
+    parser.add_seed(" of --reverse", option="--reverse-seed")
     return parser
 
 
@@ -107,15 +110,21 @@ def run(arguments: Arguments) -> int:
     _check_options(arguments)
     methods = method_of(arguments) or AlignmentMethod(), reverse_method_of(arguments)
     run_directory, config = open_run(run_path, (), ())
+    if options.choose_head and config.training.num_seeds > 1:
+        raise NmtError(
+            f"--choose-head keeps one choice in a run, and the models of {run_path} have heads of "
+            "their own: say --layer and --head with each --seed"
+        )
     reverse_directory = options.reverse and _open_reverse(options.reverse, config.data)
     pairs = read_pairs(arguments)
     gold = _read_gold(arguments, pairs)
 
     with _open_links(arguments) as file:
-        translator = _load(run_directory, arguments, ("source", "target"))
+        translator = _load(run_directory, arguments, options.seed, ("source", "target"))
         forward, reverse = Direction(run_path, translator, methods[0]), None
         if reverse_directory:
-            translator = _load(reverse_directory, arguments, ("target", "source"))
+            seed = options.reverse_seed
+            translator = _load(reverse_directory, arguments, seed, ("target", "source"))
             reverse = Direction(options.reverse, translator, methods[1])
         if gold is not None:
             _check_gold(gold, pairs, forward.translator, options.gold)
@@ -144,7 +153,7 @@ def _check_options(arguments: Arguments) -> None:
         if options.reverse is None:
             raise NmtError("--symmetrize makes one of two directions: it needs --reverse RUN")
         check_rule(options.symmetrize)
-    for name in ("method", "layer", "head"):
+    for name in ("method", "layer", "head", "seed"):
         if getattr(options, f"reverse_{name}") is not None and options.reverse is None:
             raise NmtError(f"--reverse-{name} is that of --reverse RUN, which is missing")
     if options.gold is not None:
@@ -195,16 +204,19 @@ def _open_links(arguments: Arguments) -> contextlib.AbstractContextManager[TextI
     return open_output(options.output)
 
 
-def _load(directory: RunDirectory, arguments: Arguments, sides: tuple[str, str]) -> "Translator":
+def _load(
+    directory: RunDirectory, arguments: Arguments, seed: Choice, sides: tuple[str, str]
+) -> "Translator":
     """A run's translator, linking what the options say.
 
     Args:
       directory: of the run.
       arguments: of the call.
+      seed: which model of several.
       sides: which of the two files it translates from, and which to.
     """
     options = arguments.options
-    translator = load_translator(directory, options.checkpoint)
+    translator = load_translator(directory, options.checkpoint, seed)
     asked = {"source": options.source_unit, "target": options.target_unit}
     # Gold links count what white space parts, in every language.
     own = translator.units if options.gold is None else ("word", "word")

@@ -13,6 +13,7 @@ from nmt.analysis.by_length import DEFAULT_EDGES
 from nmt.config.schema import Config
 from nmt.errors import ConfigError, NmtError, RunError, nearest
 from nmt.runs.directory import RunDirectory
+from nmt.runs.seeds import ENSEMBLE, MEAN
 
 SECTIONS = tuple(field.name for field in fields(Config))
 _OVERRIDE = re.compile(r"(\w+)(\.\w+)*=")
@@ -146,6 +147,24 @@ class CommandParser(argparse.ArgumentParser):
             help="best, last, average, or the number of a step (default: best)",
         )
 
+    def add_seed(self, of: str = "", *, option: str = "--seed", mean: bool = False) -> None:
+        """--seed, which every command that reads a run has.
+
+        Args:
+          of: whose models, where the command reads several runs; begins with a space.
+          option: its name.
+          mean: whether the models may be measured one by one, which then is the default.
+        """
+        mean_help = ", or mean for each by itself and the mean of the scores" if mean else ""
+        self.add_argument(
+            option,
+            metavar="K|ensemble|mean" if mean else "K|ensemble",
+            type=seed_or_mean if mean else seed,
+            help=f"which model{of}, if it was trained with several seeds (training.num_seeds): "
+            "that of seed K, from training.seed on, or ensemble for all as one, whose logits are "
+            f"the mean of theirs{mean_help} (default: {'mean' if mean else 'the first'})",
+        )
+
 
 def _is_override(word: str) -> bool:
     """Whether a word is section.key=value; with a misspelt section, unless there is such a file."""
@@ -175,6 +194,27 @@ def whole_number(text: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
         raise argparse.ArgumentTypeError(f"wanted a whole number; got {text!r}")
     return int(text)
+
+
+def seed_or_mean(text: str) -> int | str:
+    """The type of --seed where several models can be measured one by one."""
+    if text in (ENSEMBLE, MEAN):
+        return text
+    if not re.fullmatch(r"[0-9]{1,10}", text):
+        raise argparse.ArgumentTypeError(f"wanted a seed, {ENSEMBLE} or {MEAN}; got {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int | str:
+    """The type of --seed where one model is wanted."""
+    if text == MEAN:
+        raise argparse.ArgumentTypeError(
+            f"only scores have a mean, which nmt evaluate gives; {ENSEMBLE} takes the mean of what "
+            "the models say of each piece"
+        )
+    if text != ENSEMBLE and not re.fullmatch(r"[0-9]{1,10}", text):
+        raise argparse.ArgumentTypeError(f"wanted a seed or {ENSEMBLE}; got {text!r}")
+    return text if text == ENSEMBLE else int(text)
 
 
 def is_utf8(text: str) -> bool:

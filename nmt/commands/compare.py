@@ -3,7 +3,7 @@
 import argparse
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,19 +16,22 @@ from nmt.analysis.significance import (
     check_num_samples,
     paired_bootstrap,
 )
+from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.evaluations import Evaluation, keep, kept_hypotheses, scored, translate_split
-from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_translator
+from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
 from nmt.commands.pictures import check_folder, draw_by_length
 from nmt.commands.several_runs import check_different, check_same_languages
 from nmt.commands.tables import SCORES, columns, length_table, signature_lines
 from nmt.commands.test_sets import add_test_set_options, read_test_sets
-from nmt.config.schema import Config
+from nmt.config.schema import Config, TrainingConfig
 from nmt.errors import DataError, NmtError
 from nmt.runs.directory import RunDirectory
+from nmt.runs.seeds import Choice
 
 if TYPE_CHECKING:
     from nmt.analysis.curves import Curve
+    from nmt.analysis.scores import Scores
     from nmt.data.splits import Split
 
 logger = logging.getLogger(__name__)
@@ -43,7 +46,8 @@ def make_parser() -> CommandParser:
         "resampling (Koehn 2004) as sacreBLEU does it: 95 % confidence intervals, and p, the "
         "probability of so large a difference between equally good systems. Translations of "
         "the same text, checkpoint and search that are in RUN/evaluations are taken from there; "
-        "others are made, and kept there.",
+        "others are made, and kept there. Of a run of several seeds the first is compared, and the "
+        "mean and standard deviation of all are given too; with --seed, that one alone.",
         examples=[
             "nmt compare runs/gru runs/transformer",
             "nmt compare runs/gru runs/no_attention --by-length --output comparison",
@@ -67,17 +71,26 @@ def make_parser() -> CommandParser:
         "training (validation.png); implies --by-length",
     )
     parser.add_checkpoint()
+    parser.add_seed(" of each run")
     return parser
 
 
 class Opened(NamedTuple):
-    """A run that is to be compared: its name as the user wrote it, and what it translates."""
+    """A run that is to be compared.
+
+    Attributes:
+      name: as the user wrote it.
+      directory, config: of the run.
+      split: what it translates.
+      checkpoints: the one that is compared; where the run has several seeds and none is named,
+        those of the others too.
+    """
 
     name: str
     directory: RunDirectory
     config: Config
     split: "Split"
-    checkpoint: FoundCheckpoint
+    checkpoints: list[FoundCheckpoint]
 
 
 class Compared(NamedTuple):
@@ -87,6 +100,7 @@ class Compared(NamedTuple):
       name: as the user wrote it.
       evaluation: its scores.
       kept_in: the file that had its translations already; None where they were made.
+      of_seeds: its scores and those of the other seeds, by seed; none where one model is asked for.
       resampled: what the bootstrap says of each score, by its name.
       validation: BLEU against minutes of training.
     """
@@ -94,6 +108,7 @@ class Compared(NamedTuple):
     name: str
     evaluation: Evaluation
     kept_in: Path | None
+    of_seeds: dict[int, "Scores"]
     resampled: dict[str, Resampled]
     validation: "Curve"
 
@@ -107,8 +122,8 @@ def run(arguments: Arguments) -> int:
     runs = _open(arguments)
     edges = DEFAULT_EDGES if folder and options.by_length is None else options.by_length
 
-    evaluated = [_evaluate(opened, edges) for opened in runs]
-    bootstrap = _bootstrap([evaluation for evaluation, _ in evaluated], options.samples)
+    evaluated = [_evaluate_all(opened, edges) for opened in runs]
+    bootstrap = _bootstrap([evaluation for evaluation, *_ in evaluated], options.samples)
     compared = [
         Compared(opened.name, *of_run, resampled, _validation_curve(opened))
         for opened, of_run, resampled in zip(runs, evaluated, bootstrap.systems, strict=True)
@@ -139,13 +154,30 @@ def _open(arguments: Arguments) -> list[Opened]:
     _check_same_task(names, [config for _, config in opened])
     splits = _read_split(options, names, [config for _, config in opened])
     check_num_samples(options.samples, len(splits[0]))
-    checkpoints = [find_checkpoint(directory, options.checkpoint) for directory, _ in opened]
+    checkpoints = [
+        [
+            find_checkpoint(directory, options.checkpoint, seed)
+            for seed in _seeds(options.seed, config.training, [config for _, config in opened])
+        ]
+        for directory, config in opened
+    ]
     return [
-        Opened(name, directory, config, split, checkpoint)
-        for name, (directory, config), split, checkpoint in zip(
+        Opened(name, directory, config, split, of_run)
+        for name, (directory, config), split, of_run in zip(
             names, opened, splits, checkpoints, strict=True
         )
     ]
+
+
+def _seeds(choice: Choice, training: TrainingConfig, configs: Sequence[Config]) -> Sequence[Choice]:
+    """The models of a run that are scored, the one to compare first.
+
+    A choice is for the runs that leave one, where there is such a run.
+    """
+    if choice is None:
+        return training.seeds if training.num_seeds > 1 else [None]
+    has_choice = any(config.training.num_seeds > 1 for config in configs)
+    return [choice if training.num_seeds > 1 or not has_choice else None]
 
 
 def _check_same_task(names: Sequence[str], configs: Sequence[Config]) -> None:
@@ -189,16 +221,35 @@ def _text_fingerprint(split: "Split") -> str:
     return replace(split, links=None).fingerprint
 
 
-def _evaluate(opened: Opened, edges: Sequence[int] | None) -> tuple[Evaluation, Path | None]:
-    """Scores a run, and names the file that has its translations if one has."""
-    name, directory, config, split, checkpoint = opened
+def _evaluate_all(
+    opened: Opened, edges: Sequence[int] | None
+) -> tuple[Evaluation, Path | None, dict[int, "Scores"]]:
+    """Scores a run: the model that is compared and, where they are wanted, all of its seeds."""
+    first, *others = opened.checkpoints
+    evaluation, path = _evaluate(opened, first, edges)
+    if not others:
+        return evaluation, path, {}
+    of_seeds = {first.seed: evaluation.scores}
+    for checkpoint in others:
+        of_seeds[checkpoint.seed] = _evaluate(opened, checkpoint, None)[0].scores
+    return evaluation, path, of_seeds
+
+
+def _evaluate(
+    opened: Opened, checkpoint: FoundCheckpoint, edges: Sequence[int] | None
+) -> tuple[Evaluation, Path | None]:
+    """Scores a model of a run, and names the file that has its translations if one has."""
+    name, directory, config, split, _ = opened
+    model = "" if checkpoint.seed is None else f", seed {checkpoint.seed}"
     kept = kept_hypotheses(directory, split, checkpoint, config.search)
     if kept is not None:
         hypotheses, path = kept
-        logger.info("%s: checkpoint %s, translations taken from %s", name, checkpoint.step, path)
+        logger.info(
+            "%s: checkpoint %s%s, translations taken from %s", name, checkpoint.step, model, path
+        )
         return scored(hypotheses, split, checkpoint, config, edges=edges), path
-    logger.info("%s: checkpoint %s translates %s", name, checkpoint.step, split.name)
-    translator = load_translator(directory, str(checkpoint.step))
+    logger.info("%s: checkpoint %s%s translates %s", name, checkpoint.step, model, split.name)
+    translator = load_found(directory, checkpoint)
     hypotheses = [found.text for found in translate_split(translator, split, config)]
     evaluation = scored(hypotheses, split, checkpoint, config, edges=edges)
     keep(evaluation, directory)
@@ -244,7 +295,7 @@ def _to_json(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> dict:
     """All that the tables show, and what they have no room for."""
     first = compared[0]
     runs = []
-    for name, evaluation, kept_in, resampled, validation in compared:
+    for name, evaluation, kept_in, of_seeds, resampled, validation in compared:
         runs.append(
             {
                 "run": name,
@@ -252,6 +303,7 @@ def _to_json(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> dict:
                 "kept_in": None if kept_in is None else str(kept_in),
                 "bootstrap": {score: result.to_dict() for score, result in resampled.items()},
                 "validation": {"minutes": validation.x, "bleu": validation.y},
+                **({"seeds": _seeds_to_json(of_seeds)} if of_seeds else {}),
             }
         )
     return {
@@ -263,13 +315,23 @@ def _to_json(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> dict:
     }
 
 
+def _seeds_to_json(of_seeds: Mapping[int, "Scores"]) -> dict:
+    """The mean and standard deviation of each score, and the scores of each seed."""
+    found = {}
+    for score in SCORES:
+        values = {str(seed): getattr(scores, score) for seed, scores in of_seeds.items()}
+        spread = {"mean": mean(values.values()), "standard_deviation": deviation(values.values())}
+        found[score] = spread | {"by_seed": values}
+    return found
+
+
 def _table(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> list[str]:
     """Scores with their 95 % confidence intervals and p; below them by length, and notes."""
     evaluations = [of_run.evaluation for of_run in compared]
     split, language = evaluations[0].split, evaluations[0].config.data.source_language
     rows = [["run", *(heading for score in SCORES.values() for heading in (score, "p"))]]
     best = [["run", "best validation BLEU", "minutes"]]
-    for name, _, _, resampled, validation in compared:
+    for name, _, _, _, resampled, validation in compared:
         cells = (_cells(resampled[score]) for score in SCORES)
         rows.append([name, *(cell for pair in cells for cell in pair)])
         bleu, minutes = max(zip(validation.y, validation.x, strict=True), default=(None, None))
@@ -279,6 +341,12 @@ def _table(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> list[str
         f"± half the 95 % confidence interval; p of the difference to {compared[0].name}",
         *columns(rows),
     ]
+    seeds = [["run", "seeds", *SCORES.values()]]
+    for of_run in (of_run for of_run in compared if of_run.of_seeds):
+        means = (in_words([getattr(s, key) for s in of_run.of_seeds.values()]) for key in SCORES)
+        seeds.append([of_run.name, str(len(of_run.of_seeds)), *means])
+    if len(seeds) > 1:
+        lines += ["", "several seeds, mean ± standard deviation; above, the first", *columns(seeds)]
     if evaluations[0].by_length is not None:
         of_lengths = zip(*(evaluation.by_length for evaluation in evaluations), strict=True)
         names = [of_run.name for of_run in compared]

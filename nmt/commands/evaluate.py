@@ -2,15 +2,17 @@
 
 import argparse
 import contextlib
+import itertools
 import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nmt.analysis.by_length import DEFAULT_EDGES
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
+from nmt.commands.evaluation_report import Evaluated, table, to_json
 from nmt.commands.evaluations import (
     Evaluation,
     evaluation_file,
@@ -19,17 +21,19 @@ from nmt.commands.evaluations import (
     scored,
     translate_split,
 )
-from nmt.commands.models import find_checkpoint, load_translator
+from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
 from nmt.commands.pictures import check_place, draw_by_length
-from nmt.commands.tables import SCORES, columns, length_table, signature_lines
 from nmt.commands.test_sets import add_test_set_options, read_test_sets
 from nmt.commands.text_streams import check_places, open_output
+from nmt.config.schema import TrainingConfig
 from nmt.errors import DataError, NmtError
 from nmt.runs.directory import RunDirectory
+from nmt.runs.seeds import MEAN, Choice, check_several
 
 if TYPE_CHECKING:
     from nmt.data.splits import Split
     from nmt.decoding.translation import Translation
+    from nmt.decoding.translator import Translator
 
 logger = logging.getLogger(__name__)
 PICTURE_WORDS = range(6, 21)  # words of a sentence that is worth a picture
@@ -49,6 +53,7 @@ def make_parser() -> CommandParser:
             "nmt evaluate runs/quickstart --split validation --json search.beam_size=1",
             "nmt evaluate runs/quickstart --source news.en.gz --reference news.fr.gz",
             "nmt evaluate runs/quickstart --by-length 5,10,15 --plot length.pdf",
+            "nmt evaluate runs/eight_seeds --seed ensemble",
         ],
     )
     add_test_set_options(parser)
@@ -72,15 +77,8 @@ def make_parser() -> CommandParser:
         help="draw alignment matrices of N sentences, of various lengths, into RUN/alignments",
     )
     parser.add_checkpoint()
+    parser.add_seed(mean=True)
     return parser
-
-
-class Evaluated(NamedTuple):
-    """A test set's scores, and the pictures that were drawn of it."""
-
-    evaluation: Evaluation
-    plot: Path | None
-    alignments: list[Path]
 
 
 def run(arguments: Arguments) -> int:
@@ -88,18 +86,18 @@ def run(arguments: Arguments) -> int:
     options = arguments.options
     (run_path,) = arguments.named("RUN")
     run_directory, config = open_run(run_path, arguments.overrides, ("search", "data"))
+    seeds = _seeds(run_directory, config.training, options)
     splits = read_test_sets(options, config.data)
     plot = _check_places(options, splits)
     edges = DEFAULT_EDGES if plot and options.by_length is None else options.by_length
 
     wanted = options.output is not None
     with open_output(options.output) if wanted else contextlib.nullcontext() as output:
-        checkpoint = find_checkpoint(run_directory, options.checkpoint)
-        translator = load_translator(run_directory, str(checkpoint.step))
-        if options.alignments and not translator.has_attention:
-            raise NmtError("--alignments: the model has no attention, and so no alignment to draw")
+        found = [find_checkpoint(run_directory, options.checkpoint, seed) for seed in seeds]
         evaluated = []
-        for split in splits:
+        for checkpoint, split in itertools.product(found, splits):
+            if split is splits[0]:
+                translator = _load(run_directory, checkpoint, options)
             translations = translate_split(
                 translator, split, config, align=bool(options.alignments)
             )
@@ -116,10 +114,37 @@ def run(arguments: Arguments) -> int:
             evaluated.append(Evaluated(evaluation, drawn, pictures))
 
     if options.json:
-        print(json.dumps(_to_json(evaluated), ensure_ascii=False, indent=2))
+        print(json.dumps(to_json(evaluated), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_table(evaluated)))
+        print("\n".join(table(evaluated)))
     return 0
+
+
+def _seeds(
+    run_directory: RunDirectory, training: TrainingConfig, options: argparse.Namespace
+) -> Sequence[Choice]:
+    """The models that are evaluated: one, or those of all seeds, each by itself."""
+    if options.seed == MEAN:
+        check_several(run_directory, training, MEAN)
+    elif options.seed is not None or training.num_seeds == 1:
+        return [options.seed]
+    for option in ("output", "plot", "alignments"):
+        if getattr(options, option) is not None:
+            raise NmtError(
+                f"--{option} is of one model, and {run_directory.path} has those of "
+                f"{training.num_seeds} seeds: choose --seed {training.seed}, another one, or "
+                "--seed ensemble"
+            )
+    return training.seeds
+
+
+def _load(
+    run_directory: RunDirectory, checkpoint: FoundCheckpoint, options: argparse.Namespace
+) -> "Translator":
+    translator = load_found(run_directory, checkpoint)
+    if options.alignments and not translator.has_attention:
+        raise NmtError("--alignments: the model has no attention, and so no alignment to draw")
+    return translator
 
 
 def _check_places(options: argparse.Namespace, splits: Sequence["Split"]) -> Path | None:
@@ -195,31 +220,3 @@ def varied_in_length(sources: Sequence[str], number: int) -> list[int]:
             chosen.append(by_length[lengths[round(place * gap)]].pop(0))
         lengths = [length for length in lengths if by_length[length]]
     return sorted(chosen)
-
-
-def _to_json(evaluated: Sequence[Evaluated]) -> dict:
-    objects = {}
-    for evaluation, plot, alignments in evaluated:
-        of_split = objects[evaluation.split.name] = evaluation.to_dict()
-        if plot is not None:
-            of_split["plot"] = str(plot)
-        if alignments:
-            of_split["alignments"] = list(map(str, alignments))
-    return next(iter(objects.values())) if len(objects) == 1 else {"splits": objects}
-
-
-def _table(evaluated: Sequence[Evaluated]) -> list[str]:
-    """The scores in columns, and below them by length, the signatures and the pictures."""
-    rows = [["split", "sentences", *SCORES.values()]]
-    signatures, buckets, pictures = {}, [], []
-    for evaluation, plot, alignments in evaluated:
-        name, scores = evaluation.split.name, evaluation.scores.to_dict()
-        rows.append([name, str(scores["sentences"]), *(f"{scores[key]:.2f}" for key in SCORES)])
-        of_split = signature_lines({key: scores[f"{key}_signature"] for key in SCORES})
-        signatures |= dict.fromkeys(of_split)
-        buckets += [(name, bucket) for bucket in evaluation.by_length or []]
-        pictures += [f"plot: {plot}"] if plot is not None else []
-        pictures += [f"alignment: {path}" for path in alignments]
-    language = evaluated[0].evaluation.config.data.source_language
-    by_length = ["", *length_table("split", buckets, language), ""] if buckets else []
-    return [*columns(rows), *by_length, *signatures, *pictures]

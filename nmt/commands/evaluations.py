@@ -1,7 +1,7 @@
 """Test sets translated and scored, and RUN/evaluations, where scores and translations are kept.
 
 A file is SPLIT.STEP.DIGEST.json, with a digest of the text, the search settings and, of an average,
-its steps.
+its steps. Of a run of several seeds it is SPLIT.STEP.seedK.DIGEST.json, or .ensemble.
 """
 
 import hashlib
@@ -58,6 +58,7 @@ class Evaluation:
             "checkpoint": self.checkpoint.step,
             "averaged": list(self.checkpoint.averaged),
             "checkpoint_fingerprint": self.checkpoint.fingerprint,
+            **({} if self.checkpoint.seed is None else {"seed": self.checkpoint.seed}),
             "fingerprint": self.split.fingerprint,
             "source_language": self.config.data.source_language,
             "target_language": self.config.data.target_language,
@@ -151,9 +152,13 @@ def kept_hypotheses(
 def _place(
     run: RunDirectory, split: "Split", checkpoint: FoundCheckpoint, search: SearchConfig
 ) -> Path:
-    settings = json.dumps([split.fingerprint, asdict(search), checkpoint.averaged])
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    return run.evaluations / f"{file_name(split)}.{checkpoint.step}.{digest}.json"
+    seed = checkpoint.seed
+    settings = [split.fingerprint, asdict(search), checkpoint.averaged]
+    if seed is not None:  # a checkpoint then has the best weights of each seed beside the last
+        settings += [seed, checkpoint.item]
+    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
+    model = "" if seed is None else f".seed{seed}" if isinstance(seed, int) else f".{seed}"
+    return run.evaluations / f"{file_name(split)}.{checkpoint.step}{model}.{digest}.json"
 
 
 def _is_text(line: object) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.runs.directory import RunDirectory
+from nmt.runs.seeds import ENSEMBLE, Choice, chosen
 
 if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
@@ -23,29 +24,43 @@ class FoundCheckpoint(NamedTuple):
       step: its own, or "average" for that of `nmt average`.
       averaged: the steps that it is the mean of; none for any other.
       fingerprint: of its files; it tells this checkpoint from any other of the same step.
+      item: in which the weights are.
+      seed: which model of a run of several seeds, or "ensemble" for all as one; None of one seed.
     """
 
     step: int | str
     averaged: tuple[int, ...]
     fingerprint: str
+    item: str
+    seed: int | str | None = None
 
 
-def find_checkpoint(run: RunDirectory, checkpoint: str) -> FoundCheckpoint:
+def find_checkpoint(run: RunDirectory, checkpoint: str, seed: Choice = None) -> FoundCheckpoint:
     """Finds the checkpoint that the user names.
 
     Args:
       run: that has it.
       checkpoint: "best", "last", "average" or the number of a step.
+      seed: which model of a run of several seeds, or "ensemble"; the first when None.
     Raises:
-      RunError: where there is no such checkpoint.
+      RunError: where there is no such checkpoint or model.
     """
+    training = run.read_config().training
+    wanted = chosen(run, training, seed)
     use_compilation_cache()
     with signals_put_off():
         from nmt.runs.checkpoints import Checkpoints
     checkpoints = Checkpoints(run.checkpoints)
-    step, _ = checkpoints.resolve(checkpoint)
+    step, item = checkpoints.resolve(checkpoint)
     manifest = checkpoints.manifest(step)
-    return FoundCheckpoint(step, manifest.averaged, _fingerprint(manifest))
+    model = ENSEMBLE if len(wanted) > 1 else training.seeds[wanted[0]]
+    return FoundCheckpoint(
+        step,
+        manifest.averaged,
+        _fingerprint(manifest),
+        item,
+        seed=None if training.num_seeds == 1 else model,
+    )
 
 
 def _fingerprint(manifest: "Manifest") -> str:
@@ -53,19 +68,27 @@ def _fingerprint(manifest: "Manifest") -> str:
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
-def load_translator(run: RunDirectory, checkpoint: str) -> "Translator":
+def load_translator(run: RunDirectory, checkpoint: str, seed: Choice = None) -> "Translator":
     """Opens a run to translate with it.
 
     Args:
       run: with a vocabulary and a checkpoint.
-      checkpoint: as in `find_checkpoint`.
+      checkpoint, seed: as in `find_checkpoint`.
     Raises:
       NmtError: one of them is missing or damaged, or the checkpoint is of another model.
     """
     use_compilation_cache()
     with signals_put_off():
         from nmt.decoding.translator import load
-    return load(run.path, checkpoint)
+    return load(run.path, checkpoint, seed=seed)
+
+
+def load_found(run: RunDirectory, found: FoundCheckpoint) -> "Translator":
+    """As `load_translator`, of a checkpoint that was found, whatever has been saved since."""
+    use_compilation_cache()
+    with signals_put_off():
+        from nmt.decoding.translator import load_found
+    return load_found(run, found.step, found.item, seed=found.seed)
 
 
 @contextlib.contextmanager

@@ -57,8 +57,8 @@ def make_parser() -> CommandParser:
         metavar="RUN2",
         action="append",
         default=[],
-        help="the model of another run (its best checkpoint) beside the first, on the same "
-        "translation; may be repeated",
+        help="the model of another run (its best checkpoint, its first seed) beside the first, on "
+        "the same translation; may be repeated",
     )
     parser.add_argument(
         "--compare-method",
@@ -77,6 +77,7 @@ def make_parser() -> CommandParser:
         "--links", action="store_true", help="draw the links of the model as dots, in a picture"
     )
     parser.add_checkpoint()
+    parser.add_seed(" of RUN")
     return parser
 
 
@@ -97,7 +98,7 @@ def run(arguments: Arguments) -> int:
     others = [open_run(path, [], ()) for path in options.compare]
     check_same_languages(paths, [config, *(config for _, config in others)])
 
-    translators = [load_translator(directory, options.checkpoint)]
+    translators = [load_translator(directory, options.checkpoint, options.seed)]
     translators += [load_translator(other, "best") for other, _ in others]
     for path, translator in zip(paths, translators, strict=True):
         with of_run(path, paths):

@@ -33,6 +33,7 @@ def make_parser() -> CommandParser:
         "--output", metavar="FILE", help="write there instead of to standard output"
     )
     parser.add_checkpoint()
+    parser.add_seed()
     return parser
 
 
@@ -46,7 +47,7 @@ def run(arguments: Arguments) -> int:
     files = {"--source": options.source, "--target": options.target}
     check_places(files, {"--output": options.output})
     with open_output(options.output) as output:
-        translator = load_translator(run_directory, options.checkpoint)
+        translator = load_translator(run_directory, options.checkpoint, options.seed)
         _check_lengths(pairs, translator, options.source, options.target)
         with progress(len(pairs), shown=not output.isatty()) as advance:
             for part in parts_of(pairs):

@@ -21,6 +21,7 @@ from nmt.commands.text_streams import (
 )
 from nmt.decoding.methods import AlignmentMethod
 from nmt.errors import NmtError
+from nmt.runs.seeds import chosen
 
 if TYPE_CHECKING:
     from nmt.decoding.translation import Translation
@@ -59,6 +60,7 @@ def make_parser() -> CommandParser:
     )
     add_method(parser)
     parser.add_checkpoint()
+    parser.add_seed()
     return parser
 
 
@@ -68,6 +70,7 @@ def run(arguments: Arguments) -> int:
     run_path, file = arguments.named("RUN", optional=("FILE",))
     run_directory, config = open_run(run_path, arguments.overrides, ("search",))
     method = _method(arguments)
+    chosen(run_directory, config.training, options.seed)  # before any line is read
     outputs = {"--output": options.output}
     if options.alignments is not None:
         outputs["--alignments"] = options.alignments
@@ -75,7 +78,7 @@ def run(arguments: Arguments) -> int:
     typed = is_terminal(file)
     lines = [] if typed else read_text(file)
     with open_output(options.output) as output, _open_links(options.alignments) as links:
-        translator = load_translator(run_directory, options.checkpoint)
+        translator = load_translator(run_directory, options.checkpoint, options.seed)
         if method is not None:
             translator.check_method(method)
         translate = partial(

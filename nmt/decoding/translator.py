@@ -35,7 +35,7 @@ from nmt.models.ensemble import split_ensemble
 from nmt.models.seq2seq import CrossAttentions
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
-from nmt.runs.members import Choice, chosen, restore_members
+from nmt.runs.seeds import Choice, chosen
 
 
 class Translator:
@@ -404,8 +404,7 @@ def load_found(run: RunDirectory, step: int | str, item: str, *, seed: Choice = 
     )
     graph, shapes = split_model(model)
     wanted = chosen(run, config.training, seed)
-    checkpoints = Checkpoints(run.checkpoints)
-    members = restore_members(checkpoints, step, item, shapes, config.training.num_seeds)
+    members = _restored(Checkpoints(run.checkpoints), step, item, shapes, config.training.num_seeds)
     if len(wanted) == 1:
         params = members[wanted[0]]
     else:
@@ -420,3 +419,16 @@ def load_found(run: RunDirectory, step: int | str, item: str, *, seed: Choice = 
         units=units_of(config.data),
         choices=read_choices(run, model.cross_attentions),
     )
+
+
+def _restored(
+    checkpoints: Checkpoints, step: int | str, item: str, shapes: Params, num_members: int
+) -> list[Params]:
+    """The weights of each member, given the shapes of one; where there are several, on an axis."""
+    if num_members == 1:
+        return [checkpoints.restore(step, {item: shapes})[item]]
+    like = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), shapes
+    )
+    stacked = checkpoints.restore(step, {item: like})[item]
+    return [jax.tree.map(lambda leaf, k=k: leaf[k], stacked) for k in range(num_members)]

@@ -279,3 +279,32 @@ def test_links_follow_their_pairs_into_batches(alpha, tmp_path):
             assert found == set(split[pair].sure)
             seen.add(pair)
     assert seen == set(range(len(split)))
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3])
+def test_with_another_seed_batches_are_those_of_its_own(alpha, tmp_path):
+    """The shapes in turn stay; the sentences in them, and their pieces, are the other model's."""
+    split = make_split("train", EmbeddedConfig(num_train=40, max_words=8))
+    sources, targets = [pair.source for pair in split], [pair.target for pair in split]
+    both = SentencePieceVocabulary.train(
+        sources + targets, VocabularyConfig(size=120), tmp_path / "v.model"
+    )
+    vocabularies = Vocabularies(both, both)
+    pairs = encode_pairs(sources, targets, vocabularies)
+    sampler = SubwordSampler(pairs, sources, targets, vocabularies, alpha=alpha) if alpha else None
+    lengths = sampler.lengths if sampler else (pairs.source.lengths, pairs.target.lengths)
+    shapes = choose_shapes(
+        *lengths, num_shapes=2, batch_pieces=100, batch_sentences=None, row_multiple=4
+    )
+    first, second = (
+        Batches(pairs, shapes, both.special, data_seed=0, model_seed=seed, sampler=sampler)
+        for seed in (1, 2)
+    )
+    assert first.batch(0)  # what is remembered of one seed is not taken for the other
+    other, differ = first.with_seed(2), False
+    for index in range(2 * first.num_batches):
+        assert first.shape_of(index) == other.shape_of(index)
+        for ours, theirs in zip(other.batch(index), second.batch(index), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        differ |= not np.array_equal(first.batch(index).source, other.batch(index).source)
+    assert differ

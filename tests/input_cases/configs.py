@@ -106,6 +106,13 @@ KINDS = [
 RANGES = [
     override("no steps", "training.num_steps=0", "training.num_steps must be 1 or more; got 0"),
     override("too many steps", "training.num_steps=99999999999", "must be 2147483647 or less"),
+    override("no seed", "training.num_seeds=0", "training.num_seeds must be 1 or more; got 0"),
+    override("too many seeds", "training.num_seeds=257", "num_seeds must be 256 or less; got 257"),
+    Case(
+        "seeds beyond the last one that there is",
+        "train c.yaml training.seed=4294967295 training.num_seeds=2",
+        "the last seed, must be at most 4294967295; got 4294967296",
+    ),
     override("too large a layer", "model.encoder_dim=8000000", "must be 100000 or less; got 8000"),
     override(
         "too many layers", "model.decoder_layers=9999", "model.decoder_layers must be 1000 or"

@@ -1,0 +1,93 @@
+"""What `nmt evaluate` prints: scores of one model or of several seeds, as a table or an object."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.analysis.spread import deviation, in_words, mean
+from nmt.commands.evaluations import Evaluation
+from nmt.commands.tables import SCORES, columns, length_table, signature_lines
+
+
+class Evaluated(NamedTuple):
+    """A test set's scores, and the pictures that were drawn of it."""
+
+    evaluation: Evaluation
+    plot: Path | None
+    alignments: list[Path]
+
+
+def to_json(evaluated: Sequence[Evaluated]) -> dict:
+    """One object, or of several splits {"splits": {NAME: object}}.
+
+    Where a split has the models of several seeds, its object has what is the same for all of them,
+    the mean of each score under its name, "standard_deviation" of each, and under "seeds" the
+    object of each seed.
+    """
+    objects = {}
+    for name, of_split in _by_split(evaluated).items():
+        models = {str(one.evaluation.checkpoint.seed): _model_to_json(one) for one in of_split}
+        objects[name] = _mean_to_json(models) if len(models) > 1 else next(iter(models.values()))
+    return next(iter(objects.values())) if len(objects) == 1 else {"splits": objects}
+
+
+def _model_to_json(evaluated: Evaluated) -> dict:
+    of_model = evaluated.evaluation.to_dict()
+    if evaluated.plot is not None:
+        of_model["plot"] = str(evaluated.plot)
+    if evaluated.alignments:
+        of_model["alignments"] = list(map(str, evaluated.alignments))
+    return of_model
+
+
+def _mean_to_json(models: dict[str, dict]) -> dict:
+    first, *others = models.values()
+    same = {
+        key: value for key, value in first.items() if all(other[key] == value for other in others)
+    }
+    scores = {key: [of_model[key] for of_model in models.values()] for key in SCORES}
+    return {
+        **{key: mean(values) for key, values in scores.items()},
+        "standard_deviation": {key: deviation(values) for key, values in scores.items()},
+        **{key: value for key, value in same.items() if key not in SCORES},
+        "seeds": models,
+    }
+
+
+def table(evaluated: Sequence[Evaluated]) -> list[str]:
+    """The scores in columns, and below them by length, the signatures and the pictures."""
+    has_seeds = evaluated[0].evaluation.checkpoint.seed is not None
+    rows = [["split", *(["seed"] if has_seeds else []), "sentences", *SCORES.values()]]
+    signatures, buckets, pictures = {}, [], []
+    for name, of_split in _by_split(evaluated).items():
+        for evaluation, plot, alignments in of_split:
+            seed, scores = evaluation.checkpoint.seed, evaluation.scores.to_dict()
+            first = [name, *([str(seed)] if has_seeds else []), str(scores["sentences"])]
+            rows.append([*first, *(f"{scores[key]:.2f}" for key in SCORES)])
+            of_scores = signature_lines({key: scores[f"{key}_signature"] for key in SCORES})
+            signatures |= dict.fromkeys(of_scores)
+            shown = f"{name}, seed {seed}" if has_seeds and len(of_split) > 1 else name
+            buckets += [(shown, bucket) for bucket in evaluation.by_length or []]
+            pictures += [f"plot: {plot}"] if plot is not None else []
+            pictures += [f"alignment: {path}" for path in alignments]
+        if has_seeds and len(of_split) > 1:
+            rows.append([name, "mean", rows[-1][2], *_means(of_split)])
+    language = evaluated[0].evaluation.config.data.source_language
+    by_length = ["", *length_table("split", buckets, language), ""] if buckets else []
+    is_mean = any(row[1] == "mean" for row in rows)
+    spread = ["mean ± standard deviation"] if is_mean else []
+    texts = 2 if has_seeds else 1
+    return [*columns(rows, texts=texts), *spread, *by_length, *signatures, *pictures]
+
+
+def _means(of_split: Sequence[Evaluated]) -> list[str]:
+    scores = [one.evaluation.scores.to_dict() for one in of_split]
+    return [in_words([of_model[key] for of_model in scores]) for key in SCORES]
+
+
+def _by_split(evaluated: Sequence[Evaluated]) -> dict[str, list[Evaluated]]:
+    """The evaluations of each test set, in their order."""
+    by_split: dict[str, list[Evaluated]] = {}
+    for one in evaluated:
+        by_split.setdefault(one.evaluation.split.name, []).append(one)
+    return by_split
