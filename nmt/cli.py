@@ -30,8 +30,8 @@ COMMANDS = {
 }
 MISTAKE = 2
 OUT_OF_MEMORY = (
-    "out of memory; try a smaller data.batch_pieces for training, or search.batch_sentences or "
-    "search.beam_size for translating"
+    "out of memory; try a smaller data.batch_pieces or training.num_seeds for training, or "
+    "search.batch_sentences or search.beam_size for translating"
 )
 HELP = f"""usage: nmt COMMAND ...
 

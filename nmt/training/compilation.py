@@ -64,18 +64,17 @@ class CompiledSteps:
         where, whole = members.shardings(state, mesh), replicated(mesh)
         if accumulation == 1:
             step = jax.jit(
-                members.mapped(partial(_step, trainer)),
+                members.seeded(partial(_step, trainer)),
                 donate_argnums=0,
                 out_shardings=(where, whole),
             )
             examples = {shape: (step, (state, batch)) for shape, batch in batches.items()}
         else:
             total = (where.params, whole)
-            zeros, add, update = (
-                members.mapped(partial(function, trainer)) for function in (_zeros, _add, _update)
-            )
-            zeros = jax.jit(zeros, out_shardings=total)
+            zeros = jax.jit(members.mapped(partial(_zeros, trainer)), out_shardings=total)
+            add = members.seeded(partial(_add, trainer))
             add = jax.jit(add, donate_argnums=1, out_shardings=total)
+            update = members.mapped(trainer.update)
             update = jax.jit(update, donate_argnums=0, out_shardings=(where, whole))
             like = jax.eval_shape(zeros, state.params)
             part = members.same(np.int32(0))
@@ -117,16 +116,8 @@ def _add(
     return accumulate(trainer, state.params, total, batch, key)
 
 
-def _zeros(trainer: Trainer, seed: int | Array, params: Params) -> tuple[Params, LossSums]:
-    del seed
+def _zeros(trainer: Trainer, params: Params) -> tuple[Params, LossSums]:
     return jax.tree.map(jnp.zeros_like, params), trainer.zero_sums()
-
-
-def _update(
-    trainer: Trainer, seed: int | Array, state: TrainState, gradients: Params, sums: LossSums
-) -> tuple[TrainState, Metrics]:
-    del seed
-    return trainer.update(state, gradients, sums)
 
 
 def _key(seed: int | Array, state: TrainState) -> Array:

@@ -43,10 +43,13 @@ class Members:
     # ---- programs
 
     def mapped(self, function: Callable) -> Callable:
+        """function(*trees) of one member -> the same of all of them."""
+        return jax.vmap(function) if self.leading else function
+
+    def seeded(self, function: Callable) -> Callable:
         """function(seed, *trees) of one member -> function(*trees) of all of them."""
-        if not self.leading:
-            return partial(function, self.seeds[0])
-        return partial(jax.vmap(function), np.array(self.seeds, np.uint32))
+        seeds = np.array(self.seeds, np.uint32) if self.leading else self.seeds[0]
+        return partial(self.mapped(function), seeds)
 
     def same(self, value: Any) -> np.ndarray:
         """A number, for every member."""

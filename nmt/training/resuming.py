@@ -39,7 +39,7 @@ def initial(
     def of_member(seed):
         return trainer.initial_state(split_model(build(seed=seed))[1])
 
-    fresh = members.mapped(of_member)
+    fresh = members.seeded(of_member)
     where = members.shardings(jax.eval_shape(fresh), mesh)
     return trainer, jax.jit(fresh, out_shardings=where)()
 

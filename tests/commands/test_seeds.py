@@ -96,7 +96,7 @@ def test_compare_gives_the_mean_and_spread_of_seeds(call, evaluate, evaluations,
         ("translate {one} {text} --seed 2", "has seed 1; got seed 2"),
         (
             "translate {one} {text} --seed ensemble",
-            "one model, of the seed 1; 'ensemble' needs several",
+            "one model, of the seed 1; 'ensemble' needs",
         ),
         ("evaluate {one} --seed mean", "one model, of the seed 1; 'mean' needs several"),
         ("evaluate {two} --alignments 2", "has those of 2 seeds: choose --seed 5, another one, or"),

@@ -79,7 +79,7 @@ def members(parts):
 
 def test_log_probs_are_those_of_the_mean_logits(ensemble, members):
     size = (members[0].log_probs[0, 0] > -1e30).sum()
-    logits = np.mean([member.logits for member in members], axis=0)[..., :size]
+    logits = np.mean([member.logits[..., :size] for member in members], axis=0)
     expected = scipy.special.log_softmax(logits, axis=-1)
     np.testing.assert_allclose(ensemble.log_probs[..., :size], expected, atol=1e-5)
     assert (np.exp(ensemble.log_probs[..., size:]) == 0).all()

@@ -153,9 +153,9 @@ def test_one_that_has_stopped_stays_as_it_is_while_the_others_go_on(together):
 def test_an_update_that_is_not_finite_is_left_out_of_one_member_alone():
     trainer = Trainer(None, optax.identity(), lambda step: 0.5, 0.0, None)
     members = Members(SEEDS)
-    state = members.mapped(lambda seed: trainer.initial_state({"w": jnp.ones(3)}))()
+    state = members.seeded(lambda seed: trainer.initial_state({"w": jnp.ones(3)}))()
 
-    def update(seed, state, gradient):
+    def update(state, gradient):
         return trainer.update(state, {"w": gradient}, LossSums(jnp.ones(()), jnp.ones(()), 1))
 
     gradients = jnp.array([[1.0, 1.0, 1.0], [np.nan, 1.0, 1.0]])
@@ -167,7 +167,8 @@ def test_an_update_that_is_not_finite_is_left_out_of_one_member_alone():
 
 def test_one_seed_is_left_as_it_is():
     lone, tree = Members((7,)), {"w": np.arange(3)}
-    assert lone.mapped(lambda seed, x: (seed, x))("x") == (7, "x")
+    assert lone.mapped(lone.same) == lone.same
+    assert lone.seeded(lambda seed, x: (seed, x))("x") == (7, "x")
     assert lone.stacked([tree]) is tree and lone.unstacked(tree) == [tree]
     assert lone.member(tree, 0) is tree
     assert lone.record({0: {"loss": 2.0}}) == {"loss": 2.0}
