@@ -4,7 +4,9 @@ The arrays of all members lie one behind the other on a leading axis, and what i
 model is mapped over it. A run of one seed has no such axis, and everything here leaves as it is
 what it is given; so the rest of training is the same for one seed and for several.
 
-Member k equals a run of its own with seed `training.seed` + k, to the tolerance of float32.
+Member k equals a run of its own with seed `training.seed` + k, to the tolerance of float32; but for
+parameters that change nothing, such as the bias of a Transformer's keys: their gradient is rounding
+alone, which Adam scales up to whole steps.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -15,7 +15,7 @@ from nmt.runs.directory import RunDirectory
 CONFIG = Config(data=DataConfig(path="corpus", target_language="de"))
 SPLIT = Split("news[:3]", ["a", "b c", ""], ["ein", "zwei drei", "x"], [[(0, 0)], [], []])
 HYPOTHESES = ["ein", "zwei vier", ""]
-CHECKPOINT = FoundCheckpoint(7, (), "f7")
+CHECKPOINT = FoundCheckpoint(7, (), "f7", "params")
 
 
 @pytest.fixture
