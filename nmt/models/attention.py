@@ -93,20 +93,21 @@ def dot_product_attention(
     """softmax(q k / sqrt(d)) v: Vaswani et al. (2017), equation 1, for every head.
 
     Written out, because `jax.nn.dot_product_attention` neither returns the weights nor drops out.
+    Heads come before positions, as matmuls want them: else every one would move its operands first.
 
     Args:
-      queries: (B, Q, N, d).
-      keys: (B, S, N, d).
-      values: (B, S, N, d).
+      queries: (B, N, Q, d).
+      keys: (B, N, S, d).
+      values: (B, N, S, d).
       mask: broadcast to (B, N, Q, S), True where a query may look.
       precision: the compute type of the products.
       rate: dropout of the weights.
       dropout_key: None for no dropout.
     Returns:
-      context: (B, Q, N, d).
+      context: (B, N, Q, d).
       alignment: (B, N, Q, S), before dropout.
     """
-    energies = einsum("bqnd,bsnd->bnqs", queries, keys, precision) / jnp.sqrt(queries.shape[-1])
+    energies = einsum("bnqd,bnsd->bnqs", queries, keys, precision) / jnp.sqrt(queries.shape[-1])
     alignment = masked_softmax(energies, mask)  # B N Q S
     weights = dropout(alignment, rate, dropout_key)
-    return einsum("bnqs,bsnd->bqnd", weights, values, precision), alignment
+    return einsum("bnqs,bnsd->bnqd", weights, values, precision), alignment

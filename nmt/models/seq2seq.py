@@ -76,7 +76,10 @@ class Projection:
 
 
 class DecoderState:
-    """What one hypothesis carries between steps: a pytree whose leaves are (B, K, ...)."""
+    """What hypotheses carry between steps: a pytree whose leaves are (B, ...).
+
+    They are (B, K, ...) unless the class says how it reorders and grows what is otherwise.
+    """
 
     def reorder(self, parents: Array) -> "DecoderState":
         """Lets hypothesis k go on from hypothesis parents[b, k]; parents (B, K)."""

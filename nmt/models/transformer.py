@@ -3,7 +3,7 @@
 Vaswani et al. (2017), https://arxiv.org/abs/1706.03762.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from nmt.models.seq2seq import (
     DecoderState,
     Projection,
     choose_alignment,
+    gather_hypotheses,
 )
 from nmt.models.transformer_layers import DecoderLayer, EncoderLayer, Stack, sinusoids
 
@@ -38,21 +39,35 @@ class TransformerMemory(NamedTuple):
     keys_values: tuple[tuple[Array, Array], ...]
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["caches"], meta_fields=[])
+@partial(jax.tree_util.register_dataclass, data_fields=["caches", "ancestors"], meta_fields=[])
 @dataclass(frozen=True)
 class TransformerState(DecoderState):
-    """Keys and values of the positions so far, for each decoder layer; leaves (B, K, L, N, d)."""
+    """Keys and values of the positions so far, written once and never moved.
+
+    A hypothesis that goes on from another one needs what was written by the ancestors of that one:
+    which they are is all that `reorder` changes.
+
+    Attributes:
+      caches: keys and values for each decoder layer, each (B, N, K, L, d), by the hypothesis that
+        wrote them.
+      ancestors: (B, K, L), which hypothesis wrote each position of this one.
+    """
 
     caches: tuple[tuple[Array, Array], ...]
+    ancestors: Array
+
+    def reorder(self, parents: Array) -> "TransformerState":
+        """Lets hypothesis k go on from hypothesis parents[b, k]; parents (B, K)."""
+        return replace(self, ancestors=gather_hypotheses(self.ancestors, parents))
 
     def grow(self, max_length: int) -> "TransformerState":
-        """Pads the caches to `max_length` positions."""
-
-        def pad(leaf):
-            missing = max_length - leaf.shape[2]
-            return jnp.pad(leaf, [(0, 0), (0, 0), (0, missing), (0, 0), (0, 0)])
-
-        return jax.tree.map(pad, self)
+        """Makes room for `max_length` positions."""
+        missing = max_length - self.ancestors.shape[2]
+        pad = partial(jnp.pad, pad_width=[(0, 0)] * 3 + [(0, missing), (0, 0)])
+        return TransformerState(
+            jax.tree.map(pad, self.caches),
+            jnp.pad(self.ancestors, [(0, 0), (0, 0), (0, missing)]),
+        )
 
 
 class TransformerSeq2Seq(nnx.Module):
@@ -122,24 +137,32 @@ class TransformerSeq2Seq(nnx.Module):
 
         def empty(keys):  # B S N d
             batch, _, heads, dim = keys.shape
-            return jnp.zeros((batch, num_hypotheses, max_length, heads, dim), keys.dtype)
+            return jnp.zeros((batch, heads, num_hypotheses, max_length, dim), keys.dtype)
 
-        return TransformerState(jax.tree.map(empty, memory.keys_values))
+        ancestors = jnp.zeros((len(memory.source_mask), num_hypotheses, max_length), jnp.int32)
+        return TransformerState(jax.tree.map(empty, memory.keys_values), ancestors)
 
     def step(
         self, state: TransformerState, memory: TransformerMemory, piece: Array, position: Array
     ) -> tuple[TransformerState, Array, Array]:
         """One piece (B, K) per hypothesis -> state, features (B, K, D), alignment (B, K, S)."""
         x, caches, alignments = self._embed(self.target_embedding, piece, position), [], []
+        places, hypotheses = jnp.arange(state.ancestors.shape[2]), jnp.arange(piece.shape[1])
+        now = position[:, :, None]  # B K 1
+        ancestors = jnp.where(places == now, hypotheses[:, None], state.ancestors)  # B K L
+        is_own = ancestors[:, :, None] == hypotheses[:, None]  # B K K L
+        is_own &= (places <= now)[:, :, None]
         for layer, cache, keys_values in zip(
             self.decoder.unstacked(), state.caches, memory.keys_values, strict=True
         ):
-            x, cache, alignment = layer.step(x, cache, keys_values, memory.source_mask, position)
+            x, cache, alignment = layer.step(
+                x, cache, is_own, keys_values, memory.source_mask, position
+            )
             caches.append(cache)
             alignments.append(alignment)  # B N K S
         features = self.decoder_norm(x) if self.decoder_norm is not None else x
         alignment = self._choose(jnp.stack(alignments, axis=1))
-        return TransformerState(tuple(caches)), features, alignment
+        return TransformerState(tuple(caches), ancestors), features, alignment
 
     def __call__(
         self,

@@ -38,6 +38,12 @@ def sinusoids(positions: Array, dim: int, layout: str) -> Array:
     return jnp.stack([sines, cosines], axis=-1).reshape(*positions.shape, dim)
 
 
+def joined(context: Array) -> Array:
+    """The heads of a context side by side, (B, N, Q, d) -> (B, Q, D)."""
+    batch, _, queries, _ = context.shape
+    return context.swapaxes(1, 2).reshape(batch, queries, -1)
+
+
 class SelfAttention(nnx.Module):
     """Multi-head attention of a sequence to itself: section 3.2.2."""
 
@@ -49,17 +55,18 @@ class SelfAttention(nnx.Module):
         self.out = layer(dim, dim)
 
     def project(self, inputs: Array) -> tuple[Array, Array, Array]:
-        """inputs (B, T, D) -> queries, keys, values, each (B, T, N, d)."""
+        """inputs (B, T, D) -> queries, keys, values, each (B, N, T, d)."""
         projected = self.queries_keys_values(inputs)
-        return projected[..., 0, :, :], projected[..., 1, :, :], projected[..., 2, :, :]
+        queries, keys, values = (projected[..., i, :, :].swapaxes(1, 2) for i in range(3))
+        return queries, keys, values
 
     def attend(self, queries, keys, values, mask, dropout_key: Array | None = None) -> Array:
-        """queries (B, Q, N, d), keys and values (B, T, N, d), mask to (B, N, Q, T) -> (B, Q, D)."""
+        """queries (B, N, Q, d), keys and values (B, N, T, d), mask to (B, N, Q, T) -> (B, Q, D)."""
         rate = self.config.attention_dropout
         context, _ = dot_product_attention(
             queries, keys, values, mask, self.precision, rate=rate, dropout_key=dropout_key
         )
-        return self.out(context.reshape(*context.shape[:2], -1))
+        return self.out(joined(context))
 
 
 class CrossAttention(nnx.Module):
@@ -82,15 +89,15 @@ class CrossAttention(nnx.Module):
         """inputs (B, Q, D), source_mask (B, S) -> (B, Q, D), alignment (B, N, Q, S)."""
         rate = self.config.attention_dropout
         context, alignment = dot_product_attention(
-            self.queries(inputs),
-            keys,
-            values,
+            self.queries(inputs).swapaxes(1, 2),
+            keys.swapaxes(1, 2),
+            values.swapaxes(1, 2),
             source_mask[:, None, None],
             self.precision,
             rate=rate,
             dropout_key=dropout_key,
         )
-        return self.out(context.reshape(*context.shape[:2], -1)), alignment
+        return self.out(joined(context)), alignment
 
 
 class FeedForward(nnx.Module):
@@ -166,34 +173,39 @@ class DecoderLayer(nnx.Module):
         attended = self.attention.attend(*projected, causal, weights_key)
         return self.rest(x, attended, self.cross_attention.project(annotations), source_mask, keys)
 
-    def step(self, x: Array, cache: tuple, memory: tuple, source_mask: Array, position: Array):
+    def step(
+        self,
+        x: Array,
+        cache: tuple,
+        is_own: Array,
+        memory: tuple,
+        source_mask: Array,
+        position: Array,
+    ):
         """One position of each hypothesis.
 
         Args:
           x: (B, K, D).
-          cache: keys and values of earlier positions, each (B, K, L, N, d).
+          cache: keys and values of the positions so far, each (B, N, K, L, d).
+          is_own: (B, K, K, L), which of the cache each hypothesis goes on from, this position
+            included.
           memory: keys and values of the source, each (B, S, N, d).
           source_mask: (B, S).
           position: (B, K), from 0.
         Returns:
           outputs (B, K, D), the cache with this position in it, alignment (B, N, K, S).
         """
-        batch, hypotheses, length = cache[0].shape[:3]
-        flat = batch * hypotheses  # a hypothesis attends to its own positions alone
-        queries, *now = self.attention.project(self.attention_residual.before(x))
-        rows = jnp.arange(flat)
+        queries, *now = self.attention.project(self.attention_residual.before(x))  # B N K d
+        sentences, hypotheses = jnp.indices(position.shape)
         cache = tuple(
-            old.reshape(flat, *old.shape[2:])
-            .at[rows, position.reshape(flat)]
-            .set(new.reshape(flat, *new.shape[2:]))
+            old.at[sentences, :, hypotheses, position].set(new.swapaxes(1, 2))
             for old, new in zip(cache, now, strict=True)
-        )  # flat L N d
-        so_far = jnp.arange(length) <= position.reshape(flat, 1)  # flat L
-        attended = self.attention.attend(
-            queries.reshape(flat, 1, *queries.shape[2:]), *cache, so_far[:, None, None]
         )
-        cache = tuple(leaf.reshape(batch, hypotheses, *leaf.shape[1:]) for leaf in cache)
-        attended = attended.reshape(x.shape)
+        # All slots of a sentence, in one matmul for all of its hypotheses, cost less than moving
+        # those of each into a place of its own.
+        slots = (leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1]) for leaf in cache)  # B N K*L d
+        mask = is_own.reshape(*position.shape, -1)[:, None]  # B 1 K K*L
+        attended = self.attention.attend(queries, *slots, mask)
         outputs, alignment = self.rest(x, attended, memory, source_mask, [None] * 4)
         return outputs, cache, alignment
 

@@ -82,21 +82,21 @@ def test_initial_v_a_has_the_scale_of_a_matrix_with_one_column():
 
 def multi_head(queries, keys, values, allowed):
     """Vaswani et al. (2017), equation 1, by loops; allowed (B, Q, S)."""
-    B, Q, N, d = queries.shape
-    S = keys.shape[1]
-    context, alignment = np.zeros((B, Q, N, d)), np.zeros((B, N, Q, S))
+    B, N, Q, d = queries.shape
+    S = keys.shape[2]
+    context, alignment = np.zeros((B, N, Q, d)), np.zeros((B, N, Q, S))
     for b, n, q in np.ndindex(B, N, Q):
         seen = [s for s in range(S) if allowed[b, q, s]]
-        exps = [np.exp(queries[b, q, n] @ keys[b, s, n] / np.sqrt(d)) for s in seen]
+        exps = [np.exp(queries[b, n, q] @ keys[b, n, s] / np.sqrt(d)) for s in seen]
         for s, e in zip(seen, exps, strict=True):
             alignment[b, n, q, s] = e / sum(exps)
-            context[b, q, n] += alignment[b, n, q, s] * values[b, s, n]
+            context[b, n, q] += alignment[b, n, q, s] * values[b, n, s]
     return context, alignment
 
 
 @pytest.mark.parametrize("kind", ["padding", "causal"])
 def test_dot_product_attention_matches_loops(kind):
-    queries, keys, values = (random(3, 5, 2, 4, seed=seed) for seed in range(3))
+    queries, keys, values = (random(3, 2, 5, 4, seed=seed) for seed in range(3))
     if kind == "padding":
         mask, allowed = MASK[:, None, None], np.broadcast_to(MASK[:, None], (3, 5, 5))
     else:
@@ -110,16 +110,16 @@ def test_dot_product_attention_matches_loops(kind):
 
 
 def test_dot_product_attention_equals_that_of_jax():
-    queries, keys, values = (random(3, 5, 2, 4, seed=seed) for seed in range(3))
+    queries, keys, values = (random(3, 2, 5, 4, seed=seed) for seed in range(3))
     mask = MASK[:, None, None]
     ours, _ = dot_product_attention(queries, keys, values, mask, "float32")
-    np.testing.assert_allclose(
-        ours, jax.nn.dot_product_attention(queries, keys, values, mask=mask), atol=1e-5
-    )
+    heads_last = (array.swapaxes(1, 2) for array in (queries, keys, values))
+    theirs = jax.nn.dot_product_attention(*heads_last, mask=mask).swapaxes(1, 2)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_dot_product_attention_in_bfloat16_is_close():
-    arguments = [random(3, 5, 2, 4, seed=seed) for seed in range(3)]
+    arguments = [random(3, 2, 5, 4, seed=seed) for seed in range(3)]
     exact = dot_product_attention(*arguments, MASK[:, None, None], "float32")
     ours = dot_product_attention(*arguments, MASK[:, None, None], "bfloat16")
     for left, right in zip(ours, exact, strict=True):
@@ -128,8 +128,8 @@ def test_dot_product_attention_in_bfloat16_is_close():
 
 
 def test_dropout_acts_on_the_context_and_not_on_the_alignment():
-    queries, keys = random(1, 4, 1, 5), random(1, 5, 1, 5, seed=1)
-    values = np.eye(5, dtype=np.float32)[None, :, None]  # so that the context is the weights
+    queries, keys = random(1, 1, 4, 5), random(1, 1, 5, 5, seed=1)
+    values = np.eye(5, dtype=np.float32)[None, None]  # so that the context is the weights
     plain, alignment = dot_product_attention(queries, keys, values, np.True_, "float32")
     key = jax.random.key(0)
     dropped, same = dot_product_attention(
