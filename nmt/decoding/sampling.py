@@ -6,7 +6,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from nmt.decoding.search import Hypotheses, best_pieces, legal_pieces, length_penalty
+from nmt.decoding.continuations import best_pieces
+from nmt.decoding.search import Hypotheses, length_penalty
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, logits_from_features
 
 Array = jax.Array
@@ -90,6 +91,23 @@ def sample(
     )
     end = jax.lax.while_loop(lambda state: jnp.any(state.lengths == 0), step, start)
     return best_first(end, length_norm)
+
+
+def legal_pieces(
+    num_rows: int, size: int, is_last: Array, bos_id: int, eos_id: int, pad_id: int
+) -> Array:
+    """Which pieces a translation may go on with.
+
+    Args:
+      num_rows: V, rows of the projection.
+      size: those of them that are pieces.
+      is_last: (B,), True where the sentence may have one more piece only.
+    Returns:
+      (B, 1, V): all but padding and BOS; EOS alone at the last position.
+    """
+    piece = jnp.arange(num_rows)
+    usual = (piece < size) & (piece != pad_id) & (piece != bos_id)
+    return (usual & (~is_last[:, None] | (piece == eos_id)))[:, None]
 
 
 def keep_likeliest(logits: Array, top_k: int | None, top_p: float | None) -> Array:

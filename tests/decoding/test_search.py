@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nmt.decoding import search
+from nmt.decoding.continuations import Continuations
 from nmt.decoding.search import beam_search
 
 SOURCES = [[5, 9, 3], [4, 3], [8, 8, 8, 6, 3], [3]]
@@ -213,18 +214,6 @@ def test_padding_rows_of_the_vocabulary_are_never_chosen(table_model):
     assert found.ids.max() < 5 and np.isfinite(found.log_probs).all()
 
 
-@pytest.mark.parametrize("num_pieces", [1, 3, 6, 7])
-@pytest.mark.parametrize("rows", [64, 7 * 128, 8 * 128, 900])
-def test_best_pieces_is_top_k_with_its_ties(num_pieces, rows):
-    rng = np.random.default_rng(num_pieces)
-    logits = rng.integers(0, 40, size=(3, 2, rows)).astype(np.float32)  # full of ties
-    logits[0, 0, 5:] = -np.inf
-    values, pieces = search.best_pieces(jnp.asarray(logits), num_pieces)
-    order = np.argsort(-logits, axis=-1, kind="stable")[..., :num_pieces]
-    np.testing.assert_array_equal(values, np.take_along_axis(logits, order, axis=-1))
-    np.testing.assert_array_equal(pieces, order)
-
-
 def test_length_penalty_is_that_of_wu_et_al():
     lengths = np.array([1, 7, 25])
     np.testing.assert_allclose(
@@ -233,15 +222,14 @@ def test_length_penalty_is_that_of_wu_et_al():
     np.testing.assert_array_equal(search.length_penalty(lengths, 0.0), 1)
 
 
-def test_expand_matches_log_softmax_over_all_continuations():
+def test_expand_takes_the_best_of_the_continuations_of_live_hypotheses():
     rng = np.random.default_rng(0)
-    logits = rng.normal(size=(2, 3, 256)).astype(np.float32)
+    of_pieces = -np.sort(-rng.normal(size=(2, 3, 3)).astype(np.float32))
+    pieces = rng.integers(0, 50, size=(2, 3, 3))
     log_probs = np.array([[-1.0, -2.0, -np.inf], [-0.5, -np.inf, -np.inf]], np.float32)
-    legal = np.arange(256)[None, None] % 5 > 0
-    candidates = search.expand(log_probs, logits, legal)
-    totals = log_probs[..., None] + logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    totals = np.where(legal, totals, -np.inf).reshape(2, -1)
+    candidates = search.expand(log_probs, Continuations(pieces, of_pieces))
+    totals = (log_probs[..., None] + of_pieces).reshape(2, -1)
     best = np.argsort(-totals)[:, :3]
-    np.testing.assert_array_equal(candidates.parents, best // 256)
-    np.testing.assert_array_equal(candidates.pieces, best % 256)
+    np.testing.assert_array_equal(candidates.parents, best // 3)
+    np.testing.assert_array_equal(candidates.pieces, pieces.reshape(2, -1)[[[0], [1]], best])
     np.testing.assert_allclose(candidates.log_probs, np.take_along_axis(totals, best, 1), rtol=1e-5)

@@ -1,0 +1,85 @@
+"""The best next pieces against log-softmax over the whole vocabulary; rows packed and not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nmt.decoding.continuations import best_continuations, best_pieces, for_live, output_of
+from nmt.models.seq2seq import Projection, padded_size
+
+PAD, BOS, EOS = 0, 2, 3
+
+
+def projection(size, dim=6, precision="float32"):
+    rng = np.random.default_rng(size)
+    rows = padded_size(size)
+    kernel, bias = rng.normal(size=(rows, dim)), 2 * rng.normal(size=rows)
+    return Projection(jnp.float32(kernel), jnp.float32(bias), size, precision)
+
+
+@pytest.mark.parametrize("num_pieces", [1, 3, 6, 7])
+@pytest.mark.parametrize("rows", [64, 7 * 128, 8 * 128, 900])
+def test_best_pieces_is_top_k_with_its_ties(num_pieces, rows):
+    rng = np.random.default_rng(num_pieces)
+    logits = rng.integers(0, 40, size=(3, 2, rows)).astype(np.float32)  # full of ties
+    logits[0, 0, 5:] = -np.inf
+    values, pieces = best_pieces(jnp.asarray(logits), num_pieces)
+    order = np.argsort(-logits, axis=-1, kind="stable")[..., :num_pieces]
+    np.testing.assert_array_equal(values, np.take_along_axis(logits, order, axis=-1))
+    np.testing.assert_array_equal(pieces, order)
+
+
+@pytest.mark.parametrize("size", [5, 130, 1500])
+def test_best_continuations_are_those_of_log_softmax(size):
+    features = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    of = projection(size)
+    is_last = np.array([False, True, False, False])
+    found = best_continuations(features, is_last, output_of(of, BOS, PAD), 4, EOS)
+    logits = features.astype(np.float64) @ np.asarray(of.kernel).T + np.asarray(of.bias)
+    logits = logits[:, :size]
+    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    log_probs[:, [PAD, BOS]] = -np.inf
+    log_probs[1, np.arange(size) != EOS] = -np.inf
+    order = np.argsort(-log_probs, axis=1, kind="stable")[:, :4]
+    expected = np.take_along_axis(log_probs, order, axis=1)
+    np.testing.assert_allclose(found.log_probs, expected, rtol=1e-5)
+    is_there = np.isfinite(expected)
+    np.testing.assert_array_equal(np.asarray(found.pieces)[is_there], order[is_there])
+
+
+def test_bfloat16_rounds_the_operands_alone():
+    features = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    of = projection(300, precision="bfloat16")
+    rounded = [np.asarray(jnp.bfloat16(x), np.float32) for x in (features, of.kernel)]
+    exact = Projection(jnp.asarray(rounded[1]), of.bias, of.size, "float32")
+    never = np.zeros(4, bool)
+    found = best_continuations(features, never, output_of(of, BOS, PAD), 3, EOS)
+    expected = best_continuations(rounded[0], never, output_of(exact, BOS, PAD), 3, EOS)
+    np.testing.assert_array_equal(found.pieces, expected.pieces)
+    np.testing.assert_allclose(found.log_probs, expected.log_probs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_rows", [1, 5, 40])
+def test_live_rows_are_packed_and_come_back_to_their_places(num_rows):
+    rng = np.random.default_rng(num_rows)
+    rows = rng.normal(size=(num_rows, 3)).astype(np.float32)
+    packed = jax.jit(lambda live, rows: for_live(lambda r: (r.sum(axis=1), r), live, rows))
+    for num_live in {0, 1, num_rows // 2, num_rows - 1, num_rows}:
+        is_live = rng.permutation(num_rows) < num_live
+        sums, same = packed(is_live, rows)
+        np.testing.assert_array_equal(np.asarray(same)[is_live], rows[is_live])
+        np.testing.assert_allclose(np.asarray(sums)[is_live], rows[is_live].sum(axis=1), rtol=1e-6)
+
+
+def test_few_live_rows_cost_few_rows():
+    sizes = []
+
+    def program(rows):
+        jax.debug.callback(lambda: sizes.append(len(rows)))
+        return rows
+
+    for num_live in (1, 15, 64):
+        for_live(program, jnp.arange(64) < num_live, jnp.ones((64, 2)))
+    jax.effects_barrier()
+    assert sizes == [8, 16, 64]
