@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from nmt.decoding.continuations import best_pieces
 from nmt.decoding.search import Hypotheses, length_penalty
+from nmt.decoding.stages import run_in_stages
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, logits_from_features
 
 Array = jax.Array
@@ -70,7 +72,8 @@ def sample(
     projection = model.projection()
     memory = model.encode(source, source_mask)
 
-    def step(state: SampleState) -> SampleState:
+    def step(batch: tuple[Any, Array, Array], state: SampleState) -> SampleState:
+        memory, max_lengths, keys = batch
         position = jnp.full_like(state.pieces, state.position)
         decoder, features, _ = model.step(state.decoder, memory, state.pieces, position)
         logits = logits_from_features(features, projection)  # B K V
@@ -89,8 +92,14 @@ def sample(
         log_probs=jnp.zeros(shape, jnp.float32),
         decoder=model.init_state(memory, num_hypotheses, max_length),
     )
-    end = jax.lax.while_loop(lambda state: jnp.any(state.lengths == 0), step, start)
-    return best_first(end, length_norm)
+    drawn = run_in_stages(
+        step,
+        lambda state: jnp.any(state.lengths == 0, axis=1),
+        lambda state: (state.ids, state.lengths, state.log_probs),
+        (memory, max_lengths, keys),
+        start,
+    )
+    return best_first(*drawn, length_norm)
 
 
 def legal_pieces(
@@ -163,9 +172,11 @@ def follow(
     )
 
 
-def best_first(state: SampleState, length_norm: float | Array) -> Hypotheses:
+def best_first(
+    ids: Array, lengths: Array, log_probs: Array, length_norm: float | Array
+) -> Hypotheses:
     """The samples in falling order of score."""
-    scores = state.log_probs / length_penalty(state.lengths, length_norm)
+    scores = log_probs / length_penalty(lengths, length_norm)
     order = jnp.argsort(scores, axis=1, descending=True)
-    drawn = Hypotheses(state.ids, state.lengths, state.log_probs, scores)
+    drawn = Hypotheses(ids, lengths, log_probs, scores)
     return jax.tree.map(lambda leaf: gather_hypotheses(leaf, order), drawn)

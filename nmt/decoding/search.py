@@ -8,12 +8,13 @@ as they have the same length; what has ended is ranked by score, as lengths diff
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nmt.decoding.continuations import Continuations, best_continuations, for_live, output_of
+from nmt.decoding.stages import run_in_stages
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses
 
 Array = jax.Array
@@ -99,7 +100,8 @@ def beam_search(
     memory = model.encode(source, source_mask)
     best = partial(best_continuations, output=output, num_pieces=beam_size, eos_id=eos_id)
 
-    def step(state: BeamState) -> BeamState:
+    def step(batch: tuple[Any, Array], state: BeamState) -> BeamState:
+        memory, max_lengths = batch
         position = jnp.full_like(state.pieces, state.position)
         decoder, features, _ = model.step(state.decoder, memory, state.pieces, position)
         is_last = jnp.repeat(state.position + 1 >= max_lengths, beam_size)  # B*K
@@ -116,7 +118,8 @@ def beam_search(
 
     decoder = model.init_state(memory, beam_size, max_length)
     start = first_state(decoder, len(source), beam_size, max_length, bos_id, pad_id)
-    finished = jax.lax.while_loop(is_searching, step, start).finished
+    batch = memory, max_lengths
+    finished = run_in_stages(step, is_searching, lambda state: state.finished, batch, start)
     return jax.tree.map(lambda leaf: leaf[:, :num_hypotheses], finished)
 
 
@@ -148,8 +151,8 @@ def first_state(
 
 
 def is_searching(state: BeamState) -> Array:
-    """True while any sentence has a live hypothesis."""
-    return jnp.any(state.log_probs > -jnp.inf)
+    """(B,), True while a sentence has a live hypothesis."""
+    return jnp.any(state.log_probs > -jnp.inf, axis=1)
 
 
 def expand(log_probs: Array, continuations: Continuations) -> Candidates:
