@@ -304,12 +304,15 @@ class SearchConfig:
     top_p: float | None = None
     seed: int = 1
     batch_sentences: int = 64  # rows of a batch on each device, at most
+    precision: Literal["float32", "bfloat16"] | None = None  # of matmuls; null: as in training
+    shortlist: int | None = None  # of a beam: choose among so many likely pieces of each sentence
 
     def __post_init__(self):
         at_least(
             "search",
             1,
             beam_size=self.beam_size,
+            shortlist=self.shortlist,
             max_length_extra=self.max_length_extra,
             top_k=self.top_k,
             batch_sentences=self.batch_sentences,
@@ -328,6 +331,11 @@ class SearchConfig:
             raise ConfigError(f"search.temperature must be above 0; got {self.temperature}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"search.top_p must be above 0 and at most 1; got {self.top_p}")
+        if self.shortlist is not None and self.method != "beam":
+            raise ConfigError(
+                f"search.shortlist needs search.method beam; got {self.method} "
+                "(search.top_k is what bounds sampling)"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ from nmt.models.linear import matmul
 from nmt.models.seq2seq import Projection
 
 Array = jax.Array
+LOWEST = jnp.finfo(jnp.float32).min
 BLOCK = 128  # vocabulary rows whose maximum is looked at before they are
-PARTS = 8  # rows are packed into so many eighths of their number, and no fewer than
-FEWEST = 8  # rows
+PARTS = 4  # rows are packed into so many quarters of their number, and no fewer than
+FEWEST = 32  # rows
 
 
 class Output(NamedTuple):
@@ -26,12 +27,14 @@ class Output(NamedTuple):
       bias: (V,); the lowest number for padding rows, which count in no softmax.
       barred: (V,), -inf for what is never produced, though it may count in the softmax; else 0.
       precision: the compute type.
+      pieces: (V,), which piece each column stands for.
     """
 
     kernel: Array
     bias: Array
     barred: Array
     precision: str
+    pieces: Array
 
 
 class Continuations(NamedTuple):
@@ -46,21 +49,40 @@ class Continuations(NamedTuple):
     log_probs: Array
 
 
-def output_of(projection: Projection, bos_id: int, pad_id: int) -> Output:
-    """Prepares a projection; BOS and padding are never produced."""
-    piece = jnp.arange(projection.kernel.shape[0])
-    is_real = piece < projection.size
-    is_barred = ~is_real | (piece == bos_id) | (piece == pad_id)
+def output_of(
+    projection: Projection, bos_id: int, pad_id: int, pieces: Array | None = None
+) -> Output:
+    """Prepares a projection; BOS and padding are never produced.
+
+    Args:
+      projection: of the whole vocabulary.
+      bos_id, pad_id: special pieces.
+      pieces: (U,), of a shortlist, and padding; None for all.
+    """
+    kernel, bias = projection.kernel, projection.bias
+    if pieces is None:
+        pieces = jnp.arange(len(kernel))
+    else:
+        kernel, bias = kernel[pieces], bias[pieces]
+    is_real = pieces < projection.size
+    is_barred = ~is_real | (pieces == bos_id) | (pieces == pad_id)
     return Output(
-        projection.kernel.T.astype(projection.precision),
-        jnp.where(is_real, projection.bias, jnp.finfo(jnp.float32).min),
+        kernel.T.astype(projection.precision),
+        jnp.where(is_real, bias, LOWEST),
         jnp.where(is_barred, -jnp.inf, 0.0),
         projection.precision,
+        pieces,
     )
 
 
 def best_continuations(
-    features: Array, is_last: Array, output: Output, num_pieces: int, eos_id: int
+    features: Array,
+    is_last: Array,
+    allowed: Array | None = None,
+    *,
+    output: Output,
+    num_pieces: int,
+    eos_id: int,
 ) -> Continuations:
     """The best next pieces of hypotheses, or EOS alone where no more than that has room.
 
@@ -69,6 +91,7 @@ def best_continuations(
     Args:
       features: (R, E).
       is_last: (R,), True where only EOS may follow.
+      allowed: (R, U), the shortlist of each, which log_probs are of; None for all.
       output: of `output_of`.
       num_pieces: k.
       eos_id: special piece.
@@ -76,11 +99,14 @@ def best_continuations(
       (R, k); log_prob is -inf where there is no such piece.
     """
     logits = matmul(features, output.kernel, output.precision) + output.bias
-    best, pieces = best_pieces(logits + output.barred, num_pieces)
-    none = jnp.arange(num_pieces) > 0
-    eos = jnp.where(none, -jnp.inf, logits[:, eos_id, None])
-    best = jnp.where(is_last[:, None], eos, best)
-    pieces = jnp.where(is_last[:, None], eos_id, pieces)
+    barred = output.barred
+    if allowed is not None:
+        logits = jnp.where(allowed, logits, LOWEST)
+        barred = jnp.where(allowed, barred, -jnp.inf)
+    best, places = best_pieces(logits + barred, num_pieces)
+    eos = logits[:, jnp.argmax(output.pieces == eos_id), None]
+    best = jnp.where(is_last[:, None], jnp.where(jnp.arange(num_pieces) > 0, -jnp.inf, eos), best)
+    pieces = jnp.where(is_last[:, None], eos_id, output.pieces[places])
     return Continuations(pieces, best - jax.nn.logsumexp(logits, axis=-1, keepdims=True))
 
 

@@ -15,6 +15,7 @@ from nmt.decoding import programs
 from nmt.decoding.lattice import Group, group_by_length, pad, round_up
 from nmt.decoding.scoring import Ids
 from nmt.decoding.search import Hypotheses
+from nmt.decoding.shortlist import Lexicon, Shortlist
 from nmt.errors import ConfigError
 from nmt.models.build import Params
 
@@ -41,6 +42,7 @@ def find(
     *,
     mesh: Mesh,
     num_hypotheses: int = 1,
+    lexicon: Lexicon | None = None,
     on_batch: Callable[[list[int]], object] | None = None,
 ) -> list[list[Found]]:
     """Searches for the translations of sentences; batch mates and devices change none of them.
@@ -52,6 +54,7 @@ def find(
       search: how to search.
       mesh: the devices that share the work.
       num_hypotheses: wanted of each sentence; of a beam no more than it has.
+      lexicon: to make `search.shortlist` from, where it is set.
       on_batch: called after each batch with the indices of its sentences.
     Returns:
       for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
@@ -60,7 +63,7 @@ def find(
     results: list[list[Found]] = [[] for _ in sources]
     lengths = [(len(ids),) for ids in sources]
     for group in group_by_length(lengths, search.batch_sentences, mesh.size):
-        rows = _rows(sources, group, special, search)
+        rows = _rows(sources, group, special, search, lexicon)
         found = _search(graph, params, rows, special, search, num_hypotheses, mesh)
         for row, i in enumerate(group.indices):
             results[i] = _of_row(found, row)
@@ -99,16 +102,22 @@ class _Rows(NamedTuple):
       source, source_mask: (B, S).
       max_lengths: (B,), pieces that the translation may have.
       indices: (B,), the number of the sentence, which its draws depend on.
+      shortlist: of the batch, None for the whole vocabulary.
     """
 
     source: np.ndarray
     source_mask: np.ndarray
     max_lengths: np.ndarray
     indices: np.ndarray
+    shortlist: Shortlist | None
 
 
 def _rows(
-    sources: Sequence[Ids], group: Group, special: SpecialPieces, search: SearchConfig
+    sources: Sequence[Ids],
+    group: Group,
+    special: SpecialPieces,
+    search: SearchConfig,
+    lexicon: Lexicon | None,
 ) -> _Rows:
     of_group = [sources[i] for i in group.indices]
     length = round_up(max(map(len, of_group)))
@@ -116,7 +125,11 @@ def _rows(
     max_lengths, indices = np.ones(group.rows, np.int32), np.zeros(group.rows, np.int32)
     max_lengths[: len(of_group)] = [max_target_pieces(len(ids), search) for ids in of_group]
     indices[: len(of_group)] = group.indices
-    return _Rows(source, source_mask, max_lengths, indices)
+    shortlist = None
+    if search.shortlist is not None:
+        assert lexicon is not None
+        shortlist = lexicon.batch(of_group, group.rows, search.shortlist, special)
+    return _Rows(source, source_mask, max_lengths, indices, shortlist)
 
 
 def _search(
@@ -144,6 +157,7 @@ def _search(
             rows.source_mask,
             rows.max_lengths,
             length_norm,
+            rows.shortlist,
             beam_size=search.beam_size,
             **static,
         )
@@ -151,7 +165,10 @@ def _search(
         found = programs.sample(
             graph,
             params,
-            *rows,
+            rows.source,
+            rows.source_mask,
+            rows.max_lengths,
+            rows.indices,
             length_norm,
             np.uint32(search.seed),
             np.float32(search.temperature),

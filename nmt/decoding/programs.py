@@ -39,6 +39,7 @@ def beam_search(
     source_mask: Array,
     max_lengths: Array,
     length_norm: Array,
+    shortlist: tuple[Array, Array] | None = None,
     *,
     mesh: Mesh,
     special: SpecialPieces,
@@ -48,7 +49,7 @@ def beam_search(
 ) -> search.Hypotheses:
     """See `nmt.decoding.search.beam_search`."""
 
-    def find(model, source, source_mask, max_lengths, length_norm):
+    def find(model, source, source_mask, max_lengths, allowed, length_norm, pieces):
         return search.beam_search(
             model,
             source,
@@ -59,10 +60,12 @@ def beam_search(
             max_lengths=max_lengths,
             max_length=max_length,
             num_hypotheses=num_hypotheses,
+            shortlist=None if pieces is None else (pieces, allowed),
         )
 
-    rows = source, source_mask, max_lengths
-    return _on_each_device(find, graph, params, mesh, rows, length_norm)
+    pieces, allowed = (None, None) if shortlist is None else shortlist
+    rows = source, source_mask, max_lengths, allowed
+    return _on_each_device(find, graph, params, mesh, rows, length_norm, pieces)
 
 
 @partial(
@@ -224,21 +227,21 @@ def _on_each_device(
     graph: nnx.GraphDef,
     params: Params,
     mesh: Mesh,
-    rows: tuple[Array, ...],
-    *numbers: Array | None,
+    rows: tuple[Array | None, ...],
+    *others: Array | None,
 ) -> Any:
-    """Runs program(model, *rows, *numbers) on each device, for the device's own rows.
+    """Runs program(model, *rows, *others) on each device, for the device's own rows.
 
     Args:
       program: gives a pytree of arrays (B, ...).
       graph, params, mesh: the model and its devices.
-      rows: (B, ...), dealt out over the devices in their order.
-      numbers: (), the same for all rows; None stays None.
+      rows: (B, ...), dealt out over the devices in their order; None stays None.
+      others: the same for all rows; None stays None.
     """
 
-    def on_one(params: Params, rows: tuple[Array, ...], numbers: tuple) -> Any:
+    def on_one(params: Params, rows: tuple, others: tuple) -> Any:
         model: Seq2Seq = merge_model(graph, params)
-        return program(model, *rows, *numbers)
+        return program(model, *rows, *others)
 
     # Checked, every carry of a loop would have to be marked as differing by device, in models too,
     # which know of no mesh. What the check is for, collectives and their gradients, is not here.
@@ -246,7 +249,7 @@ def _on_each_device(
     by_device = jax.shard_map(
         on_one, mesh=mesh, in_specs=(whole, ROWS, whole), out_specs=ROWS, check_vma=False
     )
-    found = by_device(params, rows, numbers)
+    found = by_device(params, rows, others)
     if not mesh.is_multi_process:
         return found
     # After the search, and not in it: so each process can read the rows of the others.

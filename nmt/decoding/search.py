@@ -6,6 +6,7 @@ a beam of 1 is greedy search with nothing made special for it. Continuations are
 as they have the same length; what has ended is ranked by score, as lengths differ.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -76,11 +77,13 @@ def beam_search(
     max_lengths: Array,
     max_length: int,
     num_hypotheses: int | None = None,
+    shortlist: tuple[Array, Array] | None = None,
 ) -> Hypotheses:
     """Searches for the translations of highest score.
 
     At the last position that a sentence may have, EOS is the only choice, with the log-probability
-    that the model gives it. So every log_prob is that of forced decoding.
+    that the model gives it. So every log_prob is that of forced decoding, but with a shortlist,
+    among whose pieces all probability is shared out.
 
     Args:
       model: any model of the contract.
@@ -92,23 +95,37 @@ def beam_search(
       max_lengths: (B,), pieces that a translation may have, EOS counted; from 1 to max_length.
       max_length: L, the static bound of max_lengths.
       num_hypotheses: how many of the K are wanted; a sentence is done once they are sure.
+      shortlist: pieces (U,) and allowed (B, U), as in `nmt.decoding.shortlist.Shortlist`.
     Returns:
       the best `num_hypotheses` (all K when None) of each sentence.
     """
     num_hypotheses = num_hypotheses or beam_size
-    output = output_of(model.projection(), bos_id, pad_id)
+    pieces, allowed = (None, None) if shortlist is None else shortlist
+    output = output_of(model.projection(), bos_id, pad_id, pieces)
     memory = model.encode(source, source_mask)
-    best = partial(best_continuations, output=output, num_pieces=beam_size, eos_id=eos_id)
 
-    def step(batch: tuple[Any, Array], state: BeamState) -> BeamState:
-        memory, max_lengths = batch
+    def step(batch: tuple[Any, Array, Array | None], state: BeamState) -> BeamState:
+        memory, max_lengths, allowed = batch
+        is_live = state.log_probs > -jnp.inf
+        is_last = state.position + 1 >= max_lengths
         position = jnp.full_like(state.pieces, state.position)
         decoder, features, _ = model.step(state.decoder, memory, state.pieces, position)
-        is_last = jnp.repeat(state.position + 1 >= max_lengths, beam_size)  # B*K
-        is_live = state.log_probs > -jnp.inf
-        continuations = for_live(best, is_live.ravel(), features.reshape(is_live.size, -1), is_last)
+
+        def best(features: Array, sentence: Array) -> Continuations:  # (R, E), (R,)
+            own = None if allowed is None else allowed[sentence]
+            return best_continuations(
+                features,
+                is_last[sentence],
+                own,
+                output=output,
+                num_pieces=beam_size,
+                eos_id=eos_id,
+            )
+
+        sentence = jnp.repeat(jnp.arange(len(is_live)), beam_size)  # B*K
+        rows = features.reshape(is_live.size, -1), sentence
         continuations = jax.tree.map(
-            lambda leaf: leaf.reshape(*is_live.shape, -1), continuations
+            lambda leaf: leaf.reshape(*is_live.shape, -1), for_live(best, is_live.ravel(), *rows)
         )  # B K K
         candidates = expand(state.log_probs, continuations)
         candidates = crowd_out(candidates, state.finished)
@@ -116,11 +133,32 @@ def beam_search(
         state = retire(state, candidates.pieces == eos_id, length_norm)
         return give_up(state, length_norm, max_lengths, num_hypotheses)
 
-    decoder = model.init_state(memory, beam_size, max_length)
-    start = first_state(decoder, len(source), beam_size, max_length, bos_id, pad_id)
-    batch = memory, max_lengths
-    finished = run_in_stages(step, is_searching, lambda state: state.finished, batch, start)
+    batch = memory, max_lengths, allowed
+    decoder = model.init_state(memory, beam_size, -(-max_length // 2))
+    state = first_state(decoder, len(source), beam_size, max_length, bos_id, pad_id)
+    state = in_half_the_room(partial(step, batch), state, max_length)
+    finished = run_in_stages(step, is_searching, lambda state: state.finished, batch, state)
     return jax.tree.map(lambda leaf: leaf[:, :num_hypotheses], finished)
+
+
+def in_half_the_room(
+    step: Callable[[BeamState], BeamState], state: BeamState, max_length: int
+) -> BeamState:
+    """Searches while half of the greatest length has room; then there is room for all of it.
+
+    Most translations are far from the greatest length, and a step costs by its room. It ends once
+    half of the sentences are done, as do the stages that come after it.
+    """
+    grown = state.decoder.grow(max_length)
+    if grown is state.decoder:
+        return state  # its size does not depend on the length
+
+    def has_room(state: BeamState) -> Array:
+        is_left = is_searching(state)
+        return (is_left.sum() > len(is_left) // 2) & (state.position < -(-max_length // 2))
+
+    state = jax.lax.while_loop(has_room, step, state)
+    return replace(state, decoder=state.decoder.grow(max_length))
 
 
 def length_penalty(lengths: Array, length_norm: float | Array) -> Array:

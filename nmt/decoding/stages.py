@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 Array = jax.Array
-SMALLEST = 8  # sentences: a batch of fewer is not halved
+SMALLEST = 16  # sentences: a batch of fewer is not halved
 
 
 def run_in_stages(
@@ -56,7 +56,7 @@ def run_in_stages(
 
 
 def stage_sizes(num_sentences: int) -> list[int]:
-    """How many sentences each stage has, such as [64, 32, 16, 8]."""
+    """How many sentences each stage has, such as [64, 32, 16]."""
     sizes = [num_sentences]
     while sizes[-1] >= 2 * SMALLEST:
         sizes.append(sizes[-1] // 2)

@@ -7,7 +7,7 @@ translator.translate(["one line .", "another ."], num_hypotheses=3)
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import jax
@@ -26,11 +26,12 @@ from nmt.decoding.finding import Found, check_search, find
 from nmt.decoding.heads import read_choices
 from nmt.decoding.methods import AlignmentMethod, check_method
 from nmt.decoding.scoring import Ids
+from nmt.decoding.shortlist import Lexicon, load_lexicon
 from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
 from nmt.decoding.translation import PartHypothesis, Translation, join_parts
 from nmt.devices import mesh as meshes
-from nmt.errors import NmtError
-from nmt.models.build import Params, build_model, merge_model, split_model
+from nmt.errors import ConfigError, NmtError
+from nmt.models.build import Params, build_model, in_precision, merge_model, split_model
 from nmt.models.ensemble import split_ensemble
 from nmt.models.seq2seq import CrossAttentions
 from nmt.runs.checkpoints import Checkpoints
@@ -52,6 +53,7 @@ class Translator:
         max_source_pieces: int | None = None,
         units: Units | None = None,
         choices: Mapping[str, AlignmentMethod] | None = None,
+        read_lexicon: Callable[[], Lexicon] | None = None,
         mesh: Mesh | None = None,
     ):
         """Holds a model and its vocabularies.
@@ -66,6 +68,7 @@ class Translator:
           units: what the rows and columns of alignments stand for; words where None.
           choices: the layer and head of an alignment method, by its name, where a call does not
             say; the model's config says it where they do not.
+          read_lexicon: gives what shortlists are made from, called when one is first asked for.
           mesh: the devices that share the work; all of this process when None. Processes that
             share one call each method together, with equal arguments, and get equal results.
         """
@@ -77,6 +80,9 @@ class Translator:
         self.max_source_pieces = max_source_pieces or MAX_SOURCE_PIECES
         self.units = units or Units()
         self.choices = dict(choices or {})
+        self._read_lexicon = read_lexicon and cache(read_lexicon)
+        shapes = jax.eval_shape(lambda: self.params)
+        self._graph_in = cache(partial(in_precision, graph, shapes))
 
     def with_params(self, params: Params) -> "Translator":
         """The same translator with other parameters; nothing is compiled again."""
@@ -142,7 +148,8 @@ class Translator:
           progress: called after each batch with the number of lines that it has dealt with; they
             add up to all lines.
         Raises:
-          ConfigError: the beam is larger than the vocabulary, or too small for the hypotheses.
+          ConfigError: the beam is larger than the vocabulary, or too small for the hypotheses; a
+            shortlist is asked for of a translator that was not opened from a run.
           NmtError: alignments are asked for that the model has not.
         """
         lines = [text] if isinstance(text, str) else list(text)
@@ -189,14 +196,17 @@ class Translator:
         """
         search = search or self.search
         check_search(search, num_hypotheses, len(self.vocabularies.target))
+        if search.shortlist is not None and self._read_lexicon is None:
+            raise ConfigError("search.shortlist needs a run, whose training pairs it is made of")
         return find(
-            self.graph,
+            self.graph if search.precision is None else self._graph_in(search.precision),
             self.params,
             sources,
             self.vocabularies.target.special,
             search,
             mesh=self.mesh,
             num_hypotheses=num_hypotheses,
+            lexicon=None if search.shortlist is None else self._read_lexicon(),
             on_batch=on_batch,
         )
 
@@ -418,6 +428,7 @@ def load_found(run: RunDirectory, step: int | str, item: str, *, seed: Choice = 
         max_source_pieces=config.data.max_pieces,
         units=units_of(config.data),
         choices=read_choices(run, model.cross_attentions),
+        read_lexicon=partial(load_lexicon, run, len(vocabularies.source), len(vocabularies.target)),
     )
 
 

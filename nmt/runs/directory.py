@@ -10,6 +10,7 @@ translations/      STEP.txt, the validation split as the model translated it at 
 evaluations/       SPLIT.STEP.DIGEST.json, scores with the texts and settings they belong to
 alignments/        pictures of alignment matrices
 alignment.json     the layer and head chosen for each alignment method, see nmt/decoding/heads.py
+lexicon.npz        likely target pieces of each source piece, see nmt/decoding/shortlist.py
 log.txt            what the program said
 """
 
@@ -62,6 +63,7 @@ class RunDirectory:
         self.translations = self.path / "translations"
         self.alignments = self.path / "alignments"
         self.alignment_file = self.path / "alignment.json"
+        self.lexicon_file = self.path / "lexicon.npz"
         self.evaluations = self.path / "evaluations"
         self._lock_file = self.path / ".lock"
 

@@ -56,7 +56,10 @@ class Validator:
         It aligns words between white space in every language, as gold links count them.
         """
         config = self.config
-        search = replace(config.search, method="beam", beam_size=config.validation.beam_size)
+        beam_size = config.validation.beam_size
+        search = replace(
+            config.search, method="beam", beam_size=beam_size, precision=None, shortlist=None
+        )
         return Translator(
             self.graph,
             params,

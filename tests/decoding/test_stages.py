@@ -38,17 +38,17 @@ def test_loops_become_smaller_as_sentences_are_done():
         jax.debug.callback(lambda: sizes.append(len(wanted)))
         return left - 1
 
-    wanted = jnp.arange(32)
+    wanted = jnp.arange(64)
     run = partial(run_in_stages, step, lambda left: left > 0, lambda left: left)
     jax.block_until_ready(jax.jit(run)(wanted, wanted))
     jax.effects_barrier()
-    assert sizes == [32] * 15 + [16] * 8 + [8] * 8
+    assert sizes == [64] * 31 + [32] * 16 + [16] * 16
 
 
 def test_few_sentences_are_one_stage():
-    assert [stage_sizes(number) for number in (1, 15, 16, 64)] == [
+    assert [stage_sizes(number) for number in (1, 31, 32, 64)] == [
         [1],
-        [15],
-        [16, 8],
-        [64, 32, 16, 8],
+        [31],
+        [32, 16],
+        [64, 32, 16],
     ]
