@@ -100,7 +100,7 @@ def beam_search(
       the best `num_hypotheses` (all K when None) of each sentence.
     """
     num_hypotheses = num_hypotheses or beam_size
-    pieces, allowed = (None, None) if shortlist is None else shortlist
+    pieces, allowed = (None, None) if shortlist is None else map(jnp.asarray, shortlist)
     output = output_of(model.projection(), bos_id, pad_id, pieces)
     memory = model.encode(source, source_mask)
 

@@ -174,7 +174,7 @@ def load_lexicon(run: RunDirectory, source_size: int, target_size: int) -> Lexic
             write_atomically(file, content.getvalue())
         return lexicon
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             lexicon = Lexicon(*(arrays[name] for name in Lexicon._fields))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         raise RunError(f"{file} is damaged: delete it, and it is made anew") from None

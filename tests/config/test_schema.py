@@ -122,6 +122,11 @@ SECTIONS = [
         (lambda: TrainingConfig(average_decay=1.0), "training.average_decay must be at least 0"),
         (lambda: ValidationConfig(every=0), "validation.every must be 1 or more"),
         (lambda: SearchConfig(beam_size=0), "search.beam_size must be 1 or more"),
+        (lambda: SearchConfig(shortlist=0), "search.shortlist must be 1 or more"),
+        (
+            lambda: SearchConfig(method="sample", shortlist=9),
+            "search.shortlist needs search.method beam",
+        ),
         (lambda: SearchConfig(temperature=0.0), "search.temperature must be above 0"),
         (lambda: SearchConfig(top_p=0.0), "search.top_p must be above 0 and at most 1"),
         (

@@ -18,6 +18,11 @@ def projection(size, dim=6, precision="float32"):
     return Projection(jnp.float32(kernel), jnp.float32(bias), size, precision)
 
 
+def of_output(features, is_last, projection, num_pieces):
+    output = output_of(projection, BOS, PAD)
+    return best_continuations(features, is_last, output=output, num_pieces=num_pieces, eos_id=EOS)
+
+
 @pytest.mark.parametrize("num_pieces", [1, 3, 6, 7])
 @pytest.mark.parametrize("rows", [64, 7 * 128, 8 * 128, 900])
 def test_best_pieces_is_top_k_with_its_ties(num_pieces, rows):
@@ -35,7 +40,7 @@ def test_best_continuations_are_those_of_log_softmax(size):
     features = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
     of = projection(size)
     is_last = np.array([False, True, False, False])
-    found = best_continuations(features, is_last, output_of(of, BOS, PAD), 4, EOS)
+    found = of_output(features, is_last, of, 4)
     logits = features.astype(np.float64) @ np.asarray(of.kernel).T + np.asarray(of.bias)
     logits = logits[:, :size]
     log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -54,8 +59,8 @@ def test_bfloat16_rounds_the_operands_alone():
     rounded = [np.asarray(jnp.bfloat16(x), np.float32) for x in (features, of.kernel)]
     exact = Projection(jnp.asarray(rounded[1]), of.bias, of.size, "float32")
     never = np.zeros(4, bool)
-    found = best_continuations(features, never, output_of(of, BOS, PAD), 3, EOS)
-    expected = best_continuations(rounded[0], never, output_of(exact, BOS, PAD), 3, EOS)
+    found = of_output(features, never, of, 3)
+    expected = of_output(rounded[0], never, exact, 3)
     np.testing.assert_array_equal(found.pieces, expected.pieces)
     np.testing.assert_allclose(found.log_probs, expected.log_probs, rtol=1e-5)
 

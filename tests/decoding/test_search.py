@@ -180,6 +180,34 @@ def test_batch_mates_and_padding_change_nothing(table_model):
         assert_same(as_lists(alone, 0), as_lists(together, sentence))
 
 
+def test_a_shortlist_is_a_smaller_vocabulary_whatever_the_batch_mates_have(table_model):
+    model = table_model(300, seed=8)
+    rng = np.random.default_rng(1)
+    pieces = np.sort([model.eos_id, *rng.choice(np.arange(4, 300), 100, replace=False)])
+    pieces = np.pad(pieces, (0, 27), constant_values=model.pad_id)
+    allowed = (rng.random((4, 128)) < 0.3) & (pieces != model.pad_id) | (pieces == model.eos_id)
+    found = searcher(model, 3, shortlist=(pieces, allowed))(SOURCES, [9, 12, 5, 2])
+
+    class Own:  # the model with the pieces of one sentence alone
+        eos_id = model.eos_id
+
+        def __init__(self, own):
+            self.own = own
+
+        def log_probs(self, source, prefix):
+            logits = np.full(300, -np.inf)
+            logits[self.own] = model.log_probs(source, prefix)[self.own]
+            return logits - np.log(np.exp(logits).sum())
+
+        def legal(self, length, max_length):
+            return [model.eos_id] if length + 1 == max_length else self.own.tolist()
+
+    for sentence, max_length in enumerate([9, 12, 5, 2]):
+        own = Own(pieces[allowed[sentence]])
+        expected = slow_beam(own, SOURCES[sentence], max_length, 0.6, 3)
+        assert_same(as_lists(found, sentence), expected)
+
+
 def test_log_prob_is_that_of_forced_decoding(table_model):
     model = table_model(30, seed=5)
     max_lengths = [3, 8, 20, 2]  # short ones have their EOS forced

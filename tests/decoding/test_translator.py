@@ -12,16 +12,27 @@ import pytest
 
 import nmt
 from nmt.analysis.links import word_alignment
-from nmt.config.schema import CleaningConfig, Config, DataConfig, RecurrentConfig, SearchConfig
+from nmt.config.schema import (
+    CleaningConfig,
+    Config,
+    DataConfig,
+    RecurrentConfig,
+    SearchConfig,
+    TransformerConfig,
+)
+from nmt.data.encoding import write_encoded
+from nmt.data.splits import Split
 from nmt.decoding import programs
 from nmt.decoding.aligning import align_ids
 from nmt.decoding.methods import METHODS, AlignmentMethod
 from nmt.decoding.scoring import score_ids
 from nmt.decoding.search import length_penalty
+from nmt.decoding.shortlist import load_lexicon
 from nmt.decoding.splitting import MAX_SOURCE_PIECES
 from nmt.decoding.translator import Translator
 from nmt.devices import mesh as meshes
-from nmt.errors import ConfigError, NmtError, RunError
+from nmt.errors import ConfigError, DataError, NmtError, RunError
+from nmt.models.build import build_model, split_model
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 
@@ -449,6 +460,43 @@ def test_load_opens_a_run(run, translator):
     assert loaded.translate(line).log_prob == pytest.approx(expected.log_prob, rel=1e-5)
     last = nmt.load(run.path, checkpoint="last").translate(line)
     assert last.log_prob != pytest.approx(expected.log_prob, rel=1e-3)
+
+
+def test_search_has_a_precision_of_its_own(models, vocabularies, translators):
+    size = len(vocabularies.source)
+    config = TransformerConfig(
+        model_dim=8, feedforward_dim=12, num_heads=2, encoder_layers=1, decoder_layers=2
+    )
+    rounded = build_model(config, source_size=size, target_size=size, precision="bfloat16")
+    translator = Translator(
+        split_model(rounded)[0], models["transformer"][1], vocabularies, BEAM, max_source_pieces=32
+    )
+    lines = ["the cat sees a tree .", "a dog ."]
+    search = replace(BEAM, precision="bfloat16")
+    for ours, expected in zip(
+        translators["transformer"].translate(lines, search=search),
+        translator.translate(lines),
+        strict=True,
+    ):
+        assert (ours.text, ours.log_prob) == (expected.text, expected.log_prob)
+    exact = translators["transformer"].translate(lines)
+    assert exact[0].log_prob != expected.log_prob
+
+
+def test_a_shortlist_needs_a_run_and_its_pairs(run, translator, vocabularies):
+    short = replace(GREEDY, shortlist=6)
+    with pytest.raises(ConfigError, match="search.shortlist needs a run"):
+        translator.translate("the cat .", search=short)
+    lines = ["the cat sees a tree .", "a red dog ."]
+    with pytest.raises(DataError, match="search.shortlist is made of training pairs"):
+        nmt.load(run.path).translate(lines, search=short)
+    write_encoded(run.data / "train", Split("train", lines, lines), vocabularies)
+    loaded = nmt.load(run.path)
+    lexicon = load_lexicon(run, *(len(side) for side in vocabularies))
+    special = vocabularies.target.special
+    sources = [np.array([*vocabularies.source.encode(line), special.eos_id]) for line in lines]
+    for source, found in zip(sources, loaded.translate_ids(sources, search=short), strict=True):
+        assert np.isin(found[0].ids, lexicon.list_of(source, 6, special)).all()
 
 
 def test_load_reads_what_was_chosen_and_the_units_of_the_languages(run, monkeypatch):
