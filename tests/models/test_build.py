@@ -97,7 +97,8 @@ def test_hypotheses_of_a_sentence_may_stand_at_different_positions(variant):
 
 
 def where(chosen, old, new):
-    return np.where(chosen.reshape(B, K, *[1] * (old.ndim - 2)), old, new)
+    axis = old.shape.index(K, 1)  # of hypotheses: caches have heads before them
+    return np.where(np.expand_dims(chosen, [*range(1, axis), *range(axis + 1, old.ndim)]), old, new)
 
 
 def padded_to_rows(source, mask, targets):
