@@ -66,7 +66,7 @@ class Log:
         for k, (sums, counters, scale, norm, is_running) in enumerate(self.members.unstacked(now)):
             if not is_running:
                 continue
-            nll, loss = (_mean(total, sums.num_pieces) for total in (sums.nll, sums.loss))
+            nll, loss = (_mean(total, int(sums.num_pieces)) for total in (sums.nll, sums.loss))
             guided = {} if sums.alignment is None else {"alignment_loss": _mean(*sums.alignment)}
             values[k] = {
                 "loss": loss,
