@@ -137,6 +137,13 @@ class Batches:
         epoch, position = divmod(index, self.num_batches)
         return self.shapes[self._order(epoch)[0][position]]
 
+    def shapes_from(self, index: int) -> list[Shape]:
+        """All shapes that have batches, in the order in which those from `index` on need them."""
+        epoch, position = divmod(index, self.num_batches)
+        numbers = np.concatenate([self._order(epoch)[0][position:], self._order(epoch + 1)[0]])
+        found, first = np.unique(numbers, return_index=True)
+        return [self.shapes[number] for number in found[np.argsort(first)]]
+
     def indices(self, index: int) -> np.ndarray:
         """The pairs of a batch, (B,), with FILLER (-1) at the end where rows are filler."""
         epoch, position = divmod(index, self.num_batches)

@@ -1,10 +1,11 @@
-"""The compiled training programs: one for each shape of batch, all made before the first step."""
+"""The compiled training programs, one for each shape of batch, made while the first ones train."""
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,11 @@ Array = jax.Array
 
 
 class CompiledSteps:
-    """Steps over batches of known shapes; nothing compiles after they are made.
+    """Steps over batches of known shapes, whose programs are compiled once and in the background.
+
+    A step waits for the programs that it needs itself; once every shape is through, nothing
+    compiles. Of several processes each compiles and waits by itself: they meet within the programs
+    alone.
 
     All arrays are of one mesh: parameters and the rest of the state where the rules of
     `nmt.models.partition` put them, batches by rows. The dropout key of a step depends on the seed
@@ -37,23 +42,23 @@ class CompiledSteps:
         self,
         trainer: Trainer,
         state: TrainState,
-        shapes: list[Shape],
+        shapes: Sequence[Shape],
         mesh: Mesh,
         *,
         accumulation: int,
         members: Members,
         check: Callable[[], None],
     ):
-        """Compiles, as many shapes at a time as there are cores, and logs the ledger.
+        """Starts to compile, as many shapes at a time as there are cores.
 
         Args:
           trainer: the constants of training.
           state: any state on the mesh; its shapes count.
-          shapes: of the batches.
+          shapes: of the batches, in the order in which they will be needed.
           mesh: its devices.
           accumulation: batches to a step.
           members: of the run, whose seeds are those of dropout.
-          check: called while waiting; what it raises ends the compilation.
+          check: called while waiting; what it raises ends the wait.
         """
         self.accumulation, self.members = accumulation, members
         guided = bool(trainer.alignment_weight)
@@ -62,6 +67,7 @@ class CompiledSteps:
             for shape in shapes
         }
         where, whole = members.shardings(state, mesh), replicated(mesh)
+        state = jax.tree.map(_like, state)  # the arrays themselves are used up by the first step
         if accumulation == 1:
             step = jax.jit(
                 members.seeded(partial(_step, trainer)),
@@ -78,17 +84,17 @@ class CompiledSteps:
             update = jax.jit(update, donate_argnums=0, out_shardings=(where, whole))
             like = jax.eval_shape(zeros, state.params)
             part = members.same(np.int32(0))
-            examples = {
+            examples = {"zeros": (zeros, (state.params,)), "update": (update, (state, *like))}
+            examples |= {
                 shape: (add, (state, like, batch, part)) for shape, batch in batches.items()
             }
-            examples |= {"zeros": (zeros, (state.params,)), "update": (update, (state, *like))}
-        self._programs = {}
-        for name, program, seconds in _compile_all(examples, check):
-            self._programs[name] = program
-            logger.info("%s", _ledger_line(name, program, seconds))
+        self._programs: dict[Hashable, Any] = {}
+        self._compiler = _Compiler(examples)
+        self._check = check
 
     def step(self, state: TrainState, batches: list[Batch]) -> tuple[TrainState, Metrics]:
         """One update from `accumulation` batches on the mesh; the state given is used up."""
+        self.wait(batches)
         if self.accumulation == 1:
             return self._programs[_shape(batches[0])](state, batches[0])
         total = self._programs["zeros"](state.params)
@@ -96,6 +102,77 @@ class CompiledSteps:
             part = self.members.same(np.int32(part))
             total = self._programs[_shape(batch)](state, total, batch, part)
         return self._programs["update"](state, *total)
+
+    def is_ready(self, batches: Sequence[Batch]) -> bool:
+        """Whether a step over these batches need not wait."""
+        self._take(self._compiler.take())
+        return self._needed(batches) <= self._programs.keys()
+
+    def wait(self, batches: Sequence[Batch] | None = None) -> None:
+        """Returns when a step over these batches, or over any of the known shapes, need not wait.
+
+        What was compiled by then is written into the ledger. An error of the compiler is raised at
+        the first call after it, whatever batches that call is about.
+        """
+        needed = None if batches is None else self._needed(batches)
+        self._take(self._compiler.take())
+        while not self._compiler.is_through(needed):
+            self._take(self._compiler.take(seconds=0.2))
+            self._check()
+
+    def close(self) -> None:
+        """Gives up what is not compiled yet."""
+        self._compiler.close()
+
+    def _needed(self, batches: Sequence[Batch]) -> set[Hashable]:
+        rest = set() if self.accumulation == 1 else {"zeros", "update"}
+        return rest | {_shape(batch) for batch in batches}
+
+    def _take(self, compiled: Mapping[Hashable, tuple[Any, float]]) -> None:
+        for name, (program, seconds) in compiled.items():
+            self._programs[name] = program
+            logger.info("%s", _ledger_line(name, program, seconds))
+
+
+class _Compiler:
+    """Compiles functions for examples of their arguments, in threads, the first ones first."""
+
+    def __init__(self, examples: Mapping[Hashable, tuple[Any, tuple]]):
+        """Args: by name, a jitted function and its arguments, or what they look like."""
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="compile")
+        # Python runs one thread at a time: two that trace together would end together, late.
+        self._tracing = threading.Lock()
+        self._pending: dict[Hashable, Future] = {
+            name: self._pool.submit(self._compile, *example) for name, example in examples.items()
+        }
+
+    def is_through(self, names: Collection[Hashable] | None) -> bool:
+        """Whether all of these, or all there are, have been taken."""
+        return not (self._pending if names is None else self._pending.keys() & names)
+
+    def take(self, seconds: float = 0.0) -> dict[Hashable, tuple[Any, float]]:
+        """What has been compiled since the last call, by name, with its seconds.
+
+        Args:
+          seconds: to wait at most, for the next one.
+        Raises:
+          what the compiler raised.
+        """
+        if not self._pending:
+            return {}
+        wait(self._pending.values(), seconds, return_when="FIRST_COMPLETED")
+        done = [name for name, future in self._pending.items() if future.done()]
+        return {name: self._pending.pop(name).result() for name in done}
+
+    def close(self) -> None:
+        """Begins nothing more; what has begun is left to its end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _compile(self, function, arguments) -> tuple[Any, float]:
+        with self._tracing:
+            start = time.perf_counter()
+            lowered = function.lower(*arguments)
+        return lowered.compile(), time.perf_counter() - start
 
 
 def _step(
@@ -147,23 +224,9 @@ def _shape(batch: Batch) -> Shape:
     return Shape(rows, source, batch.target_in.shape[-1])
 
 
-def _compile_all(examples: dict, check: Callable[[], None]) -> Iterator[tuple[Any, Any, float]]:
-    """Compiles functions for examples of their arguments: yields name, program and seconds."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        compiling = {name: pool.submit(_compile, *example) for name, example in examples.items()}
-        try:
-            while wait(compiling.values(), timeout=0.2).not_done:
-                check()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    for name, future in compiling.items():
-        yield name, *future.result()
-
-
-def _compile(function, arguments) -> tuple[Any, float]:
-    start = time.perf_counter()
-    return function.lower(*arguments).compile(), time.perf_counter() - start
+def _like(array: Array) -> jax.ShapeDtypeStruct:
+    """What an array looks like, where it lies included."""
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=array.sharding)
 
 
 def _ledger_line(name: Shape | str, program, seconds: float) -> str:

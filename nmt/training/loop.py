@@ -63,7 +63,7 @@ def train(config: Config, path: Path, *, devices: Sequence[jax.Device] | None = 
 
 
 class Equipment(NamedTuple):
-    """What the loop works with, all of it made before the first step."""
+    """What the loop works with, made before the first step; the programs may follow it."""
 
     config: Config
     members: Members
@@ -103,7 +103,7 @@ def _train(
     compiled = CompiledSteps(
         trainer,
         state,
-        prepared.batches.shapes,
+        prepared.batches.shapes_from(step * training.accumulation),
         mesh,
         accumulation=training.accumulation,
         members=members,
@@ -112,6 +112,7 @@ def _train(
     validator = Validator(config, trainer.graph, prepared, mesh)
     plans = members.batches(prepared.batches)
     with (
+        contextlib.closing(compiled),
         contextlib.closing(_reporter(config, run, step, standing)) as reporter,
         contextlib.closing(_batches(config, members, plans, mesh, step)) as batches,
     ):
@@ -159,6 +160,7 @@ def _loop(
                 return step, standing
 
             batches = [next(equipment.batches) for _ in range(training.accumulation)]
+            _wait_for_programs(equipment, state, batches)
             state, metrics = equipment.compiled.step(state, batches)
             step += 1
             equipment.reporter.advance()
@@ -171,6 +173,16 @@ def _loop(
         checkpoints.wait()
         logger.info("%s at step %d; the same command goes on from here", interrupted, step)
         raise
+
+
+def _wait_for_programs(equipment: Equipment, state: TrainState, batches: list[Batch]) -> None:
+    """Waits while the programs of these batches compile, which is no time of training."""
+    if equipment.compiled.is_ready(batches):
+        return
+    jax.block_until_ready(state.params)  # earlier steps are
+    equipment.clock.pause()
+    equipment.compiled.wait(batches)
+    equipment.clock.resume()
 
 
 def _validate(

@@ -109,6 +109,14 @@ def test_a_batch_depends_on_its_index_alone():
             np.testing.assert_array_equal(a, b)
 
 
+def test_shapes_are_told_in_the_order_in_which_they_are_needed():
+    batches = make(random_pairs(400))
+    for index in (0, 3, batches.num_batches - 1, batches.num_batches):
+        needed = [batches.shape_of(index + i) for i in range(2 * batches.num_batches)]
+        assert batches.shapes_from(index) == list(dict.fromkeys(needed))
+        assert set(batches.shapes_from(index)) == set(batches.shapes)
+
+
 def test_what_the_seeds_change():
     pairs = random_pairs(400)
     base, other_model, other_data = make(pairs), make(pairs, model_seed=2), make(pairs, data_seed=5)

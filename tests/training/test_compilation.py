@@ -1,6 +1,7 @@
-"""Programs for every shape before the first step, and none after."""
+"""Programs for every shape, made beside the first steps, and none after."""
 
 import logging
+import threading
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from nmt.data.vocabulary import SpecialPieces
 from nmt.devices.mesh import by_rows, make_mesh, to_devices
 from nmt.models.build import build_model, split_model
 from nmt.models.partition import shardings
+from nmt.training import compilation
 from nmt.training.compilation import CompiledSteps
 from nmt.training.members import Members
 from nmt.training.step import Trainer
@@ -64,7 +66,7 @@ class Training:
         self.steps = CompiledSteps(
             trainer,
             self.state,
-            batches.shapes,
+            batches.shapes_from(0),
             self.mesh,
             accumulation=accumulation,
             members=Members((1,)),
@@ -98,6 +100,7 @@ def compilations():
 def test_nothing_compiles_after_the_warm_up(batches, compilations, accumulation):
     assert len(batches.shapes) == 2
     training = Training(batches, accumulation)
+    training.steps.wait()
     assert len(compilations) >= 2
     warm = len(compilations)
     for step in range(2 * batches.num_batches):
@@ -107,11 +110,12 @@ def test_nothing_compiles_after_the_warm_up(batches, compilations, accumulation)
 
 def test_the_ledger_names_each_shape_with_its_seconds_and_bytes(batches, caplog):
     caplog.set_level(logging.INFO, logger="nmt")
-    Training(batches)
+    Training(batches).steps.wait()
     lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("shape:")]
     assert len(lines) == len(batches.shapes)
-    for line, shape in zip(lines, batches.shapes, strict=True):
-        assert f"{shape.rows} sentences of {shape.source} source and {shape.target} target" in line
+    for shape in batches.shapes:
+        named = f"{shape.rows} sentences of {shape.source} source and {shape.target} target"
+        (line,) = [line for line in lines if named in line]
         assert "compiled in" in line and "MiB" in line
 
 
@@ -122,8 +126,59 @@ def test_a_signal_ends_the_wait_for_the_compiler(batches):
     def check():
         raise Stopped
 
+    training = Training(batches, check=check)
     with pytest.raises(Stopped):
-        Training(batches, check=check)
+        training.step(0)
+    training.steps.close()
+
+
+@pytest.fixture
+def compiler(monkeypatch):
+    """A compiler of one thread, which does after its first program as `then` says."""
+
+    class Held(compilation._Compiler):
+        begun, then = 0, staticmethod(lambda: None)
+
+        def _compile(self, function, arguments):
+            Held.begun += 1
+            if Held.begun > 1:
+                self.then()
+            return super()._compile(function, arguments)
+
+    monkeypatch.setattr(compilation, "_Compiler", Held)
+    monkeypatch.setattr(compilation.os, "cpu_count", lambda: 1)
+    return Held
+
+
+def of_each_shape(batches):
+    """The number of the first batch of each shape, as they come."""
+    shapes = [batches.shape_of(index) for index in range(batches.num_batches)]
+    return [shapes.index(shape) for shape in batches.shapes_from(0)]
+
+
+def test_a_step_waits_for_its_own_program_alone(batches, compiler):
+    first, second = of_each_shape(batches)
+    held = threading.Event()
+    compiler.then = staticmethod(held.wait)
+    training = Training(batches)
+    assert np.isfinite(training.step(first))
+    assert np.isfinite(training.step(first))
+    assert compiler.begun == 2 and not training.steps.is_ready([batches.batch(second)])
+    held.set()
+    assert np.isfinite(training.step(second))
+    assert training.steps.is_ready([batches.batch(second)])
+
+
+def test_an_error_of_the_compiler_ends_the_next_step_of_any_shape(batches, compiler):
+    def fail():
+        raise RuntimeError("RESOURCE_EXHAUSTED: no room")
+
+    compiler.then = staticmethod(fail)
+    first, _ = of_each_shape(batches)
+    training = Training(batches)
+    with pytest.raises(RuntimeError, match="no room"):
+        for _ in range(1000):  # the error comes at its own time
+            training.step(first)
 
 
 TRANSFORMER = TransformerConfig(
@@ -168,6 +223,7 @@ def test_guided_training_is_the_same_on_every_mesh_and_compiles_nothing_later(co
     for data, over in ((1, 1), (2, 2)):
         mesh = make_mesh(over, jax.devices()[: data * over])
         training = Training(batches, 2, MODEL, mesh, weight=0.7)
+        training.steps.wait()
         training.step(0)
         warm = len(compilations)
         losses = [training.step(step) for step in range(1, 5)]
