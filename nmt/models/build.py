@@ -6,6 +6,7 @@ import jax
 from flax import nnx
 
 from nmt.config.schema import ModelConfig
+from nmt.models.keys import InitialKeys
 from nmt.models.linear import dot_general
 from nmt.models.recurrent import RecurrentSeq2Seq
 from nmt.models.transformer import TransformerSeq2Seq
@@ -38,7 +39,7 @@ def build_model(
         source_size=source_size,
         target_size=target_size,
         precision=precision,
-        rngs=nnx.Rngs(jax.random.key(seed)),
+        rngs=InitialKeys(jax.random.key(seed)),
     )
 
 

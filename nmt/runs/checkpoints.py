@@ -187,10 +187,9 @@ class Checkpoints:
                 )
             self.manifest(AVERAGE)
             return AVERAGE, PARAMS
-        steps = self.steps()
         if which in ("best", "last"):
             step = self.best() if which == "best" else None
-            step = self._first_whole(reversed(steps)) if step is None else step
+            step = self._first_whole(reversed(self.steps())) if step is None else step
         else:
             folders = {str(step): step for step in self._folders()}
             step = folders.get(which)

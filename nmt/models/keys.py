@@ -1,0 +1,23 @@
+"""The random keys of fresh parameters."""
+
+import jax
+
+Array = jax.Array
+
+
+class InitialKeys:
+    """Gives the keys that `nnx.Rngs(key)` gives, in its place where a module is made.
+
+    It counts in Python. `nnx.Rngs` counts in an array of its own, of which nnx wants to know where
+    it lies each time that it is set; under a trace that is an error, whose message, which nobody
+    sees, jax makes from all of the trace so far: most of the time that a large model took to build.
+    """
+
+    def __init__(self, key: Array):
+        self._key, self._count = key, 0
+
+    def params(self) -> Array:
+        """The next key."""
+        key = jax.random.fold_in(self._key, self._count)
+        self._count += 1
+        return key
