@@ -189,3 +189,19 @@ def test_fill_on_a_corpus_of_captions(tmp_path):
     special = vocabularies.source.special
     fill = Batches(pairs, chosen, special, data_seed=0, model_seed=0).fill
     assert fill.target > 0.91 and fill.source > 0.79
+
+
+@pytest.mark.parametrize("batch_pieces", [2048, 4096])
+def test_sixteen_shapes_leave_little_padding_on_lengths_like_those_of_captions(batch_pieces):
+    """Made up with the mean, the spread and the likeness of both sides of captions in pieces."""
+    rng = np.random.default_rng(0)
+    common = rng.gamma(9, 1.4, 20_000)
+    source, target = (np.rint(common + rng.gamma(3, 1.0, 20_000)).astype(int) for _ in range(2))
+    chosen = choose(list(zip(source, target, strict=True)), 16, (batch_pieces, None, 8))
+    assert len(chosen) <= 16 and all(shape.rows % 8 == 0 for shape in chosen)
+    held = np.bincount(assign_shapes(source, target, chosen))  # no pair is dropped, or it asserts
+    batches = [-(-number // shape.rows) for number, shape in zip(held, chosen, strict=True)]
+    positions = sum(
+        number * shape.rows * shape.target for number, shape in zip(batches, chosen, strict=True)
+    )
+    assert target.sum() >= 0.9 * positions
