@@ -1,0 +1,111 @@
+"""The machine: what it is, what its best matrix products reach, and how much memory was used.
+
+Two clocks can time the work. The wall's is the usual one. On a machine that others use too, a
+process pinned to one core is timed better by the processor time that it got; with several threads
+that time would count each, and an accelerator's work would not be in it.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from nmt.errors import ConfigError
+from nmt.runs.directory import describe_environment
+
+Clock = Callable[[], float]
+SIZES = (1024, 2048, 4096)
+PRODUCTS = {  # compute type: of the operands, as in nmt.models.linear
+    "float32": (jnp.float32, jax.lax.Precision.HIGHEST),
+    "bfloat16": (jnp.bfloat16, jax.lax.Precision.DEFAULT),
+}
+
+
+def num_cores() -> int:
+    """The cores that this process may use, which is the number of XLA's threads."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose_clock(cpu_time: bool) -> Clock:
+    """The clock that times the work.
+
+    Raises:
+      ConfigError: processor time says nothing about this process.
+    """
+    if not cpu_time:
+        return time.perf_counter
+    if num_cores() > 1 or jax.default_backend() != "cpu":
+        raise ConfigError(
+            "--cpu-time needs a process pinned to one core (taskset -c 0 python ...) that works on "
+            f"it alone; got {num_cores()} cores and device {jax.default_backend()}"
+        )
+    return time.process_time
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures depend on; names no user."""
+    return describe_environment() | {
+        "cores_used": num_cores(),
+        "huge_pages": "hugetlb=1" in os.environ.get("GLIBC_TUNABLES", ""),
+    }
+
+
+def matmul_gflops(
+    precision: str = "float32",
+    *,
+    sizes: tuple[int, ...] = SIZES,
+    clock: Clock = time.perf_counter,
+    seconds: float = 1.0,
+) -> dict[int, float]:
+    """The best rate of square matrix products, in GFLOP/s by size; the result is float32.
+
+    Args:
+      precision: "float32" or "bfloat16", of the operands.
+      sizes: of the matrices.
+      clock: times them.
+      seconds: spent on each size, or three repetitions where these take longer.
+    """
+    dtype, exactness = PRODUCTS[precision]
+    product = jax.jit(
+        lambda a, b: jnp.matmul(a, b, precision=exactness, preferred_element_type=jnp.float32)
+    )
+    rates = {}
+    for size in sizes:
+        keys = jax.random.split(jax.random.key(size))
+        a, b = (jax.random.normal(key, (size, size), dtype) for key in keys)
+        best = _best_seconds(lambda a=a, b=b: product(a, b), clock, seconds)
+        rates[size] = 2 * size**3 / best / 1e9
+    return rates
+
+
+def _best_seconds(function: Callable[[], jax.Array], clock: Clock, seconds: float) -> float:
+    """Of one call: the best of several timings, each of as many calls as take a hundredth."""
+    jax.block_until_ready(function())  # compiles
+    calls, times, spent = 1, [], 0.0
+    while len(times) < 3 or spent < seconds:
+        start = clock()
+        results = [function() for _ in range(calls)]
+        jax.block_until_ready(results)
+        taken = clock() - start
+        spent += taken
+        if taken < 0.01 and calls < 64:  # as an accelerator's first ones: too short to be told
+            calls *= 2
+            continue
+        times.append(taken / calls)
+    return min(times)
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held: on its device, or without one in all."""
+    of_device = jax.devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in of_device:
+        return of_device["peak_bytes_in_use"]
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
