@@ -1,0 +1,154 @@
+"""How fast models train: real target pieces a second, and the share of the machine's arithmetic.
+
+    python scripts/benchmark_training.py --corpus FOLDER
+    taskset -c 0 python scripts/benchmark_training.py --models A --precision bfloat16 --json
+
+Model A is configs/multi30k_gru.yaml, B is configs/multi30k_transformer.yaml; any other NAME is
+configs/NAME.yaml. FOLDER holds train, val and test_2016_flickr as .en and .de files, plain or .gz;
+without one, text of the same lengths is generated. No pair is left out for its length.
+
+The corpus is prepared as `nmt train` does it, and its own compiled steps are timed; see
+scripts/benchmarking/contest.py for how, flops.py for what counts as arithmetic. Of a pinned process
+one thread works. Rates count real target pieces, EOS included, and never padding.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.errors import NmtError
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the command line, measures and reports; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if not options.cold:
+        use_compilation_cache()
+    try:
+        _benchmark(options)
+    except NmtError as error:
+        print(f"benchmark_training: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    from benchmarking.contest import Contestant, run_rounds
+    from benchmarking.corpus import choose_corpus
+    from benchmarking.machine import choose_clock, describe_machine, matmul_gflops, peak_memory
+    from benchmarking.models import model_config
+    from benchmarking.preparing import kept_folder, prepared
+    from benchmarking.report import report, say
+
+    clock = choose_clock(options.cpu_time)
+    kept = kept_folder()
+    corpus = choose_corpus(options.corpus, options.text, kept)
+    configs = [
+        (
+            name,
+            model_config(name, corpus, [*_overrides(options), f"training.precision={precision}"]),
+        )
+        for name in options.models
+        for precision in options.precision
+    ]
+    rates = [matmul_gflops(clock=clock)]
+    contestants = []
+    for name, config in configs:
+        say(f"{name} in {config.training.precision}: preparing and compiling")
+        contestants.append(Contestant(name, config, prepared(config, corpus, kept)))
+    rounds = run_rounds(contestants, clock, seconds=options.seconds)
+    rates.append(matmul_gflops(clock=clock))  # whatever else the machine does may have changed
+    best = {size: max(rate[size] for rate in rates) for size in rates[0]}
+    matmul = max(best.values())
+    results = [_result(contestant, matmul) for contestant in contestants]
+    head = {
+        "matmul_gflops": matmul,
+        "matmul_gflops_by_size": best,
+        "corpus": options.corpus or f"generated ({options.text})",
+        "rounds": rounds,
+        "clock": "processor time" if options.cpu_time else "wall",
+        "peak_memory_mib": peak_memory() / 2**20,
+        "machine": describe_machine(),
+    }
+    report(head, results, as_json=options.json)
+
+
+def _result(contestant, matmul: float) -> dict[str, Any]:
+    from benchmarking.flops import work
+
+    config, batches = contestant.config, contestant.batches
+    seeds = len(contestant.members)
+    seconds = contestant.epoch_seconds()
+    lengths = batches.pairs.source.lengths, batches.pairs.target.lengths
+    size = config.vocabulary.size
+    gflops = seeds * work(config.model, size, *lengths).training_flops / seconds / 1e9
+    compiled = contestant.compiled
+    return {
+        "model": contestant.name,
+        "precision": config.training.precision,
+        "seeds": seeds,
+        "target_tokens_per_second": seeds * int(lengths[1].sum()) / seconds,
+        "share_of_matmul": gflops / matmul,
+        "model_gflops": gflops,
+        "milliseconds_per_step": 1000 * seconds / batches.num_batches,
+        "sentences_per_step": len(batches.pairs) / batches.num_batches,
+        "num_shapes": len(batches.shapes),
+        "real_source_positions": batches.fill.source,
+        "real_target_positions": batches.fill.target,
+        "step_memory_mib": compiled.mebibytes,
+        "compile_seconds": sum(compiled.seconds),
+        "compile_seconds_by_shape": compiled.seconds,
+    }
+
+
+def _overrides(options: argparse.Namespace, precision: str) -> list[str]:
+    """What is changed in every config."""
+    overrides = [
+        "data.max_pieces=null",
+        "training.accumulation=1",
+        f"training.precision={precision}",
+        f"training.num_seeds={options.seeds}",
+    ]
+    if options.batch_pieces is not None:
+        overrides += [f"data.batch_pieces={options.batch_pieces}", "data.batch_sentences=null"]
+    return overrides + options.overrides
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0],
+        epilog=__doc__.partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--models", type=_names, default=["A", "B"], help="A,B or names of configs")
+    add("--precision", type=_precisions, default=list(PRECISIONS), help="float32,bfloat16")
+    add("--corpus", metavar="DIR", help="a corpus; generated text without it")
+    add("--text", choices=("multi30k", "wmt14"), default="multi30k", help="lengths of such text")
+    add("--batch-pieces", type=int, metavar="N", help="data.batch_pieces; that of the config")
+    add("--seeds", type=int, default=1, metavar="N", help="models trained at once, by vmap")
+    add("--seconds", type=float, default=60, help="of timed steps, for each model and precision")
+    add("--cpu-time", action="store_true", help="time by processor time, where others work too")
+    add("--cold", action="store_true", help="compile all anew, to see what it costs")
+    add("--json", action="store_true", help="print one object instead of a table")
+    add("overrides", nargs="*", metavar="section.key=value", help="laid over every config")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _precisions(text: str) -> list[str]:
+    names = _names(text)
+    if not names or not set(names) <= set(PRECISIONS):
+        raise argparse.ArgumentTypeError(f"wanted float32, bfloat16 or both; got {text!r}")
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())
