@@ -139,7 +139,7 @@ class _Compiler:
 
     def __init__(self, examples: Mapping[Hashable, tuple[Any, tuple]]):
         """Args: by name, a jitted function and its arguments, or what they look like."""
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="compile")
+        self._pool = ThreadPoolExecutor(_num_cores(), thread_name_prefix="compile")
         # Python runs one thread at a time: two that trace together would end together, late.
         self._tracing = threading.Lock()
         self._pending: dict[Hashable, Future] = {
@@ -173,6 +173,13 @@ class _Compiler:
             start = time.perf_counter()
             lowered = function.lower(*arguments)
         return lowered.compile(), time.perf_counter() - start
+
+
+def _num_cores() -> int:
+    """The cores that this process may use: more programs at a time would only delay the first."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _step(

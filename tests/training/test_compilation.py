@@ -146,7 +146,7 @@ def compiler(monkeypatch):
             return super()._compile(function, arguments)
 
     monkeypatch.setattr(compilation, "_Compiler", Held)
-    monkeypatch.setattr(compilation.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(compilation, "_num_cores", lambda: 1)
     return Held
 
 
