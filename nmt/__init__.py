@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nmt.config.reader import read_config
+    from nmt.decoding.loading import load
     from nmt.decoding.methods import AlignmentMethod
     from nmt.decoding.translation import Translation
-    from nmt.decoding.translator import Translator, load
+    from nmt.decoding.translator import Translator
     from nmt.training.loop import train
 
 _PLACES = {
     "AlignmentMethod": "nmt.decoding.methods",
     "Translation": "nmt.decoding.translation",
     "Translator": "nmt.decoding.translator",
-    "load": "nmt.decoding.translator",
+    "load": "nmt.decoding.loading",
     "read_config": "nmt.config.reader",
     "train": "nmt.training.loop",
 }

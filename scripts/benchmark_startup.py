@@ -167,7 +167,7 @@ def _sentences(
     name: str, run: Path, lines: Sequence[str], repetitions: int
 ) -> list[dict[str, Any]]:
     """Milliseconds of a sentence, without and with alignments."""
-    from nmt.decoding.translator import load
+    from nmt.decoding.loading import load
 
     translator = load(run)
     results = []

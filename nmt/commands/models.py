@@ -79,7 +79,7 @@ def load_translator(run: RunDirectory, checkpoint: str, seed: Choice = None) -> 
     """
     use_compilation_cache()
     with signals_put_off():
-        from nmt.decoding.translator import load
+        from nmt.decoding.loading import load
     return load(run.path, checkpoint, seed=seed)
 
 
@@ -87,7 +87,7 @@ def load_found(run: RunDirectory, found: FoundCheckpoint) -> "Translator":
     """As `load_translator`, of a checkpoint that was found, whatever has been saved since."""
     use_compilation_cache()
     with signals_put_off():
-        from nmt.decoding.translator import load_found
+        from nmt.decoding.loading import load_found
     return load_found(run, found.step, found.item, seed=found.seed)
 
 

@@ -8,7 +8,6 @@ translator.translate(["one line .", "another ."], num_hypotheses=3)
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property, partial
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -19,24 +18,19 @@ from nmt.analysis.alignment import Alignment
 from nmt.analysis.links import Unit, Units, check_unit
 from nmt.config.schema import CleaningConfig, SearchConfig
 from nmt.data.cleaning import to_nfc, to_single_spaces
-from nmt.data.vocabulary import Vocabularies, Vocabulary, load_vocabularies
+from nmt.data.vocabulary import Vocabularies, Vocabulary
 from nmt.decoding import aligning, scoring
-from nmt.decoding.aligning import Segmented, segment, segment_ids, units_of
+from nmt.decoding.aligning import Segmented, segment, segment_ids
 from nmt.decoding.finding import Found, check_search, find
-from nmt.decoding.heads import read_choices
 from nmt.decoding.methods import AlignmentMethod, check_method
 from nmt.decoding.scoring import Ids
-from nmt.decoding.shortlist import Lexicon, load_lexicon
+from nmt.decoding.shortlist import Lexicon
 from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
 from nmt.decoding.translation import PartHypothesis, Translation, join_parts
 from nmt.devices import mesh as meshes
 from nmt.errors import ConfigError, NmtError
-from nmt.models.build import Params, build_model, in_precision, merge_model, split_model
-from nmt.models.ensemble import split_ensemble
+from nmt.models.build import Params, in_precision, merge_model
 from nmt.models.seq2seq import CrossAttentions
-from nmt.runs.checkpoints import Checkpoints
-from nmt.runs.directory import RunDirectory
-from nmt.runs.seeds import Choice, chosen
 
 
 class Translator:
@@ -374,72 +368,3 @@ def _count_lines(
     is_first = [part == 0 for of_line in parts for part in range(len(of_line))]
     progress(sum(not of_line for of_line in parts))
     return lambda indices: progress(sum(is_first[i] for i in indices))
-
-
-def load(path: str | Path, checkpoint: str = "best", *, seed: Choice = None) -> Translator:
-    """Opens a run to translate with it.
-
-    Args:
-      path: the run directory.
-      checkpoint: "best", "last", "average" or the number of a step.
-      seed: which model of a run of several seeds: its seed, or "ensemble" for all of them as one,
-        whose logits are the mean of theirs; the first when None.
-    Raises:
-      RunError: the folder is no run, has no such checkpoint or seed, or that of another model, or
-        its alignment.json is damaged.
-      DataError: its vocabulary is missing or damaged.
-    """
-    run = RunDirectory.open(Path(path))
-    chosen(run, run.read_config().training, seed)  # before the files are verified, which takes time
-    return load_found(run, *Checkpoints(run.checkpoints).resolve(checkpoint), seed=seed)
-
-
-def load_found(run: RunDirectory, step: int | str, item: str, *, seed: Choice = None) -> Translator:
-    """As `load`, of a checkpoint that was found already.
-
-    Args:
-      run: the run.
-      step, item: as `Checkpoints.resolve` gives them.
-      seed: as in `load`.
-    """
-    config = run.read_config()
-    vocabularies = load_vocabularies(run.vocabulary)
-    model = nnx.eval_shape(  # the structure alone: fresh parameters would be thrown away
-        lambda: build_model(
-            config.model,
-            source_size=len(vocabularies.source),
-            target_size=len(vocabularies.target),
-            precision=config.training.precision,
-        )
-    )
-    graph, shapes = split_model(model)
-    wanted = chosen(run, config.training, seed)
-    members = _restored(Checkpoints(run.checkpoints), step, item, shapes, config.training.num_seeds)
-    if len(wanted) == 1:
-        params = members[wanted[0]]
-    else:
-        graph, params = split_ensemble(graph, members)
-    return Translator(
-        graph,
-        params,
-        vocabularies,
-        config.search,
-        cleaning=config.data.cleaning,
-        max_source_pieces=config.data.max_pieces,
-        units=units_of(config.data),
-        choices=read_choices(run, model.cross_attentions),
-        read_lexicon=partial(load_lexicon, run, len(vocabularies.source), len(vocabularies.target)),
-    )
-
-
-def _restored(
-    checkpoints: Checkpoints, step: int | str, item: str, shapes: Params, num_members: int
-) -> list[Params]:
-    """The weights of each member, given the shapes of one; where there are several, on an axis."""
-    if num_members == 1:
-        return [checkpoints.restore(step, {item: shapes})[item]]
-    like = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), shapes
-    )
-    stacked = checkpoints.restore(step, {item: like})[item]
-    return [jax.tree.map(lambda leaf, k=k: leaf[k], stacked) for k in range(num_members)]

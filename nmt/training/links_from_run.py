@@ -18,9 +18,10 @@ from nmt.data.corpus import Corpus
 from nmt.data.progress import Check, counting
 from nmt.data.ragged import Ragged, RaggedWriter
 from nmt.data.stages import not_prepared, stage
+from nmt.decoding.loading import load
 from nmt.decoding.methods import AlignmentMethod
 from nmt.decoding.splitting import MAX_SOURCE_PIECES
-from nmt.decoding.translator import Translator, load
+from nmt.decoding.translator import Translator
 from nmt.devices.processes import is_first
 from nmt.errors import ConfigError, DataError, NmtError
 from nmt.runs.directory import RunDirectory

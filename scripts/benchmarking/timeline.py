@@ -91,13 +91,14 @@ def _after(timeline: Timeline, holder, name: str, stage: str, before: str) -> No
 
 def _translate(timeline: Timeline) -> None:
     """Divides `nmt translate`."""
-    import nmt.decoding.translator as translator
+    import nmt.decoding.loading  # noqa: F401 (what `nmt translate` imports)
+    from nmt.decoding.translator import Translator
     from nmt.runs.checkpoints import Checkpoints
 
     timeline.mark("imports")
     _after(timeline, Checkpoints, "resolve", "restore", "build")
     _after(timeline, Checkpoints, "restore", "restore", "build")
-    _after(timeline, translator.Translator, "translate", "run", "build")
+    _after(timeline, Translator, "translate", "run", "build")
 
 
 def _train(timeline: Timeline, end: Callable[[], None]) -> None:

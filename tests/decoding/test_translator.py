@@ -10,31 +10,22 @@ import jax
 import numpy as np
 import pytest
 
-import nmt
 from nmt.analysis.links import word_alignment
 from nmt.config.schema import (
     CleaningConfig,
-    Config,
-    DataConfig,
-    RecurrentConfig,
     SearchConfig,
     TransformerConfig,
 )
-from nmt.data.encoding import write_encoded
-from nmt.data.splits import Split
 from nmt.decoding import programs
 from nmt.decoding.aligning import align_ids
 from nmt.decoding.methods import METHODS, AlignmentMethod
 from nmt.decoding.scoring import score_ids
 from nmt.decoding.search import length_penalty
-from nmt.decoding.shortlist import load_lexicon
 from nmt.decoding.splitting import MAX_SOURCE_PIECES
 from nmt.decoding.translator import Translator
 from nmt.devices import mesh as meshes
-from nmt.errors import ConfigError, DataError, NmtError, RunError
+from nmt.errors import ConfigError, NmtError
 from nmt.models.build import build_model, split_model
-from nmt.runs.checkpoints import Checkpoints
-from nmt.runs.directory import RunDirectory
 
 SHORT = dict(max_length_factor=0.5, max_length_extra=6)
 BEAM = SearchConfig(beam_size=3, **SHORT)
@@ -430,38 +421,6 @@ def test_translations_are_never_longer_than_the_search_allows(translator, made_u
         assert len(found.ids) <= 2
 
 
-@pytest.fixture(scope="module")
-def run(models, vocabularies, tmp_path_factory):
-    """A run directory with two checkpoints of the recurrent model; the first is the best."""
-    config = Config(
-        data=DataConfig(path="embedded"),
-        model=RecurrentConfig(
-            embedding_dim=8, encoder_dim=8, decoder_dim=12, alignment_dim=8, readout_dim=8
-        ),
-        search=GREEDY,
-    )
-    run = RunDirectory.create(tmp_path_factory.mktemp("runs") / "small", config)
-    vocabularies.source.save(run.vocabulary / "joint.model")
-    checkpoints = Checkpoints(run.checkpoints, keep_last=2)
-    params = models["recurrent"][1]
-    checkpoints.save(1, {"params": params, "training": {"step": np.int32(1)}}, score=20.0)
-    half = jax.tree.map(lambda leaf: 0.5 * leaf, params)
-    checkpoints.save(2, {"params": half, "training": {"step": np.int32(2)}}, score=10.0)
-    checkpoints.close()
-    return run
-
-
-def test_load_opens_a_run(run, translator):
-    loaded = nmt.load(run.path)
-    line = "the cat sees a tree ."
-    assert loaded.search == GREEDY
-    expected = translator.translate(line, search=GREEDY)
-    assert loaded.translate(line).text == expected.text
-    assert loaded.translate(line).log_prob == pytest.approx(expected.log_prob, rel=1e-5)
-    last = nmt.load(run.path, checkpoint="last").translate(line)
-    assert last.log_prob != pytest.approx(expected.log_prob, rel=1e-3)
-
-
 def test_search_has_a_precision_of_its_own(models, vocabularies, translators):
     size = len(vocabularies.source)
     config = TransformerConfig(
@@ -481,41 +440,3 @@ def test_search_has_a_precision_of_its_own(models, vocabularies, translators):
         assert (ours.text, ours.log_prob) == (expected.text, expected.log_prob)
     exact = translators["transformer"].translate(lines)
     assert exact[0].log_prob != expected.log_prob
-
-
-def test_a_shortlist_needs_a_run_and_its_pairs(run, translator, vocabularies):
-    short = replace(GREEDY, shortlist=6)
-    with pytest.raises(ConfigError, match="search.shortlist needs a run"):
-        translator.translate("the cat .", search=short)
-    lines = ["the cat sees a tree .", "a red dog ."]
-    with pytest.raises(DataError, match="search.shortlist is made of training pairs"):
-        nmt.load(run.path).translate(lines, search=short)
-    write_encoded(run.data / "train", Split("train", lines, lines), vocabularies)
-    loaded = nmt.load(run.path)
-    lexicon = load_lexicon(run, *(len(side) for side in vocabularies))
-    special = vocabularies.target.special
-    sources = [np.array([*vocabularies.source.encode(line), special.eos_id]) for line in lines]
-    for source, found in zip(sources, loaded.translate_ids(sources, search=short), strict=True):
-        assert np.isin(found[0].ids, lexicon.list_of(source, 6, special)).all()
-
-
-def test_load_reads_what_was_chosen_and_the_units_of_the_languages(run, monkeypatch):
-    assert nmt.load(run.path).choices == {} and nmt.load(run.path).units == ("word", "word")
-    run.alignment_file.write_text('{"attention+1": {"layer": 0, "head": 0, "aer": 0.5}}')
-    loaded = nmt.load(run.path)
-    assert loaded.choices == {"attention+1": AlignmentMethod("attention+1", 0, 0)}
-    run.alignment_file.write_text("{}{")
-    with pytest.raises(RunError, match="alignment.json is damaged"):
-        nmt.load(run.path)
-    run.alignment_file.unlink()
-    japanese = replace(run.read_config().data, target_language="ja", path="corpus")
-    config = replace(run.read_config(), data=japanese)
-    monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
-    assert nmt.load(run.path).units == ("word", "piece")
-
-
-def test_load_says_what_is_missing(run, tmp_path):
-    with pytest.raises(RunError, match="does not exist"):
-        nmt.load(tmp_path / "nowhere")
-    with pytest.raises(RunError, match="has no checkpoint 7"):
-        nmt.load(run.path, "7")

@@ -11,7 +11,7 @@ from nmt.config.reader import read_config
 from nmt.config.schema import TrainingConfig
 from nmt.data.corpus import load_corpus, load_split
 from nmt.data.progress import no_check
-from nmt.decoding.translator import load
+from nmt.decoding.loading import load
 from nmt.errors import ConfigError, RunError
 from nmt.runs.directory import RunDirectory
 from nmt.training.links_from_run import best_method, links_from_run
