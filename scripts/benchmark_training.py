@@ -10,6 +10,9 @@ without one, text of the same lengths is generated. No pair is left out for its 
 The corpus is prepared as `nmt train` does it, and its own compiled steps are timed; see
 scripts/benchmarking/contest.py for how, flops.py for what counts as arithmetic. Of a pinned process
 one thread works. Rates count real target pieces, EOS included, and never padding.
+
+With --joeynmt, JoeyNMT trains A and B on the same corpus afterwards, in a process of its own with
+as many threads, and `times_joeynmt` says how many times its rate each model has reached.
 """
 
 import argparse
@@ -39,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _benchmark(options: argparse.Namespace) -> None:
     from benchmarking.contest import Contestant, run_rounds
     from benchmarking.corpus import choose_corpus
+    from benchmarking.joeynmt import with_joeynmt
     from benchmarking.machine import choose_clock, describe_machine, matmul_gflops, peak_memory
     from benchmarking.models import model_config
     from benchmarking.preparing import kept_folder, prepared
@@ -48,10 +52,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     kept = kept_folder()
     corpus = choose_corpus(options.corpus, options.text, kept)
     configs = [
-        (
-            name,
-            model_config(name, corpus, [*_overrides(options), f"training.precision={precision}"]),
-        )
+        (name, model_config(name, corpus, _overrides(options, precision)))
         for name in options.models
         for precision in options.precision
     ]
@@ -65,6 +66,8 @@ def _benchmark(options: argparse.Namespace) -> None:
     best = {size: max(rate[size] for rate in rates) for size in rates[0]}
     matmul = max(best.values())
     results = [_result(contestant, matmul) for contestant in contestants]
+    if options.joeynmt is not None:
+        results = with_joeynmt(options.joeynmt, corpus, results, cpu_time=options.cpu_time)
     head = {
         "matmul_gflops": matmul,
         "matmul_gflops_by_size": best,
@@ -133,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, default=1, metavar="N", help="models trained at once, by vmap")
     add("--seconds", type=float, default=60, help="of timed steps, for each model and precision")
     add("--cpu-time", action="store_true", help="time by processor time, where others work too")
+    add("--joeynmt", metavar="PYTHON", help="of an environment with joeynmt 2.3.0: compare with it")
     add("--cold", action="store_true", help="compile all anew, to see what it costs")
     add("--json", action="store_true", help="print one object instead of a table")
     add("overrides", nargs="*", metavar="section.key=value", help="laid over every config")

@@ -60,15 +60,13 @@ def describe_machine() -> dict[str, Any]:
 def matmul_gflops(
     precision: str = "float32",
     *,
-    sizes: tuple[int, ...] = SIZES,
     clock: Clock = time.perf_counter,
     seconds: float = 1.0,
 ) -> dict[int, float]:
-    """The best rate of square matrix products, in GFLOP/s by size; the result is float32.
+    """The best rate of square matrix products, in GFLOP/s by size; the results are float32.
 
     Args:
       precision: "float32" or "bfloat16", of the operands.
-      sizes: of the matrices.
       clock: times them.
       seconds: spent on each size, or three repetitions where these take longer.
     """
@@ -77,7 +75,7 @@ def matmul_gflops(
         lambda a, b: jnp.matmul(a, b, precision=exactness, preferred_element_type=jnp.float32)
     )
     rates = {}
-    for size in sizes:
+    for size in SIZES:
         keys = jax.random.split(jax.random.key(size))
         a, b = (jax.random.normal(key, (size, size), dtype) for key in keys)
         best = _best_seconds(lambda a=a, b=b: product(a, b), clock, seconds)

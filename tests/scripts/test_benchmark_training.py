@@ -1,0 +1,123 @@
+"""Tiny models, timed by a clock that goes on by a second whenever it is read."""
+
+import itertools
+import json
+import sys
+
+import pytest
+from benchmarking import contest, corpus, joeynmt, machine
+
+from nmt.errors import ConfigError
+
+TEXT = corpus.Text(num_train=120, mean_words=6, spread=0.3, lexicon=200)
+TINY = ["data.batch_pieces=128", "vocabulary.size=300", "model.dropout=0.1"]
+GRU = [
+    "model.embedding_dim=8",
+    "model.encoder_dim=8",
+    "model.decoder_dim=8",
+    "model.alignment_dim=8",
+    "model.readout_dim=8",
+]
+TRANSFORMER = [
+    "model.model_dim=8",
+    "model.feedforward_dim=8",
+    "model.encoder_layers=1",
+    "model.decoder_layers=1",
+]
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A small corpus, a small machine, and a clock that only ever counts its readings."""
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(corpus, "NUM_VALIDATION", 5)
+    monkeypatch.setattr(corpus, "NUM_TEST", 5)
+    monkeypatch.setattr(machine, "SIZES", (16, 32))
+    readings = itertools.count()
+    monkeypatch.setattr(machine, "choose_clock", lambda cpu_time: lambda: float(next(readings)))
+    return str(corpus.generated_corpus(TEXT, tmp_path / "corpus").folder)
+
+
+@pytest.mark.parametrize(
+    "model, precision, seeds, num_shapes, sizes",
+    [("A", "bfloat16", 1, 2, GRU), ("B", "float32", 2, 1, TRANSFORMER)],
+)
+def test_rates_follow_from_the_real_pieces_of_an_epoch(
+    load_script, tiny, capsys, model, precision, seeds, num_shapes, sizes
+):
+    script = load_script("benchmark_training")
+    flags = ["--models", model, "--precision", precision, "--seeds", str(seeds), "--seconds", "1"]
+    overrides = [f"data.num_shapes={num_shapes}", *TINY, *sizes]
+    assert script.main([*flags, "--corpus", tiny, "--json", *overrides]) == 0
+    out, errors = capsys.readouterr()
+    measured = json.loads(out)  # and nothing else
+    assert "round 1" in errors
+    # A second for each product of two matrices.
+    assert measured["matmul_gflops"] == pytest.approx(2 * 32**3 / 1e9)
+    (result,) = measured["results"]
+    assert (result["model"], result["precision"]) == (model, precision)
+    assert result["num_shapes"] == num_shapes
+    # A second for each step: so the rate is the mean number of real pieces in a batch, of all
+    # seeds, and what they fill in part are positions of whole batches.
+    assert result["milliseconds_per_step"] == pytest.approx(1000)
+    num_batches = TEXT.num_train / result["sentences_per_step"]
+    rate = result["target_tokens_per_second"]
+    positions = rate / seeds / result["real_target_positions"] * num_batches
+    assert positions == pytest.approx(round(positions)) and positions <= 128 * num_batches
+    assert rate > seeds * result["sentences_per_step"] * 3  # the shortest sentence, with its EOS
+    share = result["model_gflops"] / measured["matmul_gflops"]
+    assert result["share_of_matmul"] == pytest.approx(share)
+    assert len(result["compile_seconds_by_shape"]) == num_shapes
+    assert sum(result["compile_seconds_by_shape"]) == result["compile_seconds"]
+
+
+def test_mistakes_are_told_in_a_line(load_script, tiny, capsys):
+    script = load_script("benchmark_training")
+    assert script.main(["--models", "multi30k_gro", "--corpus", tiny]) == 2
+    out, errors = capsys.readouterr()
+    assert not out and errors.count("\n") == 1 and "multi30k_gru" in errors
+    with pytest.raises(SystemExit, match="2"):
+        script.main(["--precision", "float16"])
+
+
+def test_short_steps_are_timed_several_at_a_time():
+    """A stand-in for a contestant whose steps take a hundredth of a second each."""
+    now = [0.0]
+
+    class Quick(contest.Contestant):
+        def __init__(self):
+            self.shape_counts = {"short": 3, "long": 1}
+            self.times = {"short": [], "long": []}
+            self._steps_at_a_time = {}
+
+        def _run(self, shape, steps):
+            now[0] += steps * (0.01 if shape == "short" else 1.0)
+
+    quick = Quick()
+    assert contest.run_rounds([quick], lambda: now[0], seconds=3) == 2
+    assert quick.epoch_seconds() == pytest.approx(3 * 0.01 + 1.0)
+    assert len(quick.times["long"]) >= len(quick.times["short"])
+
+
+OURS = [
+    {"model": "A", "target_tokens_per_second": 30.0},
+    {"model": "B", "target_tokens_per_second": 8.0},
+]
+
+
+def test_joeynmt_is_called_by_its_python_and_set_beside_ours(tmp_path):
+    theirs = {"model": "A", "toolkit": "JoeyNMT", "target_tokens_per_second": 10.0}
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho '{json.dumps({'results': [theirs]})}'\n")
+    python.chmod(0o755)
+    folder = corpus.Corpus(tmp_path)
+    results = joeynmt.with_joeynmt(str(python), folder, OURS, cpu_time=False)
+    assert results == [OURS[0] | {"times_joeynmt": 3.0}, OURS[1], theirs]
+
+
+def test_a_python_without_joeynmt_is_refused(tmp_path):
+    folder = corpus.Corpus(tmp_path)
+    with pytest.raises(ConfigError, match="No module named"):
+        joeynmt.with_joeynmt(sys.executable, folder, OURS, cpu_time=False)
+    with pytest.raises(ConfigError, match="cannot be run"):
+        joeynmt.with_joeynmt(str(tmp_path / "none"), folder, OURS, cpu_time=False)
