@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.tiny_runs import CONFIG, make_run
 
 
