@@ -1,92 +1,116 @@
 """How fast trained models translate: sentences a second, beside BLEU and the machine's limit.
 
-    python scripts/benchmark_decoding.py --corpus FOLDER --beam-sizes 1,5 --ctranslate2 PYTHON
+    python scripts/benchmark_decoding.py --corpus FOLDER --beam-sizes 1,5
+    taskset -c 0 python scripts/benchmark_decoding.py --models B --ctranslate2 PYTHON --json
 
 A is the model of configs/multi30k_gru.yaml, B that of configs/multi30k_transformer.yaml; any other
-name is a config's. A model is trained for --minutes where --runs has none yet, and goes on from
-where it was stopped. The work is the first 1000 sentences of the test split: text in, text out.
-Without --corpus the text is the embedded corpus, with smaller vocabularies. CTranslate2 gets the
+name is a config's. Where the folder --runs has no run of a model with a checkpoint, one is trained
+for --minutes first. The work is the first 1000 sentences of the test split, text in and text out,
+in the order in which they stand. Without --corpus the text is generated. CTranslate2 gets the
 Transformer's own weights where --ctranslate2 names a Python that has it and sentencepiece.
 """
 
 import argparse
-import json
-import resource
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-CONFIGS = {"A": "multi30k_gru", "B": "multi30k_transformer"}
+from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.devices.huge_pages import use_huge_pages
+from nmt.errors import NmtError
+
 SENTENCES = 1000
-EMBEDDED = (
-    "data.path=embedded data.target_language=fr data.embedded.num_test=1000 vocabulary.size=1200"
-)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Trains what is missing, measures, prints."""
-    options = make_parser().parse_args(argv)
-    names = options.models.split(",")
-    for name in names:
-        train(name, options)
-    gflops = matmul_gflops()
-    results = []
-    for name in names:
-        for beam_size in map(int, options.beam_sizes.split(",")):
-            results += measure(name, beam_size, options)
-            print(row(results[-1]), file=sys.stderr, flush=True)
-    report = {"matmul_gflops": gflops, "results": results}
-    if options.json:
-        print(json.dumps(report))
-        return 0
-    print(f"best square matmul, 1024 to 4096, float32: {gflops:.0f} GFLOP/s")
-    print("model  program      precision  beam  sentences/s   BLEU  pieces  compile s  peak MB")
-    print("\n".join(map(row, results)))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the command line, trains what is missing, measures and reports."""
+    options = _parser().parse_args(arguments)
+    use_compilation_cache()
+    try:
+        _benchmark(options)
+    except NmtError as error:
+        print(f"benchmark_decoding: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """What the script takes."""
+def _benchmark(options: argparse.Namespace) -> None:
+    from benchmarking.machine import choose_clock, describe_machine, matmul_gflops
+    from benchmarking.report import report, say
+
+    clock = choose_clock(options.cpu_time)
+    names = options.models.split(",")
+    for name in names:
+        if not any((options.runs / name).glob("checkpoints/[0-9]*")):
+            _train(name, options)
+    rates = matmul_gflops(clock=clock)
+    results = []
+    for name in names:
+        for beam_size in map(int, options.beam_sizes.split(",")):
+            say(f"{name}, beam {beam_size}")
+            results += _measured(name, beam_size, options, clock)
+    head = {
+        "matmul_gflops": max(rates.values()),
+        "matmul_gflops_by_size": rates,
+        "corpus": options.corpus or "generated",
+        "clock": "processor time" if options.cpu_time else "wall",
+        "machine": describe_machine(),
+    }
+    report(head, results, as_json=options.json)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__.partition("\n")[0],
+        epilog=__doc__.partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--models", default="A,B", help="names, A,B by default")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--beam-sizes", default="1,5")
-    parser.add_argument("--shortlist", type=int, help="pieces of a sentence's list")
-    parser.add_argument("--batch-sentences", type=int, default=64)
-    parser.add_argument("--corpus", type=Path, help="a folder with train, val, test_2016_flickr")
-    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--minutes", type=float, default=5.0, help="of training, at most")
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--ctranslate2", metavar="PYTHON", help="to measure it beside B")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add = parser.add_argument
+    add("--models", default="A,B", help="A,B or names of configs")
+    add("--precision", choices=("float32", "bfloat16"), default="float32", help="of matmuls")
+    add("--beam-sizes", default="1,5", metavar="K,...", help="1 is greedy search")
+    add("--shortlist", type=int, metavar="N", help="search.shortlist; the whole vocabulary without")
+    add("--batch-sentences", type=int, default=64, metavar="N", help="search.batch_sentences")
+    add("--corpus", metavar="DIR", help="with train, val, test_2016_flickr; or text is generated")
+    add("--runs", type=Path, default=Path("runs/benchmark"), metavar="DIR", help="with a run each")
+    add("--minutes", type=float, default=5.0, help="of training, where there is no run")
+    add("--repetitions", type=int, default=3, metavar="N", help="of which the median counts")
+    add("--cpu-time", action="store_true", help="time by processor time, where others work too")
+    add("--ctranslate2", metavar="PYTHON", help="to measure it beside Transformers")
+    add("--json", action="store_true", help="print one JSON object")
     return parser
 
 
-def train(name: str, options: argparse.Namespace) -> None:
-    """Trains a model whose run has no checkpoint yet; its progress goes to stderr."""
-    run = options.runs / name
-    if any((run / "checkpoints").glob("[0-9]*")) if run.exists() else False:
-        return
-    corpus = f"data.path={options.corpus} data.validation=val data.test=test_2016_flickr"
-    settings = f"data.hub=null {corpus if options.corpus else EMBEDDED}".split()
-    settings += [f"training.max_minutes={options.minutes}", "training.warmup_steps=200"]
-    settings += ["training.average_decay=0.99", "validation.max_sentences=100"]
-    command = [sys.executable, "-m", "nmt.cli", "train"]
-    command += [str(ROOT / "configs" / f"{CONFIGS.get(name, name)}.yaml"), *settings]
-    subprocess.run([*command, "--run", str(run)], check=True, stdout=sys.stderr)
+def _train(name: str, options: argparse.Namespace) -> None:
+    """Trains a model by the command itself; what it says goes to stderr."""
+    from benchmarking.corpus import choose_corpus
+    from benchmarking.models import CONFIGS, NAMES
+    from benchmarking.preparing import kept_folder
+
+    config = CONFIGS / f"{NAMES.get(name, name)}.yaml"
+    settings = [
+        *choose_corpus(options.corpus, "multi30k", kept_folder()).overrides,
+        f"training.max_minutes={options.minutes}",
+        "training.warmup_steps=200",
+        "training.average_decay=0.99",
+        "validation.max_sentences=100",
+    ]
+    command = [sys.executable, "-m", "nmt.cli", "train", config, *settings]
+    ended = subprocess.run([*command, "--run", options.runs / name], stdout=sys.stderr)
+    if ended.returncode:
+        raise NmtError(f"training {name} ended with status {ended.returncode}")
 
 
-def measure(name: str, beam_size: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """What one model does with one beam, and CTranslate2 with the same weights where asked for."""
+def _measured(
+    name: str, beam_size: int, options: argparse.Namespace, clock: Callable[[], float]
+) -> list[dict[str, Any]]:
+    """What one model does with one beam, and before it CTranslate2 with the same weights."""
+    from benchmarking.machine import peak_memory
+
     import nmt
     from nmt.analysis.scores import corpus_bleu
     from nmt.data.corpus import load_split
@@ -118,103 +142,41 @@ def measure(name: str, beam_size: int, options: argparse.Namespace) -> list[dict
             "precision": options.precision,
             "beam_size": beam_size,
             "sentences_per_second": len(lines) / seconds,
-            "sentences": len(lines),
             "bleu": corpus_bleu(texts, references, target_language=language),
             "mean_output_length": sum(len(ids) + 1 for ids in pieces) / len(lines),
             **more,
         }
 
-    first, texts = timed(translate)
-    times = [timed(translate)[0] for _ in range(options.repetitions)]
-    seconds = statistics.median(times)
+    first, texts = _timed(translate, clock)
+    seconds = statistics.median(_timed(translate, clock)[0] for _ in range(options.repetitions))
     ours = result(
         "nmt",
         texts,
         seconds,
         compile_seconds=max(0.0, first - seconds),
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_memory_mib=peak_memory() / 2**20,
         search=asdict(search),
     )
     if options.ctranslate2 is None or config.model.architecture != "transformer":
         return [ours]
-    answer = ask_ctranslate2(translator, config, lines, beam_size, options)
-    same = sum(a == b for a, b in zip(texts, answer["texts"], strict=True))
-    theirs = result(
-        f"ctranslate2 {answer['version']}", answer["texts"], answer["seconds"], same_as_ours=same
+    from benchmarking.asking_ctranslate2 import ask_ctranslate2
+
+    answer = ask_ctranslate2(
+        options.ctranslate2, translator, config, lines, search, options.repetitions
     )
-    theirs["ratio_of_ours"] = ours["sentences_per_second"] / theirs["sentences_per_second"]
-    return [theirs, ours]
+    theirs = result(f"ctranslate2 {answer['version']}", answer["texts"], answer["seconds"])
+    ours["times_ctranslate2"] = ours["sentences_per_second"] / theirs["sentences_per_second"]
+    ours["equal_outputs"] = sum(a == b for a, b in zip(texts, answer["texts"], strict=True))
+    return [ours, theirs]
 
 
-def ask_ctranslate2(
-    translator: Any, config: Any, lines: Sequence[str], beam_size: int, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Has the other Python translate the same lines with the same weights."""
-    import jax
-    import numpy as np
-
-    leaves, _ = jax.tree_util.tree_flatten_with_path(translator.params)
-    name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")  # noqa: E731
-    target = translator.vocabularies.target
-    wanted = ("encoder_layers", "decoder_layers", "num_heads", "norm", "activation", "sinusoids")
-    request = {key: getattr(config.model, key) for key in wanted} | {
-        "scale_embeddings": config.model.scale_embeddings,
-        "size": len(target),
-        "bos_id": target.bos_id,
-        "eos_id": target.eos_id,
-        "unk_id": target.unk_id,
-        "pad_id": target.pad_id,
-        "lines": list(lines),
-        "beam_size": beam_size,
-        "batch_sentences": options.batch_sentences,
-        "max_length": 256,
-        "max_positions": 1024,
-        "repetitions": options.repetitions,
-        "compute_type": options.precision,
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "weights.npz", **{name(path): leaf for path, leaf in leaves})
-        target.save(Path(folder) / "vocabulary.model")
-        (Path(folder) / "request.json").write_text(json.dumps(request))
-        script = ROOT / "scripts" / "benchmarking" / "ctranslate2_peer.py"
-        command = [options.ctranslate2, str(script), folder]
-        environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
-        ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-    return json.loads(ended.stdout)
-
-
-def timed(work: Any) -> tuple[float, Any]:
+def _timed(work: Callable[[], Any], clock: Callable[[], float]) -> tuple[float, Any]:
     """The seconds that work() takes, and what it gives."""
-    start = time.perf_counter()
+    start = clock()
     result = work()
-    return time.perf_counter() - start, result
-
-
-def matmul_gflops() -> float:
-    """The best square float32 matmul of 1024 to 4096 in this process, GFLOP/s."""
-    import jax
-    import jax.numpy as jnp
-
-    multiply, best = jax.jit(jnp.matmul), 0.0
-    for size in (1024, 2048, 4096):
-        matrix = jnp.ones((size, size))
-        multiply(matrix, matrix).block_until_ready()
-        for _ in range(3):
-            seconds, _ = timed(lambda matrix=matrix: multiply(matrix, matrix).block_until_ready())
-            best = max(best, 2 * size**3 / seconds / 1e9)
-    return best
-
-
-def row(result: dict[str, Any]) -> str:
-    """A line of the table."""
-    compiled, peak = result.get("compile_seconds"), result.get("peak_memory_mb")
-    return (
-        f"{result['model']:6} {result['program'][:12]:12} {result['precision']:9} "
-        f"{result['beam_size']:5} {result['sentences_per_second']:12.1f} {result['bleu']:6.2f} "
-        f"{result['mean_output_length']:7.1f} {'' if compiled is None else f'{compiled:.1f}':>10} "
-        f"{'' if peak is None else f'{peak:.0f}':>8}"
-    )
+    return clock() - start, result
 
 
 if __name__ == "__main__":
+    use_huge_pages()  # as the command `nmt` does
     sys.exit(main())

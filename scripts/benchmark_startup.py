@@ -34,6 +34,7 @@ from statistics import median
 from typing import Any
 
 from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
 
 TIMELINE = Path(__file__).parent / "benchmarking" / "timeline.py"
@@ -216,4 +217,5 @@ def _names(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    use_huge_pages()  # as the command `nmt` does
     sys.exit(main())

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
 
 PRECISIONS = ("float32", "bfloat16")
@@ -155,4 +156,5 @@ def _precisions(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    use_huge_pages()  # as the command `nmt` does
     sys.exit(main())

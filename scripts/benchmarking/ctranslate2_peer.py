@@ -100,7 +100,9 @@ def main() -> None:
     spec.save(str(folder / "model"))
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "vocabulary.model"))
     translator = ctranslate2.Translator(
-        str(folder / "model"), compute_type=request["compute_type"], intra_threads=1
+        str(folder / "model"),
+        compute_type=request["compute_type"],
+        intra_threads=request["threads"],
     )
 
     def translate() -> list[str]:
