@@ -88,8 +88,8 @@ def _result(contestant, matmul: float) -> dict[str, Any]:
     seeds = len(contestant.members)
     seconds = contestant.epoch_seconds()
     lengths = batches.pairs.source.lengths, batches.pairs.target.lengths
-    size = config.vocabulary.size
-    gflops = seeds * work(config.model, size, *lengths).training_flops / seconds / 1e9
+    whole = work(config.model, contestant.vocabulary_size, *lengths)
+    gflops = seeds * whole.training_flops / seconds / 1e9
     compiled = contestant.compiled
     return {
         "model": contestant.name,

@@ -61,6 +61,7 @@ class Contestant:
         """
         self.name, self.config = name, config
         self.batches: Batches = prepared.batches
+        self.vocabulary_size = len(prepared.vocabularies.target)
         self.members = Members(config.training.seeds)
         mesh = make_mesh(config.training.model_devices)
         trainer, self._state = initial(config, self.members, prepared, mesh)

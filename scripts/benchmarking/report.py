@@ -67,4 +67,4 @@ def _flat(tree: Mapping[str, Any], prefix: str = ""):
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, value
+            yield f"{prefix}{name}", value

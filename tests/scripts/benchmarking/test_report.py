@@ -3,6 +3,7 @@ import json
 from benchmarking.report import report, say, table
 
 HEAD = {"matmul_gflops": 100.0, "machine": {"cores": 2, "device": {"kind": "cpu"}}}
+SIZES = {"by_size": {1024: 99.0}}
 RESULTS = [
     {"model": "A", "target_tokens_per_second": 1234.5, "by_shape": [1.0]},
     {"model": "transformer", "target_tokens_per_second": 9.876, "seeds": 8},
@@ -26,5 +27,6 @@ def test_the_table_has_a_row_for_each_result_in_columns():
 
 
 def test_the_head_is_told_by_dotted_names(capsys):
-    report(HEAD, RESULTS, as_json=False)
-    assert "machine.device.kind: cpu" in capsys.readouterr().out.splitlines()
+    report(HEAD | SIZES, RESULTS, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "machine.device.kind: cpu" in lines and "by_size.1024: 99" in lines
