@@ -53,7 +53,7 @@ class CompiledSteps:
 
         Args:
           trainer: the constants of training.
-          state: any state on the mesh; its shapes count.
+          state: any state on the mesh, or its form; its shapes count, and where it lies.
           shapes: of the batches, in the order in which they will be needed.
           mesh: its devices.
           accumulation: batches to a step.

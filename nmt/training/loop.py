@@ -25,7 +25,7 @@ from nmt.training.members import Members
 from nmt.training.opening import opened
 from nmt.training.preparation import Prepared
 from nmt.training.reporting import Reporter, Silence, seconds_trained
-from nmt.training.resuming import initial, items_of, resumed
+from nmt.training.resuming import items_of, planned, resumed
 from nmt.training.signals import Interrupted, Signals, remembered_signals
 from nmt.training.step import TrainState, with_running, with_zero_sums
 from nmt.training.validation import Validation, Validator
@@ -92,17 +92,16 @@ def _train(
     """Makes the equipment, where there is something left to do, and closes it."""
     training, members = config.training, Members(config.training.seeds)
     clock = Clock(seconds_trained(run.metrics_file))
-    trainer, state = initial(config, members, prepared, mesh)
-    state, standing, step = resumed(checkpoints, members, state)
+    trainer, form, fresh = planned(config, members, prepared, mesh)
+    state, standing, step = resumed(checkpoints, members, form)
     time_limit = TimeLimit(training.max_minutes, clock)
     if _is_over(training, run, standing, step, time_limit):
         return
     signals.check_alone()
     _say_start(members, state, mesh)
-    state = with_running(state, standing.running(training)) if members.leading else state
     compiled = CompiledSteps(
         trainer,
-        state,
+        form,
         prepared.batches.shapes_from(step * training.accumulation),
         mesh,
         accumulation=training.accumulation,
@@ -116,6 +115,8 @@ def _train(
         contextlib.closing(_reporter(config, run, step, standing)) as reporter,
         contextlib.closing(_batches(config, members, plans, mesh, step)) as batches,
     ):
+        state = fresh() if state is form else state  # while the programs of the steps compile
+        state = with_running(state, standing.running(training)) if members.leading else state
         log = Log(training, trainer, members, prepared.batches, reporter, clock, state)
         equipment = Equipment(
             config=config,

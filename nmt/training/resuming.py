@@ -1,6 +1,7 @@
 """Where training begins: the initial state, or all that the last whole checkpoint holds."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from nmt.config.schema import Config
+from nmt.devices.mesh import set_like
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import build_model, split_model
 from nmt.runs.checkpoints import BEST, MOVING_AVERAGE, PARAMS, Checkpoints
@@ -25,6 +27,19 @@ def initial(
     config: Config, members: Members, prepared: Prepared, mesh: Mesh
 ) -> tuple[Trainer, TrainState]:
     """The state before the first step, made on the devices of a mesh by one compiled program."""
+    trainer, _, fresh = planned(config, members, prepared, mesh)
+    return trainer, fresh()
+
+
+def planned(
+    config: Config, members: Members, prepared: Prepared, mesh: Mesh
+) -> tuple[Trainer, TrainState, Callable[[], TrainState]]:
+    """What is known of training before any number of it is made, which takes its time.
+
+    Returns:
+      the constants; what the state looks like and where it lies, as `jax.ShapeDtypeStruct`; and
+      what makes it as it is before the first step.
+    """
     training, sizes = config.training, [len(side) for side in prepared.vocabularies]
     build = partial(
         build_model,
@@ -40,8 +55,14 @@ def initial(
         return trainer.initial_state(split_model(build(seed=seed))[1])
 
     fresh = members.seeded(of_member)
-    where = members.shardings(jax.eval_shape(fresh), mesh)
-    return trainer, jax.jit(fresh, out_shardings=where)()
+    shapes = jax.eval_shape(fresh)
+    where = members.shardings(shapes, mesh)
+    form = jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        shapes,
+        where,
+    )
+    return trainer, form, jax.jit(fresh, out_shardings=where)
 
 
 def items_of(members: Members, state: TrainState, standing: Standing) -> dict[str, Any]:
@@ -70,7 +91,7 @@ def resumed(
     Args:
       checkpoints: of the run.
       members: of the run.
-      state: the initial one, on its devices; it is the result where there is no checkpoint.
+      state: the initial one, or its form; it is the result where there is no checkpoint.
     Returns:
       The state on the same devices, where the members stand, and the steps taken.
     """
@@ -84,7 +105,8 @@ def resumed(
     rest = items["training"]
     logger.info("resuming at step %d", step)
     standing = Standing(tuple(members.unstacked(rest.pop("progress"))), items.get(BEST))
-    state = TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest, running=state.running)
+    running = set_like(state.running, True)
+    state = TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest, running=running)
     return state, standing, step
 
 
