@@ -72,6 +72,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     head = {
         "matmul_gflops": matmul,
         "matmul_gflops_by_size": best,
+        **_bfloat16_matmul(options, clock),
         "corpus": options.corpus or f"generated ({options.text})",
         "rounds": rounds,
         "clock": "processor time" if options.cpu_time else "wall",
@@ -79,6 +80,15 @@ def _benchmark(options: argparse.Namespace) -> None:
         "machine": describe_machine(),
     }
     report(head, results, as_json=options.json)
+
+
+def _bfloat16_matmul(options: argparse.Namespace, clock) -> dict[str, float]:
+    """The ceiling of bfloat16, where it was asked for; shares are of the one of float32."""
+    from benchmarking.machine import matmul_gflops
+
+    if "bfloat16" not in options.precision:
+        return {}
+    return {"bfloat16_matmul_gflops": max(matmul_gflops("bfloat16", clock=clock).values())}
 
 
 def _result(contestant, matmul: float) -> dict[str, Any]:

@@ -1,0 +1,31 @@
+import time
+
+import numpy as np
+import pytest
+from benchmarking import machine
+
+from nmt.errors import ConfigError
+
+
+def test_processor_time_is_for_one_core(monkeypatch):
+    monkeypatch.setattr(machine, "num_cores", lambda: 1)
+    assert machine.choose_clock(cpu_time=True) is time.process_time
+    monkeypatch.setattr(machine, "num_cores", lambda: 2)
+    assert machine.choose_clock(cpu_time=False) is time.perf_counter
+    with pytest.raises(ConfigError, match="got 2 cores and device cpu"):
+        machine.choose_clock(cpu_time=True)
+
+
+def test_the_best_of_the_products_counts(monkeypatch):
+    """A clock by which the products take 3, 1, 2 and then 5 seconds, in turn."""
+    monkeypatch.setattr(machine, "SIZES", (16,))
+    readings = iter(np.cumsum([0, 3, 0, 1, 0, 2, 0, 5]).tolist())
+    rates = machine.matmul_gflops("bfloat16", clock=lambda: next(readings), seconds=10)
+    assert rates == {16: 2 * 16**3 / 1 / 1e9}
+    assert next(readings, None) is None  # and ten seconds were spent
+
+
+def test_peak_memory_counts_what_was_held():
+    before = machine.peak_memory()
+    np.ones(2**23 + before // 8)  # more than all there has been
+    assert machine.peak_memory() >= before + 2**25
