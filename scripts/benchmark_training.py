@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> None:
+    import jax
     from benchmarking.contest import Contestant, run_rounds
     from benchmarking.corpus import choose_corpus
     from benchmarking.joeynmt import with_joeynmt
@@ -52,21 +53,22 @@ def _benchmark(options: argparse.Namespace) -> None:
     clock = choose_clock(options.cpu_time)
     kept = kept_folder()
     corpus = choose_corpus(options.corpus, options.text, kept)
-    configs = [
-        (name, model_config(name, corpus, _overrides(options, precision)))
-        for name in options.models
-        for precision in options.precision
-    ]
-    rates = [matmul_gflops(clock=clock)]
-    contestants = []
-    for name, config in configs:
-        say(f"{name} in {config.training.precision}: preparing and compiling")
-        contestants.append(Contestant(name, config, prepared(config, corpus, kept)))
-    rounds = run_rounds(contestants, clock, seconds=options.seconds)
-    rates.append(matmul_gflops(clock=clock))  # whatever else the machine does may have changed
+    rates, results = [matmul_gflops(clock=clock)], []
+    for name in options.models:  # one by one, as Linux bounds the programs that a process can hold
+        contestants = []
+        for precision in options.precision:
+            say(f"{name} in {precision}: preparing and compiling")
+            config = model_config(name, corpus, _overrides(options, precision))
+            contestants.append(Contestant(name, config, prepared(config, corpus, kept)))
+        rounds = run_rounds(contestants, clock, seconds=options.seconds)
+        rates.append(matmul_gflops(clock=clock))  # what else the machine does may have changed
+        results += [_result(contestant, rounds) for contestant in contestants]
+        del contestants
+        jax.clear_caches()
     best = {size: max(rate[size] for rate in rates) for size in rates[0]}
     matmul = max(best.values())
-    results = [_result(contestant, matmul) for contestant in contestants]
+    for result in results:
+        result["share_of_matmul"] = result["model_gflops"] / matmul
     if options.joeynmt is not None:
         results = with_joeynmt(options.joeynmt, corpus, results, cpu_time=options.cpu_time)
     head = {
@@ -74,7 +76,6 @@ def _benchmark(options: argparse.Namespace) -> None:
         "matmul_gflops_by_size": best,
         **_bfloat16_matmul(options, clock),
         "corpus": options.corpus or f"generated ({options.text})",
-        "rounds": rounds,
         "clock": "processor time" if options.cpu_time else "wall",
         "peak_memory_mib": peak_memory() / 2**20,
         "machine": describe_machine(),
@@ -91,7 +92,7 @@ def _bfloat16_matmul(options: argparse.Namespace, clock) -> dict[str, float]:
     return {"bfloat16_matmul_gflops": max(matmul_gflops("bfloat16", clock=clock).values())}
 
 
-def _result(contestant, matmul: float) -> dict[str, Any]:
+def _result(contestant, rounds: int) -> dict[str, Any]:
     from benchmarking.flops import work
 
     config, batches = contestant.config, contestant.batches
@@ -106,10 +107,11 @@ def _result(contestant, matmul: float) -> dict[str, Any]:
         "precision": config.training.precision,
         "seeds": seeds,
         "target_tokens_per_second": seeds * int(lengths[1].sum()) / seconds,
-        "share_of_matmul": gflops / matmul,
+        "share_of_matmul": None,  # once all matrix products have been timed
         "model_gflops": gflops,
         "milliseconds_per_step": 1000 * seconds / batches.num_batches,
         "sentences_per_step": len(batches.pairs) / batches.num_batches,
+        "rounds": rounds,
         "num_shapes": len(batches.shapes),
         "real_source_positions": batches.fill.source,
         "real_target_positions": batches.fill.target,

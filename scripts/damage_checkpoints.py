@@ -34,12 +34,14 @@ import numpy as np
 from nmt.config.reader import read_config
 from nmt.devices.mesh import make_mesh
 from nmt.errors import NmtError, RunError
-from nmt.runs.checkpoints import PARAMS, Checkpoints
+from nmt.runs.checkpoints import BEST, PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.runs.manifest import NAME
+from nmt.training.judging import Progress, Standing, weights
 from nmt.training.loop import train
+from nmt.training.members import Members
 from nmt.training.preparation import prepare
-from nmt.training.resuming import Progress, initial, items_of, resumed
+from nmt.training.resuming import initial, items_of, resumed
 
 CONFIG = """\
 data:
@@ -122,9 +124,16 @@ class Resuming:
         self.run = RunDirectory.open(path)
         self.before, self.last = last_two(self.run)
         config = self.run.read_config()
-        _, self._initial = initial(config, prepare(config, self.run), make_mesh())
-        like = items_of(self._initial, Progress())
-        self._expected = bits(Checkpoints(self.run.checkpoints).restore(self.before, like))
+        self._members = members = Members(config.training.seeds)
+        _, self._initial = initial(config, members, prepare(config, self.run), make_mesh())
+        checkpoints, standing = (
+            Checkpoints(self.run.checkpoints),
+            Standing((Progress(),) * len(members)),
+        )
+        if BEST in checkpoints.manifest(self.before).items:
+            standing = standing._replace(best=weights(self._initial))
+        like = items_of(members, self._initial, standing)
+        self._expected = bits(checkpoints.restore(self.before, like))
 
     def check(self, damage: Damage) -> None:
         """Resumes from the run, whose last checkpoint is damaged.
@@ -137,13 +146,13 @@ class Resuming:
         """
         checkpoints = Checkpoints(self.run.checkpoints)
         with hearing() as heard:
-            state, progress, step = resumed(checkpoints, self._initial)
+            state, standing, step = resumed(checkpoints, self._members, self._initial)
         if step != self.before:
             raise RunError(f"{damage}: resumes at {step} instead of {self.before}")
         wanted = f"checkpoint {self.last} is damaged and passed over: {damage.file} "
         if not any(message.startswith(wanted) for message in heard):
             raise RunError(f"{damage}: not named in {heard}")
-        if bits(items_of(state, progress)) != self._expected:
+        if bits(items_of(self._members, state, standing)) != self._expected:
             raise RunError(f"{damage}: resumes at {step} with another state than was saved there")
         item = damage.file.split("/")[0] if "/" in damage.file else PARAMS
         try:

@@ -75,7 +75,7 @@ class Translator:
         self.units = units or Units()
         self.choices = dict(choices or {})
         self._read_lexicon = read_lexicon and cache(read_lexicon)
-        shapes = jax.eval_shape(lambda: self.params)
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
         self._graph_in = cache(partial(in_precision, graph, shapes))
 
     def with_params(self, params: Params) -> "Translator":

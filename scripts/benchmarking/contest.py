@@ -83,6 +83,7 @@ class Contestant:
                 members=self.members,
                 check=lambda: None,
             )
+            self._compiled.wait()
             for shape in self.shape_counts:  # the second is the first one without a delay
                 self._run(shape, 2)
         self.compiled = _compiled(lines)

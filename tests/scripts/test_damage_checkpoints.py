@@ -12,8 +12,10 @@ from nmt.devices.mesh import make_mesh
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.runs.manifest import NAME
+from nmt.training.judging import Progress, Standing
+from nmt.training.members import Members
 from nmt.training.preparation import prepare
-from nmt.training.resuming import Progress, initial, items_of, resumed
+from nmt.training.resuming import initial, items_of, resumed
 from tests.tiny_runs import CONFIG
 
 
@@ -29,11 +31,13 @@ def trained(tmp_path_factory):
     (folder / "c.yaml").write_text(CONFIG.replace("num_steps: 4", "average_decay: 0.9"))
     config = read_config(folder / "c.yaml")
     run = RunDirectory.create(folder / "run", config)
-    _, state = initial(config, prepare(config, run), make_mesh())
+    members = Members(config.training.seeds)
+    _, state = initial(config, members, prepare(config, run), make_mesh())
     with contextlib.closing(Checkpoints(run.checkpoints)) as checkpoints:
         for step in (1, 2):
             scaled = jax.tree.map(lambda leaf, step=step: (step * leaf).astype(leaf.dtype), state)
-            checkpoints.save(step, items_of(scaled, Progress(validated=step)))
+            standing = Standing((Progress(validated=step),))
+            checkpoints.save(step, items_of(members, scaled, standing))
     return run.path
 
 
@@ -73,9 +77,11 @@ def test_a_damage_that_nobody_notices_fails(script, run, monkeypatch, capsys):
 def test_another_state_than_was_saved_fails(script, run, monkeypatch, capsys):
     """What training takes up is compared, not only the step of it."""
 
-    def drifted(checkpoints, state):
-        state, progress, step = resumed(checkpoints, state)
-        return state, progress._replace(stale=progress.stale + 1), step
+    def drifted(checkpoints, members, state):
+        state, standing, step = resumed(checkpoints, members, state)
+        (progress,) = standing.members
+        moved = progress._replace(stale=progress.stale + 1)
+        return state, standing._replace(members=(moved,)), step
 
     monkeypatch.setattr(script, "resumed", drifted)
     assert script.main([str(run), "--flips", "1", "--truncations", "0", "--resumes", "0"]) == 1
