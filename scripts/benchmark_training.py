@@ -53,12 +53,16 @@ def _benchmark(options: argparse.Namespace) -> None:
     clock = choose_clock(options.cpu_time)
     kept = kept_folder()
     corpus = choose_corpus(options.corpus, options.text, kept)
+    configs = {
+        name: [model_config(name, corpus, _overrides(options, p)) for p in options.precision]
+        for name in options.models
+    }
     rates, results = [matmul_gflops(clock=clock)], []
-    for name in options.models:  # one by one, as Linux bounds the programs that a process can hold
+    # One model after the other, as Linux bounds the programs that a process can hold.
+    for name, of_model in configs.items():
         contestants = []
-        for precision in options.precision:
-            say(f"{name} in {precision}: preparing and compiling")
-            config = model_config(name, corpus, _overrides(options, precision))
+        for config in of_model:
+            say(f"{name} in {config.training.precision}: preparing and compiling")
             contestants.append(Contestant(name, config, prepared(config, corpus, kept)))
         rounds = run_rounds(contestants, clock, seconds=options.seconds)
         rates.append(matmul_gflops(clock=clock))  # what else the machine does may have changed
