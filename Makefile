@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/nmt evaluate $(RUN) --alignments 6
 
 test: .venv/installed-dev check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 notebooks: .venv/installed-dev
 	$(BIN)/python scripts/make_notebooks.py

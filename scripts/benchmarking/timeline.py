@@ -109,7 +109,7 @@ def _train(timeline: Timeline, end: Callable[[], None]) -> None:
 
     timeline.mark("imports")
     _after(timeline, opening, "prepare", "prepare", "open")
-    _after(timeline, loop, "initial", "initial state", "open")
+    _after(timeline, loop, "planned", "plan", "open")
     _after(timeline, loop, "resumed", "restore", "open")
     step = loop.CompiledSteps.step
 
