@@ -50,7 +50,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     rates = matmul_gflops(clock=clock)
     results = []
     for name in names:
-        for beam_size in map(int, options.beam_sizes.split(",")):
+        for beam_size in options.beam_sizes:
             say(f"{name}, beam {beam_size}")
             results += _measured(name, beam_size, options, clock)
     head = {
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--models", default="A,B", help="A,B or names of configs")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="of matmuls")
-    add("--beam-sizes", default="1,5", metavar="K,...", help="1 is greedy search")
+    add("--beam-sizes", type=_sizes, default=[1, 5], metavar="K,...", help="1 is greedy search")
     add("--shortlist", type=int, metavar="N", help="search.shortlist; the whole vocabulary without")
     add("--batch-sentences", type=int, default=64, metavar="N", help="search.batch_sentences")
     add("--corpus", metavar="DIR", help="with train, val, test_2016_flickr; or text is generated")
@@ -83,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--ctranslate2", metavar="PYTHON", help="to measure it beside Transformers")
     add("--json", action="store_true", help="print one JSON object")
     return parser
+
+
+def _sizes(text: str) -> list[int]:
+    """Numbers with commas between them."""
+    return [int(part) for part in text.split(",")]
 
 
 def _train(name: str, options: argparse.Namespace) -> None:

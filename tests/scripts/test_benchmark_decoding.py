@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.tiny_runs import CONFIG, make_run
 
 
@@ -23,3 +25,10 @@ def test_an_unknown_model_is_one_line(load_script, tmp_path, capsys):
     script = load_script("benchmark_decoding")
     assert script.main(["--models", "C", "--runs", str(tmp_path), "--corpus", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_beam_size_is_a_number(load_script, capsys):
+    with pytest.raises(SystemExit) as ended:
+        load_script("benchmark_decoding").main(["--beam-sizes", "1,x"])
+    assert ended.value.code == 2
+    assert "--beam-sizes: invalid" in capsys.readouterr().err
