@@ -12,27 +12,35 @@ from pathlib import Path
 import pytest
 
 from nmt.cli import main
-from tests.tiny_runs import CONFIG, LINES, make_run
+from tests.tiny_runs import CONFIG, LINES, listing, make_run
+
+
+def run_to_read(path, config_text):
+    """A run that all tests share; that none has written into it is seen at the end."""
+    run = make_run(path, config_text)
+    before = listing(run)
+    yield run
+    assert listing(run) == before, f"a test has written into {run}, which others read"
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A run to read only; its config is beside it, in tiny.yaml."""
-    return make_run(tmp_path_factory.mktemp("runs") / "tiny", CONFIG)
+    yield from run_to_read(tmp_path_factory.mktemp("runs") / "tiny", CONFIG)
 
 
 @pytest.fixture(scope="session")
 def trained_without_attention(tmp_path_factory):
     """Another run to read only."""
     config = CONFIG.replace("model: {", "model: {attention: none, ")
-    return make_run(tmp_path_factory.mktemp("runs") / "blind", config)
+    yield from run_to_read(tmp_path_factory.mktemp("runs") / "blind", config)
 
 
 @pytest.fixture(scope="session")
 def trained_with_seeds(tmp_path_factory):
     """A run of the seeds 5 and 6, to read only."""
     config = CONFIG.replace("training: {", "training: {seed: 5, num_seeds: 2, ")
-    return make_run(tmp_path_factory.mktemp("runs") / "two_seeds", config)
+    yield from run_to_read(tmp_path_factory.mktemp("runs") / "two_seeds", config)
 
 
 @pytest.fixture

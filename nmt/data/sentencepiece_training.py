@@ -127,9 +127,11 @@ def _train_in_thread(
     thread = threading.Thread(target=work, name="vocabulary", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
+        working = True
+        while working:
             thread.join(_LOOK_EVERY)
-            check()
+            working = thread.is_alive()
+            check()  # once at least, however fast the training was
     except BaseException:
         stopped.set()
         all_taken.wait()

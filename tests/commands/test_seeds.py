@@ -73,8 +73,8 @@ def test_evaluate_gives_each_seed_their_mean_and_spread(call, evaluate, evaluati
     assert f"{np.mean(bleu):.2f} ± {np.std(bleu, ddof=1):.2f}" in table[3]
 
 
-def test_compare_gives_the_mean_and_spread_of_seeds(call, evaluate, evaluations, trained):
-    arguments = [evaluations, trained, "--split", "test", "--samples", 10]
+def test_compare_gives_the_mean_and_spread_of_seeds(call, evaluate, evaluations, run):
+    arguments = [evaluations, run, "--split", "test", "--samples", 10]
     two, one = json.loads(call("compare", *arguments, "--json"))["runs"]
     shown = evaluate(evaluations, "--split", "test")
     assert two["bleu"] == shown["seeds"]["5"]["bleu"] and "seeds" not in one

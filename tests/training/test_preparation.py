@@ -20,7 +20,7 @@ from nmt.config.schema import (
     ValidationConfig,
     VocabularyConfig,
 )
-from nmt.data import streams
+from nmt.data import sentencepiece_training, streams
 from nmt.data.piece_links import words_of_pieces
 from nmt.errors import ConfigError, DataError, RunError
 from nmt.runs.directory import RunDirectory
@@ -124,6 +124,7 @@ def test_a_preparation_that_is_broken_off_anywhere_goes_on_to_the_same_end(
     config, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(streams, "PART_PAIRS", 3)
+    monkeypatch.setattr(sentencepiece_training, "_LOOK_EVERY", None)  # one look, when it is trained
     whole = RunDirectory.create(tmp_path / "whole", config)
     expected = prepare(config, whole)
     num_calls = calls_of_check(config, RunDirectory.create(tmp_path / "counted", config))
