@@ -1,5 +1,6 @@
 """What holds for all tests: they compile cheaply, keep what they compiled, and download nothing."""
 
+import gc
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ os.environ.setdefault("NMT_CACHE", str(CACHE))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"  # virtual ones, for the tests that ask for several
+gc.set_threshold(100_000, 20, 50)  # what jax has traced is much to go through, time and again
 
 
 def pytest_collection_modifyitems(items):
