@@ -19,7 +19,7 @@ def broken(name, files, says, line=TRANSLATE, *, logged=False):
 def other_size(path: Path) -> None:
     """A vocabulary that is whole, and of another model."""
     from nmt.config.schema import VocabularyConfig
-    from nmt.data.vocabulary import SentencePieceVocabulary
+    from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
 
     SentencePieceVocabulary.train(["one two three", "four five"], VocabularyConfig(size=24), path)
 
