@@ -41,7 +41,13 @@ def make_run(path, config_text):
     run = RunDirectory.create(path, config)
     train = load_split(config.data, "train")
     run.vocabulary.mkdir()
-    vocabularies = train_vocabularies(train.source, train.target, config.vocabulary, run.vocabulary)
+    vocabularies = train_vocabularies(
+        train.source,
+        train.target,
+        config.vocabulary,
+        run.vocabulary,
+        languages=(config.data.source_language, config.data.target_language),
+    )
     members = Members(config.training.seeds)
     sizes = {"source_size": len(vocabularies.source), "target_size": len(vocabularies.target)}
     models = [build_model(config.model, **sizes, seed=seed) for seed in members.seeds]

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.evaluations import Evaluation
 from nmt.commands.tables import SCORES, columns, length_table, signature_lines
+from nmt.runs.seeds import Choice
+
+if TYPE_CHECKING:
+    from nmt.analysis.unknown_words import UnknownWords
 
 
 class Evaluated(NamedTuple):
@@ -58,12 +62,16 @@ def table(evaluated: Sequence[Evaluated]) -> list[str]:
     """The scores in columns, and below them by length, the signatures and the pictures."""
     has_seeds = evaluated[0].evaluation.checkpoint.seed is not None
     rows = [["split", *(["seed"] if has_seeds else []), "sentences", *SCORES.values()]]
-    signatures, buckets, pictures = {}, [], []
+    signatures, buckets, pictures, unknown = {}, [], [], {}
     for name, of_split in _by_split(evaluated).items():
         for evaluation, plot, alignments in of_split:
             seed, scores = evaluation.checkpoint.seed, evaluation.scores.to_dict()
-            first = [name, *([str(seed)] if has_seeds else []), str(scores["sentences"])]
-            rows.append([*first, *(f"{scores[key]:.2f}" for key in SCORES)])
+            rows.append(_row(name, seed, scores))
+            if evaluation.without_unknown is not None:
+                without = evaluation.without_unknown.to_dict()
+                rows.append(_row(f"{name}, none unknown", seed, without))
+            if evaluation.unknown is not None:
+                unknown[name] = _unknown_line(name, evaluation.unknown)
             of_scores = signature_lines({key: scores[f"{key}_signature"] for key in SCORES})
             signatures |= dict.fromkeys(of_scores)
             shown = f"{name}, seed {seed}" if has_seeds and len(of_split) > 1 else name
@@ -71,13 +79,37 @@ def table(evaluated: Sequence[Evaluated]) -> list[str]:
             pictures += [f"plot: {plot}"] if plot is not None else []
             pictures += [f"alignment: {path}" for path in alignments]
         if has_seeds and len(of_split) > 1:
-            rows.append([name, "mean", rows[-1][2], *_means(of_split)])
+            rows.append([name, "mean", str(len(of_split[0].evaluation.split)), *_means(of_split)])
     language = evaluated[0].evaluation.config.data.source_language
     by_length = ["", *length_table("split", buckets, language), ""] if buckets else []
     is_mean = any(row[1] == "mean" for row in rows)
     spread = ["mean ± standard deviation"] if is_mean else []
     texts = 2 if has_seeds else 1
-    return [*columns(rows, texts=texts), *spread, *by_length, *signatures, *pictures]
+    return [
+        *columns(rows, texts=texts),
+        *spread,
+        *by_length,
+        *unknown.values(),
+        *signatures,
+        *pictures,
+    ]
+
+
+def _row(name: str, seed: Choice, scores: dict) -> list[str]:
+    first = [name, *([] if seed is None else [str(seed)]), str(scores["sentences"])]
+    return [*first, *(f"{scores[key]:.2f}" for key in SCORES)]
+
+
+def _unknown_line(name: str, unknown: "UnknownWords") -> str:
+    pairs = (
+        "1 pair has"
+        if unknown.sentences_without == 1
+        else f"{unknown.sentences_without} pairs have"
+    )
+    return (
+        f"unknown words of {name}: {100 * unknown.source:.2f} % of the sources', "
+        f"{100 * unknown.target:.2f} % of the references'; {pairs} none"
+    )
 
 
 def _means(of_split: Sequence[Evaluated]) -> list[str]:

@@ -138,6 +138,11 @@ RUNS = [
         "a damaged vocabulary", {"vocabulary/joint.model": b"\xff\0x"}, f"{VOCABULARY} is no Sent"
     ),
     broken(
+        "a damaged list of words",
+        {"vocabulary/joint.model": None, "vocabulary/joint.words": "words\t3\t9\tnone\t\na\t2\n"},
+        "runs/good/vocabulary/joint.words is damaged: wanted 3 words; got 1",
+    ),
+    broken(
         "a vocabulary of another model",
         {"vocabulary/joint.model": other_size},
         "runs/good is of another model: | float32",
