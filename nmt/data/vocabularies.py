@@ -4,6 +4,7 @@ Their files are joint.model, or source.model and target.model; of lists of words
 """
 
 import itertools
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from nmt.data.word_splitting import make_splitter
 from nmt.data.word_vocabulary import WordVocabulary, count_words
 from nmt.errors import DataError
 
+logger = logging.getLogger(__name__)
 _KINDS: dict[str, type[SentencePieceVocabulary] | type[WordVocabulary]] = {
     ".model": SentencePieceVocabulary,
     ".words": WordVocabulary,
@@ -66,7 +68,15 @@ def _train(
     if config.kind != "word":
         return SentencePieceVocabulary(train_model(lines, config, side, check))
     splitter = make_splitter(config.tokenize, language)
-    return WordVocabulary(count_words(lines, config.size, splitter, side, check))
+    vocabulary = WordVocabulary(count_words(lines, config.size, splitter, side, check))
+    if vocabulary.knows_all:
+        logger.warning(
+            "every word of the training text%s is in the vocabulary, so the model learns nothing "
+            "of unknown ones: a vocabulary.size below %d leaves the rarest words out",
+            f" of the {side} side" if side else "",
+            vocabulary.num_words,
+        )
+    return vocabulary
 
 
 def load_vocabularies(folder: Path) -> Vocabularies:

@@ -73,7 +73,17 @@ class WordVocabulary(Vocabulary):
     def description(self) -> str:
         """How many words there are, and what they cover of the text that they were counted in."""
         share = self._num_known / self._num_running
-        return f"{len(self._ids)} words ({100 * share:.1f} % of the text)"
+        return f"{self.num_words} words ({100 * share:.1f} % of the text)"
+
+    @property
+    def num_words(self) -> int:
+        """The pieces but for the special ones."""
+        return len(self._ids)
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether no word of the text that they were counted in is unknown."""
+        return self._num_known == self._num_running
 
     @cached_property
     def begins_word(self) -> np.ndarray:

@@ -74,6 +74,16 @@ def test_words_of_each_side_are_told_by_the_rules_of_its_language(tmp_path):
     assert sides.source.fingerprint != sides.target.fingerprint
 
 
+def test_a_vocabulary_that_lacks_no_word_is_warned_of(tmp_path, caplog):
+    config = VocabularyConfig(kind="word", joint=False, size=20)
+    size = len(set(" ".join(SOURCE).split()))
+    assert size < 20 < len(set(" ".join(TARGET).split()))
+    train_vocabularies(SOURCE, TARGET, config, tmp_path)
+    (record,) = caplog.records
+    assert "of the source side is in the vocabulary, so" in record.message
+    assert f"vocabulary.size below {size} leaves" in record.message
+
+
 def test_a_damaged_list_of_words_is_named(tmp_path):
     train_vocabularies(SOURCE, TARGET, VocabularyConfig(kind="word", joint=False), tmp_path)
     file = tmp_path / "target.words"
