@@ -2,7 +2,8 @@
 
 Bahdanau et al. (2015) know 30,000 words of each language. Here too a word is one piece and a piece
 one word, so a run of unknown words is as many unknown pieces (in a SentencePiece model of words it
-would be one). The unknown piece reads back as "<unk>", and a "<unk>" in a text is unknown.
+would be one). The unknown piece reads back as "UNK", as theirs does, and a "UNK" in a text is
+unknown. To every scorer that is one wrong word, where "<unk>" would be three to most of them.
 
 The file is text in UTF-8. Its first line tells how many words it has, how many running words the
 text had that they were counted in, and how words were told (see word_splitting.py). A line for
@@ -29,7 +30,7 @@ from nmt.data.white_space import plain
 from nmt.data.word_splitting import Moses, WordSplitter, make_splitter
 from nmt.errors import ConfigError, DataError
 
-SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")  # in the order of their ids
+SPECIAL_PIECES = ("<pad>", "UNK", "<s>", "</s>")  # in the order of their ids
 UNKNOWN = SPECIAL_PIECES[1]
 _LOOK_EVERY = 1000  # lines between looks at what may end the counting
 _HEADER = re.compile(r"words\t(\d+)\t(\d+)\t(none|moses)\t(\S*)")

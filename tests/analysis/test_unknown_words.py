@@ -8,7 +8,7 @@ from nmt.analysis.unknown_words import UnknownCounts, score_without_unknown
 from nmt.errors import DataError
 
 OPTIONS = {"target_language": "en", "tokenized": False}
-HYPOTHESES = ["the cat sees a dog .", "a <unk> .", "the old house", "it sleeps"]
+HYPOTHESES = ["the cat sees a dog .", "a UNK .", "the old house", "it sleeps"]
 REFERENCES = ["the cat sees the dog .", "a zebra .", "an old house", "it sleeps now"]
 COUNTS = UnknownCounts(
     np.array([[0, 6], [1, 3], [0, 3], [2, 2]]), np.array([[0, 6], [1, 3], [0, 3], [0, 3]])

@@ -57,7 +57,7 @@ def test_words_from_text_to_scores_and_links(call, folder):
     (folder / "both").write_text("The emu sleeps.\n\n")
     translated = call("translate", "runs/words", "both", "search.unknown=replace").split("\n")
     assert len(translated) == 3 and translated[0] and not translated[1]
-    assert "<unk>" not in translated[0]
+    assert "UNK" not in translated[0]
     links = call("align", "runs/words", "--source", source, "--target", target).splitlines()
     assert len(links) == 2
     for line, (one, other) in zip(links, PAIRS["test"], strict=True):

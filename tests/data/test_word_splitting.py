@@ -50,7 +50,7 @@ def test_moses_parts_and_joins_by_the_rules_of_a_language():
     assert french.language == "fr" and make_splitter("none", "fr").words(text) == text.split()
     english = make_splitter("moses", "en-GB")
     assert english.words("I don't.") == ["I", "don", "'t", "."]
-    assert english.join(["I", "don", "'t", "<unk>", "."])[0] == "I don't <unk>."
+    assert english.join(["I", "don", "'t", "UNK", "."])[0] == "I don't UNK."
 
 
 def test_places_are_those_of_the_very_text():

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 from nmt.data.vocabulary import Pieces
 from nmt.data.white_space import plain
@@ -12,7 +13,7 @@ from nmt.data.word_splitting import Moses, WhiteSpace
 from nmt.data.word_vocabulary import WordVocabulary, count_words
 from nmt.errors import ConfigError, DataError
 
-LINES = ["b a b c", " a\u3000b  <unk> ", "", "é </s> <pad> a\u2581d", "漢字 zz"]
+LINES = ["b a b c", " a\u3000b  UNK ", "", "é </s> <pad> a\u2581d", "漢字 zz"]
 WORDS = ["a", "b", "</s>", "<pad>", "c", "d", "zz", "é", "漢字"]  # three each of the first two
 
 
@@ -27,7 +28,7 @@ def vocabulary():
 
 def test_the_most_frequent_words_and_of_equal_ones_the_first_by_code_points(vocabulary):
     text = plain(" ".join(LINES)).split()
-    counts = Counter(word for word in text if word != "<unk>")
+    counts = Counter(word for word in text if word != "UNK")
     ranked = sorted(counts, key=lambda word: [-counts[word], word])
     assert ranked == WORDS
     for size in (1, 2, 5, 9, 10):
@@ -45,10 +46,10 @@ def test_the_most_frequent_words_and_of_equal_ones_the_first_by_code_points(voca
 def test_each_unknown_word_is_one_piece_in_runs_too(vocabulary):
     rng = random.Random(3)
     for _ in range(100):
-        words = [rng.choice([*WORDS, "new", "a.", "<unk>", "<s>"]) for _ in range(rng.randrange(8))]
+        words = [rng.choice([*WORDS, "new", "a.", "UNK", "<s>"]) for _ in range(rng.randrange(8))]
         text = rng.choice([" ", "\t", " \u2581"]).join(words)
         ids = vocabulary.encode(text)
-        known = [word if word in WORDS else "<unk>" for word in words]
+        known = [word if word in WORDS else "UNK" for word in words]
         assert len(ids) == len(words) and vocabulary.decode(ids) == " ".join(known)
         assert [i == vocabulary.unk_id for i in ids] == [word not in WORDS for word in words]
         assert not {0, 2, 3} & set(ids)
@@ -71,7 +72,7 @@ def test_special_pieces_have_empty_places_and_eos_ends(vocabulary):
     decoded = vocabulary.decode_with_spans(np.array([2, a, 0, b, 3, b, 1], np.int32))
     assert decoded.text == "a b" == vocabulary.decode([2, a, 0, b, 3, b])
     assert decoded.spans == [(0, 0), (0, 1), (2, 2), (2, 3), (3, 3), (3, 3), (3, 3)]
-    assert decoded.pieces == ["<s>", "a", "<pad>", "b", "</s>", "b", "<unk>"]
+    assert decoded.pieces == ["<s>", "a", "<pad>", "b", "</s>", "b", "UNK"]
     assert vocabulary.decode([3, a]) == vocabulary.decode([]) == ""
     assert vocabulary.begins_word.tolist() == [False, True, False, False] + [True] * 9
 
@@ -91,7 +92,7 @@ def test_moses_words_and_their_places():
     pieces = loaded.encode_with_spans(text)
     assert pieces.pieces == ["The", "cat", ",", "don", "'t", "(", "sing", ")", "."]
     assert [text[start:end] for start, end in pieces.spans] == pieces.pieces
-    assert loaded.decode(pieces.ids) == "<unk> cat, <unk>'t (sing)."
+    assert loaded.decode(pieces.ids) == "UNK cat, UNK't (sing)."
     decoded = loaded.decode_with_spans([*pieces.ids, 3], ["Il", "can"])
     assert decoded.text == "Il cat, can't (sing)."
     assert [decoded.text[start:end] for start, end in decoded.spans[:5]] == [
@@ -103,6 +104,11 @@ def test_moses_words_and_their_places():
     ]
     for line in lines:
         assert loaded.decode(loaded.encode(line)) == line
+
+
+def test_an_unknown_word_is_one_word_to_a_scorer(vocabulary):
+    text = vocabulary.decode(vocabulary.encode("a new word, b"))
+    assert text == "a UNK UNK b" == " ".join(Moses("en").words(text)) == Tokenizer13a()(text)
 
 
 def test_files(tmp_path, vocabulary):

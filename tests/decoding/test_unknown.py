@@ -80,7 +80,7 @@ def test_a_translation_has_the_aligned_words_in_place_of_unknown_ones(translator
             assert (other.log_prob, other.score) == (one.log_prob, one.score)
             expected = one.text.split()
             for row, word in enumerate(expected):
-                if word == "<unk>":  # its row in the matrix of words is that of the piece
+                if word == "UNK":  # its row in the matrix of words is that of the piece
                     expected[row] = line.split()[one.alignment.matrix[row].argmax()]
                     seen += 1
             assert other.text == " ".join(expected)
