@@ -10,6 +10,7 @@ from nmt.commands.tables import SCORES, columns, length_table, signature_lines
 from nmt.runs.seeds import Choice
 
 if TYPE_CHECKING:
+    from nmt.analysis.scores import Scores
     from nmt.analysis.unknown_words import UnknownWords
 
 
@@ -49,12 +50,20 @@ def _mean_to_json(models: dict[str, dict]) -> dict:
     same = {
         key: value for key, value in first.items() if all(other[key] == value for other in others)
     }
-    scores = {key: [of_model[key] for of_model in models.values()] for key in SCORES}
+    without = [one["without_unknown"] for one in models.values() if "without_unknown" in one]
+    return {
+        **_means_and_deviations(list(models.values())),
+        **{key: value for key, value in same.items() if key not in SCORES},
+        **({"without_unknown": _means_and_deviations(without)} if without else {}),
+        "seeds": models,
+    }
+
+
+def _means_and_deviations(of_models: Sequence[dict]) -> dict:
+    scores = {key: [of_model[key] for of_model in of_models] for key in SCORES}
     return {
         **{key: mean(values) for key, values in scores.items()},
         "standard_deviation": {key: deviation(values) for key, values in scores.items()},
-        **{key: value for key, value in same.items() if key not in SCORES},
-        "seeds": models,
     }
 
 
@@ -79,7 +88,7 @@ def table(evaluated: Sequence[Evaluated]) -> list[str]:
             pictures += [f"plot: {plot}"] if plot is not None else []
             pictures += [f"alignment: {path}" for path in alignments]
         if has_seeds and len(of_split) > 1:
-            rows.append([name, "mean", str(len(of_split[0].evaluation.split)), *_means(of_split)])
+            rows += _mean_rows(name, of_split)
     language = evaluated[0].evaluation.config.data.source_language
     by_length = ["", *length_table("split", buckets, language), ""] if buckets else []
     is_mean = any(row[1] == "mean" for row in rows)
@@ -112,9 +121,18 @@ def _unknown_line(name: str, unknown: "UnknownWords") -> str:
     )
 
 
-def _means(of_split: Sequence[Evaluated]) -> list[str]:
-    scores = [one.evaluation.scores.to_dict() for one in of_split]
-    return [in_words([of_model[key] for of_model in scores]) for key in SCORES]
+def _mean_rows(name: str, of_split: Sequence[Evaluated]) -> list[list[str]]:
+    """The means of all models of a test set, and those of its sentences without unknown words."""
+    evaluations = [one.evaluation for one in of_split]
+    rows = [_mean_row(name, [evaluation.scores for evaluation in evaluations])]
+    without = [one.without_unknown for one in evaluations if one.without_unknown is not None]
+    return [*rows, _mean_row(f"{name}, none unknown", without)] if without else rows
+
+
+def _mean_row(name: str, of_models: Sequence["Scores"]) -> list[str]:
+    scores = [of_model.to_dict() for of_model in of_models]
+    means = [in_words([of_model[key] for of_model in scores]) for key in SCORES]
+    return [name, "mean", str(of_models[0].sentences), *means]
 
 
 def _by_split(evaluated: Sequence[Evaluated]) -> dict[str, list[Evaluated]]:
