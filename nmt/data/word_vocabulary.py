@@ -2,8 +2,8 @@
 
 Bahdanau et al. (2015) know 30,000 words of each language. Here too a word is one piece and a piece
 one word, so a run of unknown words is as many unknown pieces (in a SentencePiece model of words it
-would be one). The unknown piece reads back as "UNK", as theirs does, and a "UNK" in a text is
-unknown. To every scorer that is one wrong word, where "<unk>" would be three to most of them.
+would be one). The unknown piece reads back as "UNK", and a "UNK" in a text is unknown. To every
+scorer that is one wrong word, where "<unk>" would be three to most of them.
 
 The file is text in UTF-8. Its first line tells how many words it has, how many running words the
 text had that they were counted in, and how words were told (see word_splitting.py). A line for
