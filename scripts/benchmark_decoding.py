@@ -162,7 +162,8 @@ def _measured(
         peak_memory_mib=peak_memory() / 2**20,
         search=asdict(search),
     )
-    if options.ctranslate2 is None or config.model.architecture != "transformer":
+    is_theirs = config.model.architecture == "transformer" and config.vocabulary.kind != "word"
+    if options.ctranslate2 is None or not is_theirs:
         return [ours]
     from benchmarking.asking_ctranslate2 import ask_ctranslate2
 

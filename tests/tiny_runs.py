@@ -30,7 +30,7 @@ def make_run(path, config_text):
 
     from nmt.config.reader import read_config
     from nmt.data.corpus import load_split
-    from nmt.data.vocabulary import train_vocabularies
+    from nmt.data.vocabularies import train_vocabularies
     from nmt.models.build import build_model, split_model
     from nmt.runs.checkpoints import BEST, Checkpoints
     from nmt.runs.directory import RunDirectory
@@ -41,10 +41,15 @@ def make_run(path, config_text):
     run = RunDirectory.create(path, config)
     train = load_split(config.data, "train")
     run.vocabulary.mkdir()
-    vocabularies = train_vocabularies(train.source, train.target, config.vocabulary, run.vocabulary)
-    size = len(vocabularies.source)
+    vocabularies = train_vocabularies(
+        train.source,
+        train.target,
+        config.vocabulary,
+        run.vocabulary,
+        languages=(config.data.source_language, config.data.target_language),
+    )
     members = Members(config.training.seeds)
-    sizes = {"source_size": size, "target_size": size}
+    sizes = {"source_size": len(vocabularies.source), "target_size": len(vocabularies.target)}
     models = [build_model(config.model, **sizes, seed=seed) for seed in members.seeds]
     params = members.stacked([split_model(model)[1] for model in models])
     checkpoints = Checkpoints(run.checkpoints)

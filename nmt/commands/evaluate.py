@@ -20,6 +20,7 @@ from nmt.commands.evaluations import (
     keep,
     scored,
     translate_split,
+    with_unknown,
 )
 from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
 from nmt.commands.pictures import check_place, draw_by_length
@@ -54,6 +55,7 @@ def make_parser() -> CommandParser:
             "nmt evaluate runs/quickstart --source news.en.gz --reference news.fr.gz",
             "nmt evaluate runs/quickstart --by-length 5,10,15 --plot length.pdf",
             "nmt evaluate runs/eight_seeds --seed ensemble",
+            "nmt evaluate runs/words --no-unknown search.unknown=forbid",
         ],
     )
     add_test_set_options(parser)
@@ -69,6 +71,11 @@ def make_parser() -> CommandParser:
         metavar="FILE",
         help="draw BLEU by length there, a .png, .svg or .pdf file, instead of into "
         "RUN/evaluations; implies --by-length",
+    )
+    parser.add_argument(
+        "--no-unknown",
+        action="store_true",
+        help="score the sentences without unknown words in source and reference by themselves too",
     )
     parser.add_argument(
         "--alignments",
@@ -103,6 +110,10 @@ def run(arguments: Arguments) -> int:
             )
             hypotheses = [translation.text for translation in translations]
             evaluation = scored(hypotheses, split, checkpoint, config, edges=edges)
+            if options.no_unknown or config.vocabulary.kind == "word":
+                evaluation = with_unknown(
+                    evaluation, translator.vocabularies, is_scored=options.no_unknown
+                )
             pictures = []
             if options.alignments:
                 pictures = _draw(translations, split, run_directory, options.alignments)

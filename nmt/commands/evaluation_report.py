@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.evaluations import Evaluation
 from nmt.commands.tables import SCORES, columns, length_table, signature_lines
+from nmt.runs.seeds import Choice
+
+if TYPE_CHECKING:
+    from nmt.analysis.scores import Scores
+    from nmt.analysis.unknown_words import UnknownWords
 
 
 class Evaluated(NamedTuple):
@@ -45,12 +50,20 @@ def _mean_to_json(models: dict[str, dict]) -> dict:
     same = {
         key: value for key, value in first.items() if all(other[key] == value for other in others)
     }
-    scores = {key: [of_model[key] for of_model in models.values()] for key in SCORES}
+    without = [one["without_unknown"] for one in models.values() if "without_unknown" in one]
+    return {
+        **_means_and_deviations(list(models.values())),
+        **{key: value for key, value in same.items() if key not in SCORES},
+        **({"without_unknown": _means_and_deviations(without)} if without else {}),
+        "seeds": models,
+    }
+
+
+def _means_and_deviations(of_models: Sequence[dict]) -> dict:
+    scores = {key: [of_model[key] for of_model in of_models] for key in SCORES}
     return {
         **{key: mean(values) for key, values in scores.items()},
         "standard_deviation": {key: deviation(values) for key, values in scores.items()},
-        **{key: value for key, value in same.items() if key not in SCORES},
-        "seeds": models,
     }
 
 
@@ -58,12 +71,16 @@ def table(evaluated: Sequence[Evaluated]) -> list[str]:
     """The scores in columns, and below them by length, the signatures and the pictures."""
     has_seeds = evaluated[0].evaluation.checkpoint.seed is not None
     rows = [["split", *(["seed"] if has_seeds else []), "sentences", *SCORES.values()]]
-    signatures, buckets, pictures = {}, [], []
+    signatures, buckets, pictures, unknown = {}, [], [], {}
     for name, of_split in _by_split(evaluated).items():
         for evaluation, plot, alignments in of_split:
             seed, scores = evaluation.checkpoint.seed, evaluation.scores.to_dict()
-            first = [name, *([str(seed)] if has_seeds else []), str(scores["sentences"])]
-            rows.append([*first, *(f"{scores[key]:.2f}" for key in SCORES)])
+            rows.append(_row(name, seed, scores))
+            if evaluation.without_unknown is not None:
+                without = evaluation.without_unknown.to_dict()
+                rows.append(_row(f"{name}, none unknown", seed, without))
+            if evaluation.unknown is not None:
+                unknown[name] = _unknown_line(name, evaluation.unknown)
             of_scores = signature_lines({key: scores[f"{key}_signature"] for key in SCORES})
             signatures |= dict.fromkeys(of_scores)
             shown = f"{name}, seed {seed}" if has_seeds and len(of_split) > 1 else name
@@ -71,18 +88,51 @@ def table(evaluated: Sequence[Evaluated]) -> list[str]:
             pictures += [f"plot: {plot}"] if plot is not None else []
             pictures += [f"alignment: {path}" for path in alignments]
         if has_seeds and len(of_split) > 1:
-            rows.append([name, "mean", rows[-1][2], *_means(of_split)])
+            rows += _mean_rows(name, of_split)
     language = evaluated[0].evaluation.config.data.source_language
     by_length = ["", *length_table("split", buckets, language), ""] if buckets else []
     is_mean = any(row[1] == "mean" for row in rows)
     spread = ["mean ± standard deviation"] if is_mean else []
     texts = 2 if has_seeds else 1
-    return [*columns(rows, texts=texts), *spread, *by_length, *signatures, *pictures]
+    return [
+        *columns(rows, texts=texts),
+        *spread,
+        *by_length,
+        *unknown.values(),
+        *signatures,
+        *pictures,
+    ]
 
 
-def _means(of_split: Sequence[Evaluated]) -> list[str]:
-    scores = [one.evaluation.scores.to_dict() for one in of_split]
-    return [in_words([of_model[key] for of_model in scores]) for key in SCORES]
+def _row(name: str, seed: Choice, scores: dict) -> list[str]:
+    first = [name, *([] if seed is None else [str(seed)]), str(scores["sentences"])]
+    return [*first, *(f"{scores[key]:.2f}" for key in SCORES)]
+
+
+def _unknown_line(name: str, unknown: "UnknownWords") -> str:
+    pairs = (
+        "1 pair has"
+        if unknown.sentences_without == 1
+        else f"{unknown.sentences_without} pairs have"
+    )
+    return (
+        f"unknown words of {name}: {100 * unknown.source:.2f} % of the sources', "
+        f"{100 * unknown.target:.2f} % of the references'; {pairs} none"
+    )
+
+
+def _mean_rows(name: str, of_split: Sequence[Evaluated]) -> list[list[str]]:
+    """The means of all models of a test set, and those of its sentences without unknown words."""
+    evaluations = [one.evaluation for one in of_split]
+    rows = [_mean_row(name, [evaluation.scores for evaluation in evaluations])]
+    without = [one.without_unknown for one in evaluations if one.without_unknown is not None]
+    return [*rows, _mean_row(f"{name}, none unknown", without)] if without else rows
+
+
+def _mean_row(name: str, of_models: Sequence["Scores"]) -> list[str]:
+    scores = [of_model.to_dict() for of_model in of_models]
+    means = [in_words([of_model[key] for of_model in scores]) for key in SCORES]
+    return [name, "mean", str(of_models[0].sentences), *means]
 
 
 def _by_split(evaluated: Sequence[Evaluated]) -> dict[str, list[Evaluated]]:

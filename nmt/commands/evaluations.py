@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,9 @@ from nmt.runs.directory import RunDirectory, write_atomically
 if TYPE_CHECKING:
     from nmt.analysis.by_length import LengthBucket
     from nmt.analysis.scores import Scores
+    from nmt.analysis.unknown_words import UnknownWords
     from nmt.data.splits import Split
+    from nmt.data.vocabulary import Vocabularies
     from nmt.decoding.translation import Translation
     from nmt.decoding.translator import Translator
 
@@ -41,6 +43,9 @@ class Evaluation:
       hypotheses: translations of split.source.
       scores: of the hypotheses against split.target.
       by_length: scores in buckets of source length, where they were asked for.
+      unknown: the unknown words of sources and references, where they were counted.
+      without_unknown: scores of the sentences that have none, where they were asked for and there
+        are any.
     """
 
     split: "Split"
@@ -49,6 +54,8 @@ class Evaluation:
     hypotheses: list[str]
     scores: "Scores"
     by_length: "list[LengthBucket] | None" = None
+    unknown: "UnknownWords | None" = None
+    without_unknown: "Scores | None" = None
 
     def to_dict(self) -> dict:
         """The scores, and all that they depend on, ready for JSON."""
@@ -67,6 +74,10 @@ class Evaluation:
         }
         if self.by_length is not None:
             record["by_length"] = [bucket.to_dict() for bucket in self.by_length]
+        if self.unknown is not None:
+            record["unknown"] = self.unknown.to_dict()
+        if self.without_unknown is not None:
+            record["without_unknown"] = self.without_unknown.to_dict()
         return record
 
 
@@ -103,6 +114,27 @@ def scored(
         lengths = [count_words(line, config.data.source_language) for line in split.source]
         by_length = scores_by_length(lengths, hypotheses, split.target, edges, **options)
     return Evaluation(split, checkpoint, config, hypotheses, scores, by_length)
+
+
+def with_unknown(
+    evaluation: Evaluation, vocabularies: "Vocabularies", *, is_scored: bool
+) -> Evaluation:
+    """The evaluation with the unknown words counted, and the sentences without any scored too."""
+    from nmt.analysis.unknown_words import score_without_unknown
+    from nmt.data.unknown_words import count_unknown
+
+    split, data = evaluation.split, evaluation.config.data
+    counts = count_unknown(split.source, split.target, vocabularies, nfc=data.cleaning.nfc)
+    scores = None
+    if is_scored:
+        scores = score_without_unknown(
+            counts,
+            evaluation.hypotheses,
+            split.target,
+            target_language=data.target_language,
+            tokenized=data.tokenized,
+        )
+    return replace(evaluation, unknown=counts.summary, without_unknown=scores)
 
 
 def evaluation_file(run: RunDirectory, evaluation: Evaluation) -> Path:

@@ -1,7 +1,7 @@
 """Every dataclass of the config, frozen and checking itself; imports nothing heavy.
 
 A config file has the six sections of `Config`. It holds only what differs from the defaults below,
-and, of the section model, in model_schema.py.
+and, of the sections model and vocabulary, in model_schema.py and vocabulary_schema.py.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from typing import Literal
 
 from nmt.config.checks import NUM_SEEDS, at_least, at_most, check_fraction, check_seed
 from nmt.config.model_schema import ModelConfig, RecurrentConfig, TransformerConfig
+from nmt.config.vocabulary_schema import VocabularyConfig
 from nmt.errors import ConfigError
 
 __all__ = [
@@ -127,42 +128,6 @@ class DataConfig:
         )
         at_least("data", 2, max_pieces=self.max_pieces)
         check_seed("data", self.seed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VocabularyConfig:
-    """SentencePiece vocabularies, trained by `nmt train` when the run has none."""
-
-    kind: Literal["bpe", "unigram"] = "bpe"
-    joint: bool = True  # one vocabulary for both languages
-    size: int = 8000  # pieces; of each side when not joint
-    character_coverage: float = 1.0
-    byte_fallback: bool = False  # spell unknown characters in bytes
-    symbols: tuple[str, ...] = ()  # never split
-    max_sentences: int = 1_000_000  # train on a sample of so many lines
-    # Subword sampling in training; None: off. For unigram the smoothing alpha of Kudo (2018):
-    # the smaller, the more random. For BPE the probability that a merge is dropped (Provilkov et
-    # al. 2020): the larger, the more random.
-    sampling: float | None = None
-
-    def __post_init__(self):
-        at_least("vocabulary", 8, size=self.size)
-        at_least("vocabulary", 1, max_sentences=self.max_sentences)
-        if not 0 < self.character_coverage <= 1:
-            raise ConfigError(
-                "vocabulary.character_coverage must be above 0 and at most 1; "
-                f"got {self.character_coverage}"
-            )
-        if self.sampling is not None and not 0 < self.sampling <= 1:
-            raise ConfigError(
-                "vocabulary.sampling must be above 0 and at most 1, or null for none; "
-                f"got {self.sampling}"
-            )
-        if self.sampling is not None and self.kind == "unigram" and self.symbols:
-            raise ConfigError(
-                "vocabulary.sampling would split vocabulary.symbols where vocabulary.kind is "
-                "unigram: leave one of the two out, or use bpe"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,6 +271,9 @@ class SearchConfig:
     batch_sentences: int = 64  # rows of a batch on each device, at most
     precision: Literal["float32", "bfloat16"] | None = None  # of matmuls; null: as in training
     shortlist: int | None = None  # of a beam: choose among so many likely pieces of each sentence
+    # What becomes of the unknown piece in a translation: it is kept and shown as the vocabulary
+    # has it, it gives way to the source word that it is aligned with, or it is never produced.
+    unknown: Literal["keep", "replace", "forbid"] = "keep"
 
     def __post_init__(self):
         at_least(
@@ -358,6 +326,11 @@ class Config:
                     f"{name}.beam_size must not exceed vocabulary.size; "
                     f"got {section.beam_size} for {self.vocabulary.size} pieces"
                 )
+        if self.vocabulary.tokenize != "none" and self.data.tokenized:
+            raise ConfigError(
+                f"vocabulary.tokenize must be none where data.tokenized is true; "
+                f"got {self.vocabulary.tokenize}"
+            )
         self._check_alignment()
 
     def _check_alignment(self) -> None:
@@ -365,12 +338,18 @@ class Config:
         wanted = {
             "training.alignment_weight": bool(training.alignment_weight),
             "validation.aer": self.validation.aer,
+            "search.unknown replace": self.search.unknown == "replace",
         }
         for name in (name for name, is_wanted in wanted.items() if is_wanted):
             if not self.model.has_attention:
                 raise ConfigError(f"{name} needs a model with attention; got model.attention none")
         if not training.alignment_weight:
             return
+        if self.vocabulary.tokenize != "none":
+            raise ConfigError(
+                "training.alignment_weight needs words that end at white space, as those of links "
+                f"do: vocabulary.tokenize none; got {self.vocabulary.tokenize}"
+            )
         guides = {
             "data.links": self.data.links is not None,
             "training.alignment_run": training.alignment_run is not None,

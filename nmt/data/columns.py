@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from nmt.analysis.pharaoh import GoldLinks, Link, check_links, parse_gold, parse_links
 from nmt.config.schema import DataConfig
-from nmt.data.sentencepiece_training import SPACE_MARK
+from nmt.data.white_space import SPACE_MARK
 from nmt.errors import DataError, nearest
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from nmt.data.encoding import EncodedPairs
 from nmt.data.ragged import Ragged
-from nmt.data.sentencepiece_training import sample
 from nmt.data.shapes import Shape
+from nmt.data.splits import sample
 from nmt.data.vocabulary import Vocabularies, Vocabulary
 
 _MEASURED = 2000  # sentences that tell how much longer a draw is

@@ -6,7 +6,7 @@ import numpy as np
 import sentencepiece
 
 from nmt.data.segmentation import BytePairs, Random, Unigram
-from nmt.data.sentencepiece_training import SPACE_MARK
+from nmt.data.white_space import SPACE_MARK
 
 
 class PieceSampler:

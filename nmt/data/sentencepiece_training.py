@@ -14,30 +14,15 @@ import sentencepiece
 
 from nmt.config.schema import VocabularyConfig
 from nmt.data.progress import Check, no_check
+from nmt.data.white_space import plain
 from nmt.errors import ConfigError
 
-SPACE_MARK = "\u2581"  # ▁
 UNKNOWN = " \u2047 "  # ⁇, how the unknown piece reads
 SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")  # in the order of their ids
 _LONGEST_LINE = 1 << 16  # bytes; a longer line is left out of a vocabulary's training
 _LONGEST_WORD = 1000  # characters; longer ones are left out: unigram's time grows by the square
 _LOOK_EVERY = 0.1  # seconds between looks at what may end the training
 _LAST_MOMENT = 0.5  # seconds
-
-# What SentencePiece must not see as it is: white space but " ", the mark, half of a surrogate pair
-_ODD = re.compile(rf"[^\S ]|{SPACE_MARK}|[\ud800-\udfff]")
-REPLACEMENT = "\ufffd"  # what is no character reads as
-
-
-def plain(text: str) -> str:
-    """The text with plain spaces for any white space, one for one, so that offsets hold."""
-    return _ODD.sub(lambda odd: REPLACEMENT if "\ud800" <= odd[0] <= "\udfff" else " ", text)
-
-
-def sample(lines: Sequence[str], size: int) -> Iterator[str]:
-    """At most `size` of the lines, evenly spaced from the first on: the same ones every time."""
-    size = min(size, len(lines))
-    return (lines[i * len(lines) // size] for i in range(size))
 
 
 def train_model(

@@ -1,7 +1,7 @@
 """A split: pairs of raw text with a fingerprint that does not depend on how they were stored."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import repeat
@@ -90,3 +90,9 @@ def framed(*texts: str) -> bytes:
 def _framed_link(link: Link) -> bytes:
     """Both numbers as `framed` would write them among all the numbers of a pair's links."""
     return framed(*map(str, link))[8:]
+
+
+def sample(lines: Sequence[str], size: int) -> Iterator[str]:
+    """At most `size` of the lines, evenly spaced from the first on: the same ones every time."""
+    size = min(size, len(lines))
+    return (lines[i * len(lines) // size] for i in range(size))

@@ -1,43 +1,25 @@
-"""Text to pieces and back: the contract that models and search know, and SentencePiece behind it.
+"""Text to pieces and back: the contract that models and search know.
+
+SentencePiece (sentencepiece_vocabulary.py) and a list of words (word_vocabulary.py) stand behind
+it; vocabularies.py makes and reads those of a run.
 
 What is kept of a text: its words, exactly, and where they end; not the white space between them.
 
     decode(encode(text)) == " ".join(text.split())       where every character is known
 
 So text is expected in Unicode form C already (cleaning sees to that) and nothing else about it
-is changed: no case folding, no compatibility forms. Any white space counts as a plain space, and
-so does U+2581, the mark that SentencePiece writes for a space. Pieces carry the space before
-them ("▁the"); a word may come apart into several pieces, and a piece never spans two words.
-
-A character that no piece covers is spelt in its UTF-8 bytes where the vocabulary has byte
-fallback; elsewhere it becomes the unknown piece, which reads back as " ⁇ ".
+is changed: no case folding, no compatibility forms. White space is what white_space.py says. A
+piece never spans two words. What no piece covers is the unknown piece.
 """
 
 import hashlib
-import itertools
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 from typing import NamedTuple
 
 import numpy as np
-import sentencepiece
-
-from nmt.config.schema import VocabularyConfig
-from nmt.data.progress import Check, no_check
-from nmt.data.sentencepiece_sampling import PieceSampler
-from nmt.data.sentencepiece_training import (
-    REPLACEMENT,
-    SPACE_MARK,
-    UNKNOWN,
-    plain,
-    sample,
-    train_model,
-)
-from nmt.errors import DataError
 
 Span = tuple[int, int]  # [start, end), in characters
 
@@ -94,8 +76,8 @@ class Vocabulary(ABC):
 
     @property
     @abstractmethod
-    def fingerprint(self) -> str:
-        """The same for two vocabularies only where they are the same: a sha256."""
+    def content(self) -> bytes:
+        """What its file holds; two vocabularies are the same only where it is."""
 
     @property
     @abstractmethod
@@ -129,16 +111,38 @@ class Vocabulary(ABC):
         """The ids of a text and where each stands in it."""
 
     @abstractmethod
-    def decode_with_spans(self, ids: Sequence[int]) -> DecodedText:
-        """The text of any ids, up to the first EOS, and where each id stands in it."""
+    def decode_with_spans(
+        self, ids: Sequence[int], unknown: Sequence[str] | None = None
+    ) -> DecodedText:
+        """The text of any ids, up to the first EOS, and where each id stands in it.
 
-    @abstractmethod
+        Args:
+          ids: any.
+          unknown: what to write for each unknown piece before EOS, in their order; None writes
+            the mark that the vocabulary has for it.
+        """
+
+    def decode(self, ids: Sequence[int], unknown: Sequence[str] | None = None) -> str:
+        """The text of any ids, up to the first EOS; BOS and PAD are ignored."""
+        return self.decode_with_spans(ids, unknown).text
+
+    @property
+    def description(self) -> str:
+        """Its size, in words."""
+        return f"{len(self)} pieces"
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for two vocabularies only where they are the same: a sha256."""
+        return hashlib.sha256(self.content).hexdigest()
+
     def save(self, path: Path) -> None:
         """Writes the vocabulary to a file, whole or not at all."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of any ids, up to the first EOS; BOS and PAD are ignored."""
-        return self.decode_with_spans(ids).text
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(self.content)
+        os.replace(partial, path)
 
 
 class Vocabularies(NamedTuple):
@@ -152,265 +156,3 @@ class Vocabularies(NamedTuple):
         """The same for two pairs of vocabularies only where they are the same."""
         both = f"{self.source.fingerprint} {self.target.fingerprint}"
         return hashlib.sha256(both.encode()).hexdigest()
-
-
-class SentencePieceVocabulary(Vocabulary):
-    """A SentencePiece model, BPE or unigram (Sennrich et al. 2016; Kudo and Richardson 2018)."""
-
-    def __init__(self, model: bytes, name: str = "the vocabulary"):
-        """Reads a model.
-
-        Args:
-          model: the content of a model file.
-          name: what error messages call it.
-        Raises:
-          DataError: it is no SentencePiece model, or lacks one of the four special pieces.
-        """
-        self._model = model
-        self._processor = _processor(model, name)
-        self.pad_id = self._processor.pad_id()
-        self.unk_id = self._processor.unk_id()
-        self.bos_id = self._processor.bos_id()
-        self.eos_id = self._processor.eos_id()
-        if min(self.pad_id, self.unk_id, self.bos_id, self.eos_id) < 0:
-            raise DataError(
-                f"{name} must have the pieces pad, unk, bos and eos; their ids are "
-                f"{self.pad_id}, {self.unk_id}, {self.bos_id} and {self.eos_id} (-1: absent)"
-            )
-        ids, is_byte = range(len(self)), self._processor.is_byte
-        self._names = [self._processor.id_to_piece(i) for i in ids]
-        self._surfaces = [self._surface(i) for i in ids]
-        self._bytes = [int(self._names[i][1:-1], 16) if is_byte(i) else None for i in ids]
-
-    @classmethod
-    def from_file(cls, path: Path) -> "SentencePieceVocabulary":
-        """Reads a model file; DataError where it cannot be read or is no such file."""
-        try:
-            return cls(Path(path).read_bytes(), str(path))
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}") from error
-
-    @classmethod
-    def train(
-        cls, texts: Iterable[str], config: VocabularyConfig, path: Path
-    ) -> "SentencePieceVocabulary":
-        """Trains a vocabulary on all of the texts and writes it to a file.
-
-        The same texts in the same order give the same file, byte by byte.
-
-        Raises:
-          ConfigError: the size or the symbols do not fit the texts; nothing is written.
-        """
-        vocabulary = cls(train_model(texts, config), str(path))
-        vocabulary.save(path)
-        return vocabulary
-
-    @property
-    def fingerprint(self) -> str:
-        """The sha256 of the model."""
-        return hashlib.sha256(self._model).hexdigest()
-
-    @cached_property
-    def begins_word(self) -> np.ndarray:
-        """(pieces,) bool: the pieces that carry a space before them, a lone "▁" among them."""
-        return np.array([name.startswith(SPACE_MARK) for name in self._names])
-
-    def __len__(self) -> int:
-        return self._processor.get_piece_size()
-
-    def save(self, path: Path) -> None:
-        """Writes the model file, whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(self._model)
-        os.replace(partial, path)
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, without EOS."""
-        return self._processor.encode(plain(text), return_type=int)
-
-    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """The ids of many texts, each (length,) int32, without EOS."""
-        if not len(texts):
-            return []
-        return self._processor.encode([plain(text) for text in texts], return_type="numpy")
-
-    def encode_sampled(self, texts: Sequence[str], seed: int, alpha: float) -> list[np.ndarray]:
-        """One random segmentation of each text, (length,) int32, without EOS.
-
-        A unigram model draws with probability proportional to p ** alpha: the smaller alpha, the
-        flatter. In a BPE model alpha is the dropout probability: the larger, the smaller pieces.
-        """
-        return self._sampler.draw([plain(text) for text in texts], alpha, Random(seed).random)
-
-    def encode_with_spans(self, text: str) -> Pieces:
-        """The ids of a text and where each stands in it."""
-        spaced = plain(text)
-        mapping = self._processor.encode(spaced, return_type="offset_mapping")
-        ids, pieces = list(mapping["ids"]), list(mapping["pieces"])
-        spans = []
-        following = (len(spaced), len(spaced))
-        for i, (start, end) in reversed(list(zip(ids, mapping["offsets"], strict=True))):
-            if start == end and self._bytes[i] is not None:
-                start, end = following  # SentencePiece gives a character to its last byte
-            following = _strip(spaced, start, end)
-            spans.append(following)
-        return Pieces(ids, pieces, spans[::-1])
-
-    def decode_with_spans(self, ids: Sequence[int]) -> DecodedText:
-        """The text of any ids, up to the first EOS, and where each id stands in it.
-
-        Bytes that are no UTF-8 read as U+FFFD.
-        """
-        ids = [int(i) for i in ids]
-        length = ids.index(self.eos_id) if self.eos_id in ids else len(ids)
-        text, spans = _join(self._characters(ids[:length]), length)
-        spans += [(len(text), len(text))] * (len(ids) - length)
-        return DecodedText(text, [self._names[i] for i in ids], spans)
-
-    @cached_property
-    def _sampler(self) -> PieceSampler:
-        return PieceSampler(self._processor)
-
-    def _surface(self, i: int) -> str:
-        if self._processor.is_unknown(i):
-            return UNKNOWN
-        return "" if self._processor.is_control(i) else plain(self._names[i])
-
-    def _characters(self, ids: list[int]) -> list[tuple[str, range]]:
-        """The characters of ids, and which of the ids each of them comes from."""
-        characters = []
-        spelt = [self._bytes[i] is not None for i in ids]
-        start = 0
-        for is_bytes, run in itertools.groupby(spelt):
-            length = len(list(run))
-            if is_bytes:  # together, as a character may take several
-                content = bytes(self._bytes[i] for i in ids[start : start + length])
-                for character, size in _utf8(content):
-                    characters.append((plain(character), range(start, start + size)))
-                    start += size
-                continue
-            for position in range(start, start + length):
-                owner = range(position, position + 1)
-                characters += [(c, owner) for c in self._surfaces[ids[position]]]
-            start += length
-        return characters
-
-
-def train_vocabularies(
-    source_lines: Sequence[str],
-    target_lines: Sequence[str],
-    config: VocabularyConfig,
-    folder: Path,
-    check: Check = no_check,
-) -> Vocabularies:
-    """Trains the vocabularies of a run and writes them.
-
-    Args:
-      source_lines, target_lines: the training text; `config.max_sentences` of it are taken.
-      config: kind, size, and whether one vocabulary serves both sides.
-      folder: an empty one, or none yet; gets `joint.model`, or `source.model` and `target.model`,
-        once all are trained.
-      check: called several times a second; what it raises ends the training.
-    Returns:
-      the vocabularies.
-    Raises:
-      ConfigError: the size or the symbols do not fit the text; nothing is written.
-    """
-    if config.joint:
-        size = config.max_sentences // 2 or 1
-        lines = itertools.chain(sample(source_lines, size), sample(target_lines, size))
-        models = {"joint": train_model(lines, config, check=check)}
-    else:
-        sides = {"source": source_lines, "target": target_lines}
-        models = {
-            side: train_model(sample(lines, config.max_sentences), config, side, check)
-            for side, lines in sides.items()
-        }
-    for side, model in models.items():
-        path = Path(folder) / f"{side}.model"
-        SentencePieceVocabulary(model, str(path)).save(path)
-    return load_vocabularies(folder)
-
-
-def load_vocabularies(folder: Path) -> Vocabularies:
-    """Reads the vocabularies of a run; DataError where they are missing or damaged."""
-    folder = Path(folder)
-    if not has_vocabularies(folder):
-        raise DataError(
-            f"no vocabulary in {folder}: wanted joint.model, or source.model and target.model"
-        )
-    if (folder / "joint.model").exists():
-        joint = SentencePieceVocabulary.from_file(folder / "joint.model")
-        return Vocabularies(joint, joint)
-    sides = [SentencePieceVocabulary.from_file(folder / f"{s}.model") for s in ("source", "target")]
-    if sides[0].special != sides[1].special:
-        raise DataError(
-            f"source.model and target.model in {folder} must agree on the ids of pad, bos and eos; "
-            f"they have {tuple(sides[0].special)} and {tuple(sides[1].special)}"
-        )
-    return Vocabularies(*sides)
-
-
-def has_vocabularies(folder: Path) -> bool:
-    """Whether a folder holds a run's vocabularies, complete."""
-    joint, source, target = (Path(folder) / f"{n}.model" for n in ("joint", "source", "target"))
-    return joint.exists() or (source.exists() and target.exists())
-
-
-def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
-    try:
-        if not model:  # SentencePiece takes an empty file for an empty model
-            raise RuntimeError
-        return sentencepiece.SentencePieceProcessor(model_proto=model)
-    except RuntimeError as error:
-        raise DataError(f"{name} is no SentencePiece model") from error
-
-
-def _strip(text: str, start: int, end: int) -> Span:
-    """A span without the spaces at its ends; a span of spaces is an empty one at the next word."""
-    while start < end and text[end - 1] == " ":
-        end -= 1
-    while start < len(text) and text[start] == " ":
-        start += 1
-    return start, max(start, end)
-
-
-def _utf8(content: bytes) -> list[tuple[str, int]]:
-    """The characters of bytes and how many bytes each takes; U+FFFD for a byte out of place."""
-    characters = []
-    while content:
-        for size in range(1, 5):
-            try:
-                characters.append((content[:size].decode(), size))
-                break
-            except UnicodeDecodeError:
-                continue
-        else:
-            size = 1
-            characters.append((REPLACEMENT, size))
-        content = content[size:]
-    return characters
-
-
-def _join(characters: list[tuple[str, range]], length: int) -> tuple[str, list[Span]]:
-    """Text with single spaces, and the span in it of each of `length` ids."""
-    text, starts, ends = [], {}, {}
-    space = False  # one is due before the next character
-    for character, owners in characters:
-        if character == " ":
-            space = bool(text)
-            continue
-        if space:
-            text.append(" ")
-            space = False
-        for position in owners:
-            starts.setdefault(position, len(text))
-            ends[position] = len(text) + 1
-        text.append(character)
-    spans, following = [], len(text)
-    for position in reversed(range(length)):  # an id without characters is put before the next
-        following = starts.get(position, following)
-        spans.append((following, ends.get(position, following)))
-    return "".join(text), spans[::-1]

@@ -56,9 +56,17 @@ def segment(vocabulary: Vocabulary, text: str) -> Segmented:
     return Segmented(text, np.array([*pieces.ids, vocabulary.eos_id], np.int32), pieces.spans)
 
 
-def segment_ids(vocabulary: Vocabulary, ids: Ids) -> Segmented:
-    """The text of pieces that were chosen by a search, EOS at their end."""
-    decoded = vocabulary.decode_with_spans(ids)
+def segment_ids(
+    vocabulary: Vocabulary, ids: Ids, unknown: Sequence[str] | None = None
+) -> Segmented:
+    """The text of pieces that were chosen by a search, EOS at their end.
+
+    Args:
+      vocabulary: of the pieces.
+      ids: of them.
+      unknown: what is written for each unknown piece; None leaves the vocabulary's mark.
+    """
+    decoded = vocabulary.decode_with_spans(ids, unknown)
     return Segmented(decoded.text, ids, decoded.spans[:-1])
 
 

@@ -50,7 +50,12 @@ class Continuations(NamedTuple):
 
 
 def output_of(
-    projection: Projection, bos_id: int, pad_id: int, pieces: Array | None = None
+    projection: Projection,
+    bos_id: int,
+    pad_id: int,
+    pieces: Array | None = None,
+    *,
+    forbidden_id: int | None = None,
 ) -> Output:
     """Prepares a projection; BOS and padding are never produced.
 
@@ -58,6 +63,7 @@ def output_of(
       projection: of the whole vocabulary.
       bos_id, pad_id: special pieces.
       pieces: (U,), of a shortlist, and padding; None for all.
+      forbidden_id: one more piece that is never produced.
     """
     kernel, bias = projection.kernel, projection.bias
     if pieces is None:
@@ -66,6 +72,8 @@ def output_of(
         kernel, bias = kernel[pieces], bias[pieces]
     is_real = pieces < projection.size
     is_barred = ~is_real | (pieces == bos_id) | (pieces == pad_id)
+    if forbidden_id is not None:
+        is_barred |= pieces == forbidden_id
     return Output(
         kernel.T.astype(projection.precision),
         jnp.where(is_real, bias, LOWEST),

@@ -43,6 +43,7 @@ def find(
     mesh: Mesh,
     num_hypotheses: int = 1,
     lexicon: Lexicon | None = None,
+    forbidden_id: int | None = None,
     on_batch: Callable[[list[int]], object] | None = None,
 ) -> list[list[Found]]:
     """Searches for the translations of sentences; batch mates and devices change none of them.
@@ -55,6 +56,7 @@ def find(
       mesh: the devices that share the work.
       num_hypotheses: wanted of each sentence; of a beam no more than it has.
       lexicon: to make `search.shortlist` from, where it is set.
+      forbidden_id: one more piece that no translation is to have, besides padding and BOS.
       on_batch: called after each batch with the indices of its sentences.
     Returns:
       for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
@@ -64,7 +66,7 @@ def find(
     lengths = [(len(ids),) for ids in sources]
     for group in group_by_length(lengths, search.batch_sentences, mesh.size):
         rows = _rows(sources, group, special, search, lexicon)
-        found = _search(graph, params, rows, special, search, num_hypotheses, mesh)
+        found = _search(graph, params, rows, special, search, num_hypotheses, forbidden_id, mesh)
         for row, i in enumerate(group.indices):
             results[i] = _of_row(found, row)
         if on_batch:
@@ -139,6 +141,7 @@ def _search(
     special: SpecialPieces,
     search: SearchConfig,
     num_hypotheses: int,
+    forbidden_id: int | None,
     mesh: Mesh,
 ) -> Hypotheses:
     """Runs the program that the config names; the result is numpy."""
@@ -147,6 +150,7 @@ def _search(
         special=special,
         max_length=max_target_pieces(rows.source.shape[1], search),
         num_hypotheses=num_hypotheses,
+        forbidden_id=forbidden_id,
     )
     length_norm = np.float32(search.length_norm)
     if search.method == "beam":

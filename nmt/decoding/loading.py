@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 from flax import nnx
 
-from nmt.data.vocabulary import load_vocabularies
+from nmt.data.vocabularies import load_vocabularies
 from nmt.decoding.aligning import units_of
 from nmt.decoding.heads import read_choices
 from nmt.decoding.shortlist import load_lexicon

@@ -30,7 +30,15 @@ ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both
 
 @partial(
     jax.jit,
-    static_argnames=("graph", "mesh", "special", "beam_size", "max_length", "num_hypotheses"),
+    static_argnames=(
+        "graph",
+        "mesh",
+        "special",
+        "beam_size",
+        "max_length",
+        "num_hypotheses",
+        "forbidden_id",
+    ),
 )
 def beam_search(
     graph: nnx.GraphDef,
@@ -46,6 +54,7 @@ def beam_search(
     beam_size: int,
     max_length: int,
     num_hypotheses: int,
+    forbidden_id: int | None = None,
 ) -> search.Hypotheses:
     """See `nmt.decoding.search.beam_search`."""
 
@@ -61,6 +70,7 @@ def beam_search(
             max_length=max_length,
             num_hypotheses=num_hypotheses,
             shortlist=None if pieces is None else (pieces, allowed),
+            forbidden_id=forbidden_id,
         )
 
     pieces, allowed = (None, None) if shortlist is None else shortlist
@@ -70,7 +80,16 @@ def beam_search(
 
 @partial(
     jax.jit,
-    static_argnames=("graph", "mesh", "special", "top_k", "top_p", "max_length", "num_hypotheses"),
+    static_argnames=(
+        "graph",
+        "mesh",
+        "special",
+        "top_k",
+        "top_p",
+        "max_length",
+        "num_hypotheses",
+        "forbidden_id",
+    ),
 )
 def sample(
     graph: nnx.GraphDef,
@@ -89,6 +108,7 @@ def sample(
     top_p: float | None,
     max_length: int,
     num_hypotheses: int,
+    forbidden_id: int | None = None,
 ) -> search.Hypotheses:
     """See `nmt.decoding.sampling.sample`.
 
@@ -110,6 +130,7 @@ def sample(
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
+            forbidden_id=forbidden_id,
         )
 
     rows = source, source_mask, max_lengths, indices

@@ -48,6 +48,7 @@ def sample(
     temperature: float | Array = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    forbidden_id: int | None = None,
 ) -> Hypotheses:
     """Draws translations piece by piece.
 
@@ -66,6 +67,7 @@ def sample(
       max_length: L, the static bound of max_lengths.
       temperature: divides the logits; below 1 the likely becomes likelier.
       top_k, top_p: see `keep_likeliest`.
+      forbidden_id: one more piece that is never produced, such as the unknown one.
     Returns:
       the samples, best score first; log_probs are the model's own (those of temperature 1).
     """
@@ -79,6 +81,8 @@ def sample(
         logits = logits_from_features(features, projection)  # B K V
         is_last = state.position + 1 >= max_lengths
         legal = legal_pieces(logits.shape[-1], projection.size, is_last, bos_id, eos_id, pad_id)
+        if forbidden_id is not None:
+            legal &= jnp.arange(logits.shape[-1]) != forbidden_id
         tempered = jnp.where(legal, logits / temperature, -jnp.inf)
         pieces = draw(keep_likeliest(tempered, top_k, top_p), keys, state.position)
         return follow(state, pieces, logits, decoder, eos_id, pad_id)

@@ -78,6 +78,7 @@ def beam_search(
     max_length: int,
     num_hypotheses: int | None = None,
     shortlist: tuple[Array, Array] | None = None,
+    forbidden_id: int | None = None,
 ) -> Hypotheses:
     """Searches for the translations of highest score.
 
@@ -96,12 +97,13 @@ def beam_search(
       max_length: L, the static bound of max_lengths.
       num_hypotheses: how many of the K are wanted; a sentence is done once they are sure.
       shortlist: pieces (U,) and allowed (B, U), as in `nmt.decoding.shortlist.Shortlist`.
+      forbidden_id: one more piece that is never produced, such as the unknown one.
     Returns:
       the best `num_hypotheses` (all K when None) of each sentence.
     """
     num_hypotheses = num_hypotheses or beam_size
     pieces, allowed = (None, None) if shortlist is None else map(jnp.asarray, shortlist)
-    output = output_of(model.projection(), bos_id, pad_id, pieces)
+    output = output_of(model.projection(), bos_id, pad_id, pieces, forbidden_id=forbidden_id)
     memory = model.encode(source, source_mask)
 
     def step(batch: tuple[Any, Array, Array | None], state: BeamState) -> BeamState:

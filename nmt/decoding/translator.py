@@ -20,13 +20,14 @@ from nmt.config.schema import CleaningConfig, SearchConfig
 from nmt.data.cleaning import to_nfc, to_single_spaces
 from nmt.data.vocabulary import Vocabularies, Vocabulary
 from nmt.decoding import aligning, scoring
-from nmt.decoding.aligning import Segmented, segment, segment_ids
+from nmt.decoding.aligning import PieceAlignment, Segmented, segment, segment_ids
 from nmt.decoding.finding import Found, check_search, find
 from nmt.decoding.methods import AlignmentMethod, check_method
 from nmt.decoding.scoring import Ids
 from nmt.decoding.shortlist import Lexicon
 from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
 from nmt.decoding.translation import PartHypothesis, Translation, join_parts
+from nmt.decoding.unknown import check_replaceable, words_for_unknown
 from nmt.devices import mesh as meshes
 from nmt.errors import ConfigError, NmtError
 from nmt.models.build import Params, in_precision, merge_model
@@ -143,7 +144,8 @@ class Translator:
             add up to all lines.
         Raises:
           ConfigError: the beam is larger than the vocabulary, or too small for the hypotheses; a
-            shortlist is asked for of a translator that was not opened from a run.
+            shortlist is asked for of a translator that was not opened from a run; unknown pieces
+            are to be replaced by a model without attention.
           NmtError: alignments are asked for that the model has not.
         """
         lines = [text] if isinstance(text, str) else list(text)
@@ -152,6 +154,8 @@ class Translator:
             self.check_method(method, heads=heads)
         align = asked or (align is None and isinstance(text, str) and self.has_attention)
         search = search or self.search
+        if search.unknown == "replace":
+            check_replaceable(has_attention=self.has_attention)
 
         parts = [self._parts(line) for line in lines]  # of each line, none for an empty one
         flat = [part for of_line in parts for part in of_line]
@@ -161,11 +165,16 @@ class Translator:
             num_hypotheses=num_hypotheses,
             on_batch=progress and _count_lines(parts, progress),
         )
-        aligned = self._align_found(flat, found, method, heads) if align else None
+        written: list[list[list[str] | None]] = [[None] * len(of_text) for of_text in found]
+        if search.unknown == "replace":
+            written = words_for_unknown(flat, found, self.vocabularies, self._align_ids)
+        aligned = self._align_found(flat, found, written, method, heads) if align else None
         translations, first = [], 0
         for line, of_line in zip(lines, parts, strict=True):
             here = range(first, first + len(of_line))
-            of_parts = [self._hypotheses(found[i], aligned and aligned[i]) for i in here]
+            of_parts = [
+                self._hypotheses(found[i], written[i], aligned and aligned[i]) for i in here
+            ]
             words = self._clean(line).split() if self.units.source == "word" else None
             translations.append(join_parts(line, of_parts, search.length_norm, words))
             first = here.stop
@@ -201,6 +210,7 @@ class Translator:
             mesh=self.mesh,
             num_hypotheses=num_hypotheses,
             lexicon=None if search.shortlist is None else self._read_lexicon(),
+            forbidden_id=self.vocabularies.target.unk_id if search.unknown == "forbid" else None,
             on_batch=on_batch,
         )
 
@@ -302,20 +312,20 @@ class Translator:
         self,
         texts: Sequence[str],
         found: Sequence[Sequence[Found]],
+        written: Sequence[Sequence[Sequence[str] | None]],
         method: AlignmentMethod | None,
         heads: bool,
     ) -> list[list[Alignment]]:
         """The alignments of all hypotheses of texts, in the pieces that search chose."""
         sources = [segment(self.vocabularies.source, text) for text in texts]
         target = self.vocabularies.target
-        aligned = iter(
-            self._aligned(
-                [source for source, of_text in zip(sources, found, strict=True) for _ in of_text],
-                [segment_ids(target, one.ids) for of_text in found for one in of_text],
-                method,
-                heads,
-            )
-        )
+        of_sources = [s for s, of_text in zip(sources, found, strict=True) for _ in of_text]
+        targets = [
+            segment_ids(target, one.ids, words)
+            for of_text, of_words in zip(found, written, strict=True)
+            for one, words in zip(of_text, of_words, strict=True)
+        ]
+        aligned = iter(self._aligned(of_sources, targets, method, heads))
         return [[next(aligned) for _ in of_text] for of_text in found]
 
     def _aligned(
@@ -327,14 +337,27 @@ class Translator:
         progress: Callable[[int], object] | None = None,
     ) -> list[Alignment]:
         """The alignments of pairs in their pieces."""
+        ids = [source.ids for source in sources], [target.ids for target in targets]
+        alignments = self._align_ids(*ids, method, heads, progress)
+        return aligning.align_segmented(sources, targets, alignments, self.units)
+
+    def _align_ids(
+        self,
+        sources: Sequence[Ids],
+        targets: Sequence[Ids],
+        method: AlignmentMethod | None = None,
+        heads: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[PieceAlignment]:
+        """The alignments of pairs between pieces."""
         method = method or AlignmentMethod()
         if method.layer is None:
             method = self.choices.get(method.name, method)
-        alignments = aligning.align_ids(
+        return aligning.align_ids(
             self.graph,
             self.params,
-            [source.ids for source in sources],
-            [target.ids for target in targets],
+            sources,
+            targets,
             self.vocabularies.target.special,
             mesh=self.mesh,
             method=method,
@@ -342,16 +365,20 @@ class Translator:
             batch_sentences=self.search.batch_sentences,
             on_batch=progress and (lambda indices: progress(len(indices))),
         )
-        return aligning.align_segmented(sources, targets, alignments, self.units)
 
     def _hypotheses(
-        self, found: Sequence[Found], aligned: Sequence[Alignment] | None
+        self,
+        found: Sequence[Found],
+        written: Sequence[Sequence[str] | None],
+        aligned: Sequence[Alignment] | None,
     ) -> list[PartHypothesis]:
-        """The hypotheses of a part of a line, as text."""
-        decode = self.vocabularies.target.decode
+        """The hypotheses of a part of a line, as text; `written` is what unknown pieces become."""
+        texts = map(self.vocabularies.target.decode, [one.ids for one in found], written)
         return [
-            PartHypothesis(decode(one.ids), one.score, one.log_prob, len(one.ids), alignment)
-            for one, alignment in zip(found, aligned or [None] * len(found), strict=True)
+            PartHypothesis(text, one.score, one.log_prob, len(one.ids), alignment)
+            for text, one, alignment in zip(
+                texts, found, aligned or [None] * len(found), strict=True
+            )
         ]
 
 

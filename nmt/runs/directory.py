@@ -44,7 +44,17 @@ MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine,
         "model_devices",
     )
 )
-PACKAGES = ("nmt", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "sentencepiece")
+PACKAGES = (
+    "nmt",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "sentencepiece",
+    "sacremoses",
+)
 
 
 class RunDirectory:

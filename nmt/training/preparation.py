@@ -35,12 +35,8 @@ from nmt.data.piece_links import PieceLinks
 from nmt.data.progress import Check, no_check
 from nmt.data.sampling import SubwordSampler
 from nmt.data.stages import not_prepared, settle, stage
-from nmt.data.vocabulary import (
-    Vocabularies,
-    has_vocabularies,
-    load_vocabularies,
-    train_vocabularies,
-)
+from nmt.data.vocabularies import has_vocabularies, load_vocabularies, train_vocabularies
+from nmt.data.vocabulary import Vocabularies
 from nmt.devices.processes import is_first
 from nmt.errors import DataError
 from nmt.runs.directory import RunDirectory, write_atomically
@@ -154,13 +150,16 @@ def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus, check: Chec
         return load_vocabularies(run.vocabulary)
     if not is_first():
         raise not_prepared(run.vocabulary)
-    train = corpus.train
+    train, data = corpus.train, config.data
+    languages = data.source_language, data.target_language
     with stage(run.vocabulary) as beside:
-        train_vocabularies(train.source, train.target, config.vocabulary, beside, check)
+        train_vocabularies(
+            train.source, train.target, config.vocabulary, beside, check, languages=languages
+        )
         (beside / note.name).write_text(made_from, encoding="utf-8")
     vocabularies = load_vocabularies(run.vocabulary)
-    sizes = [len(side) for side in dict.fromkeys(vocabularies)]
-    logger.info("vocabulary: %s pieces", " and ".join(map(str, sizes)))
+    sides = [side.description for side in dict.fromkeys(vocabularies)]
+    logger.info("vocabulary: %s", " and ".join(sides))
     return vocabularies
 
 
@@ -184,6 +183,8 @@ def _encoded(
 def _digest(config: Config) -> str:
     """Tells apart what the training of a vocabulary depends on; sampling comes later."""
     settings = asdict(config.vocabulary) | {"sampling": None}
+    if settings.pop("tokenize") == "moses":
+        settings["moses"] = [config.data.source_language, config.data.target_language]
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 

@@ -53,14 +53,16 @@ def evaluations(trained_with_seeds, tmp_path_factory):
 
 
 def test_evaluate_gives_each_seed_their_mean_and_spread(call, evaluate, evaluations, alone):
-    shown = evaluate(evaluations, "--split", "test")
+    shown = evaluate(evaluations, "--split", "test", "--no-unknown")
     assert list(shown["seeds"]) == ["5", "6"] and shown["sentences"] == 12
+    assert shown["unknown"]["sentences_without"] == 12  # so both are the same here
+    assert {key: shown[key] for key in shown["without_unknown"]} == shown["without_unknown"]
     for score in SCORES:
         values = [shown["seeds"][seed][score] for seed in ("5", "6")]
         assert shown[score] == pytest.approx(np.mean(values))
         assert shown["standard_deviation"][score] == pytest.approx(np.std(values, ddof=1))
     of_alone = evaluate(alone, "--split", "test")
-    of_six = evaluate(evaluations, "--split", "test", "--seed", 6)
+    of_six = evaluate(evaluations, "--split", "test", "--seed", 6, "--no-unknown")
     assert of_six == shown["seeds"]["6"]
     assert [of_six[score] for score in SCORES] == [of_alone[score] for score in SCORES]
     together = evaluate(evaluations, "--split", "test", "--seed", "ensemble")

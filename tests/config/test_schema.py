@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.config import checks, model_schema, schema
+from nmt.config import checks, model_schema, schema, vocabulary_schema
 from nmt.config.schema import (
     CleaningConfig,
     Config,
@@ -20,6 +20,7 @@ from nmt.config.schema import (
 from nmt.errors import ConfigError
 
 DATA = DataConfig(path="embedded")
+MOSES = VocabularyConfig(kind="word", tokenize="moses", joint=False)
 SECTIONS = [
     CleaningConfig,
     EmbeddedConfig,
@@ -100,6 +101,39 @@ SECTIONS = [
             lambda: VocabularyConfig(kind="unigram", sampling=0.2, symbols=("<x>",)),
             "vocabulary.sampling would split vocabulary.symbols",
         ),
+        (
+            lambda: VocabularyConfig(kind="word", byte_fallback=True),
+            "vocabulary.byte_fallback is of",
+        ),
+        (lambda: VocabularyConfig(kind="word", sampling=0.1), "vocabulary.sampling is of Sentence"),
+        (lambda: VocabularyConfig(kind="word", symbols=("<x>",)), "vocabulary.symbols is of Sente"),
+        (
+            lambda: VocabularyConfig(kind="word", character_coverage=0.9),
+            "vocabulary.character_coverage is of SentencePiece and means nothing",
+        ),
+        (lambda: VocabularyConfig(tokenize="moses"), "needs vocabulary.kind word; got bpe"),
+        (
+            lambda: VocabularyConfig(kind="word", tokenize="moses"),
+            "vocabulary.tokenize moses needs vocabulary.joint false",
+        ),
+        (
+            lambda: Config(data=DataConfig(path="a", tokenized=True), vocabulary=MOSES),
+            "vocabulary.tokenize must be none where data.tokenized is true; got moses",
+        ),
+        (
+            lambda: Config(
+                data=DATA, vocabulary=MOSES, training=TrainingConfig(alignment_weight=0.1)
+            ),
+            "training.alignment_weight needs words that end at white space",
+        ),
+        (
+            lambda: Config(
+                data=DATA,
+                model=RecurrentConfig(attention="none"),
+                search=SearchConfig(unknown="replace"),
+            ),
+            "search.unknown replace needs a model with attention; got model.attention none",
+        ),
         (lambda: RecurrentConfig(dropout=1.0), "model.dropout must be at least 0 and below 1"),
         (lambda: RecurrentConfig(tie_projection=True), "model.tie_projection needs"),
         (
@@ -167,10 +201,11 @@ def test_the_default_alignment_layer_serves_a_decoder_of_one_layer():
     assert TransformerConfig(decoder_layers=1).decoder_layers == 1
 
 
-@pytest.mark.parametrize("module", [checks, model_schema, schema])
+@pytest.mark.parametrize("module", [checks, model_schema, vocabulary_schema, schema])
 def test_the_schema_imports_nothing_heavy(module):
     tree = ast.parse(Path(module.__file__).read_text())
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    own = {"nmt.config.checks", "nmt.config.model_schema", "nmt.errors"}
+    sections = {"nmt.config.model_schema", "nmt.config.vocabulary_schema"}
+    own = {"nmt.config.checks", *sections, "nmt.errors"}
     assert modules <= {"dataclasses", "typing", *own}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]

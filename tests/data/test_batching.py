@@ -12,8 +12,9 @@ from nmt.data.grammar import make_split
 from nmt.data.piece_links import PieceLinks, words_of_pieces
 from nmt.data.ragged import Ragged, RaggedWriter
 from nmt.data.sampling import SubwordSampler
+from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
 from nmt.data.shapes import Shape, choose_shapes
-from nmt.data.vocabulary import SentencePieceVocabulary, SpecialPieces, Vocabularies
+from nmt.data.vocabulary import SpecialPieces, Vocabularies
 from nmt.errors import DataError
 
 PAD, BOS, EOS = 0, 2, 3

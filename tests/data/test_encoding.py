@@ -12,7 +12,7 @@ from nmt.data.encoding import (
 )
 from nmt.data.ragged import Ragged
 from nmt.data.splits import Split
-from nmt.data.vocabulary import train_vocabularies
+from nmt.data.vocabularies import train_vocabularies
 from nmt.errors import DataError
 
 SOURCE = [f"the {a} sees {b} {c}" for a in ("cat", "dog") for b in ("a", "the") for c in "xyz"]

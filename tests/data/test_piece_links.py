@@ -9,7 +9,8 @@ import pytest
 from nmt.config.schema import VocabularyConfig
 from nmt.data.piece_links import PieceLinks, words_of_pieces
 from nmt.data.ragged import Ragged
-from nmt.data.vocabulary import SentencePieceVocabulary, Vocabularies
+from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
+from nmt.data.vocabulary import Vocabularies
 
 LINES = [
     "the small cat sees the old house .",

@@ -15,7 +15,7 @@ from nmt.data.encoding import encode_pairs
 from nmt.data.grammar import make_split
 from nmt.data.sampling import SubwordSampler
 from nmt.data.shapes import Shape
-from nmt.data.vocabulary import train_vocabularies
+from nmt.data.vocabularies import train_vocabularies
 
 PAIRS = make_split("train", EmbeddedConfig(num_train=200, max_words=12))
 SOURCE, TARGET = [pair.source for pair in PAIRS], [pair.target for pair in PAIRS]

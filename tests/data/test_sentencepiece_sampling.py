@@ -10,7 +10,8 @@ import sentencepiece
 from nmt.config.schema import EmbeddedConfig, VocabularyConfig
 from nmt.data.grammar import make_split
 from nmt.data.sentencepiece_sampling import PieceSampler
-from nmt.data.sentencepiece_training import plain, train_model
+from nmt.data.sentencepiece_training import train_model
+from nmt.data.white_space import plain
 
 PAIRS = make_split("train", EmbeddedConfig(num_train=200, max_words=12))
 LINES = [line for pair in PAIRS for line in (pair.source, pair.target)]

@@ -7,7 +7,7 @@ import pytest
 import sentencepiece
 
 from nmt.config.schema import VocabularyConfig
-from nmt.data.sentencepiece_training import plain, sample, train_model
+from nmt.data.sentencepiece_training import train_model
 from nmt.errors import ConfigError
 
 LINES = [
@@ -20,27 +20,6 @@ LINES = [
 
 def size_of(model: bytes) -> int:
     return sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
-
-
-def test_plain_changes_all_white_space_one_for_one_and_nothing_else():
-    text = "".join(map(chr, range(sys.maxunicode + 1)))
-    result = plain(text)
-    assert len(result) == len(text)
-    for before, after in zip(text, result, strict=True):
-        if after != before:
-            surrogate = "\ud800" <= before <= "\udfff"
-            assert surrogate or before.isspace() or before == "\u2581"
-            assert after == ("\ufffd" if surrogate else " ")
-    assert {c for c in result if c.isspace() or "\ud800" <= c <= "\udfff"} == {" "}
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 99, 100, 1000])
-def test_sample_is_evenly_spaced(size):
-    lines = [str(i) for i in range(100)]
-    chosen = [int(line) for line in sample(lines, size)]
-    assert len(chosen) == min(size, 100) and chosen[0] == 0
-    steps = [b - a for a, b in zip(chosen, [*chosen[1:], 100], strict=True)]
-    assert max(steps) - min(steps) <= 1 and min(steps) >= 1
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])

@@ -167,7 +167,7 @@ def test_fill_on_a_corpus_of_captions(tmp_path):
     from nmt.config.schema import VocabularyConfig
     from nmt.data.batching import Batches
     from nmt.data.encoding import encode_pairs
-    from nmt.data.vocabulary import train_vocabularies
+    from nmt.data.vocabularies import train_vocabularies
 
     folder = Path(__file__).parents[2].parent / "shared" / "corpora" / "multi30k"
     if not folder.exists():

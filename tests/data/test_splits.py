@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from nmt.data.splits import Split, framed
+from nmt.data.splits import Split, framed, sample
 
 
 def test_fingerprint_is_sha256_of_length_prefixed_texts():
@@ -62,3 +62,12 @@ def test_framed_tells_apart_what_joining_would_not():
 def test_sides_of_different_length_are_our_own_mistake():
     with pytest.raises(AssertionError):
         Split("x", ["a"], [])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 99, 100, 1000])
+def test_sample_is_evenly_spaced(size):
+    lines = [str(i) for i in range(100)]
+    chosen = [int(line) for line in sample(lines, size)]
+    assert len(chosen) == min(size, 100) and chosen[0] == 0
+    steps = [b - a for a, b in zip(chosen, [*chosen[1:], 100], strict=True)]
+    assert max(steps) - min(steps) <= 1 and min(steps) >= 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nmt.config.schema import RecurrentConfig, TransformerConfig, VocabularyConfig
-from nmt.data.vocabulary import train_vocabularies
+from nmt.data.vocabularies import train_vocabularies
 from nmt.models.build import build_model, split_model
 from nmt.models.seq2seq import Decoded, DecoderState, Projection, padded_size
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 
 from nmt.config.schema import RecurrentConfig, SearchConfig
-from nmt.data.vocabulary import load_vocabularies
+from nmt.data.vocabularies import load_vocabularies
 from nmt.decoding.methods import AlignmentMethod
 from nmt.decoding.translator import Translator
 from nmt.devices.mesh import make_mesh

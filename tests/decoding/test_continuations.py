@@ -18,8 +18,8 @@ def projection(size, dim=6, precision="float32"):
     return Projection(jnp.float32(kernel), jnp.float32(bias), size, precision)
 
 
-def of_output(features, is_last, projection, num_pieces):
-    output = output_of(projection, BOS, PAD)
+def of_output(features, is_last, projection, num_pieces, forbidden_id=None):
+    output = output_of(projection, BOS, PAD, forbidden_id=forbidden_id)
     return best_continuations(features, is_last, output=output, num_pieces=num_pieces, eos_id=EOS)
 
 
@@ -35,16 +35,16 @@ def test_best_pieces_is_top_k_with_its_ties(num_pieces, rows):
     np.testing.assert_array_equal(pieces, order)
 
 
-@pytest.mark.parametrize("size", [5, 130, 1500])
-def test_best_continuations_are_those_of_log_softmax(size):
+@pytest.mark.parametrize(("size", "forbidden"), [(5, None), (130, 7), (1500, None)])
+def test_best_continuations_are_those_of_log_softmax(size, forbidden):
     features = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
     of = projection(size)
     is_last = np.array([False, True, False, False])
-    found = of_output(features, is_last, of, 4)
+    found = of_output(features, is_last, of, 4, forbidden)
     logits = features.astype(np.float64) @ np.asarray(of.kernel).T + np.asarray(of.bias)
     logits = logits[:, :size]
     log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    log_probs[:, [PAD, BOS]] = -np.inf
+    log_probs[:, [PAD, BOS, *([] if forbidden is None else [forbidden])]] = -np.inf
     log_probs[1, np.arange(size) != EOS] = -np.inf
     order = np.argsort(-log_probs, axis=1, kind="stable")[:, :4]
     expected = np.take_along_axis(log_probs, order, axis=1)

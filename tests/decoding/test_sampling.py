@@ -69,12 +69,13 @@ def test_log_probs_are_those_of_forced_decoding_whatever_the_temperature(table_m
 
 def test_samples_end_with_eos_then_padding_and_are_sorted(table_model):
     model = table_model(12, seed=3)
-    model.last[:, :, [model.pad_id, model.bos_id]] += 20  # tempting, and yet forbidden
-    drawn = run(model, max_lengths=[1, 4, 9])
+    never = [model.pad_id, model.bos_id, model.unk_id]
+    model.last[:, :, never] += 20  # tempting, and yet forbidden
+    drawn = run(model, max_lengths=[1, 4, 9], forbidden_id=model.unk_id)
     for ids, length in zip(drawn.ids.reshape(-1, 9), drawn.lengths.reshape(-1), strict=True):
         assert (ids == model.eos_id).nonzero()[0].tolist() == [length - 1]
         assert (ids[length:] == model.pad_id).all()
-        assert not np.isin(ids[:length], [model.pad_id, model.bos_id]).any()
+        assert not np.isin(ids[:length], never).any()
     assert (drawn.lengths <= np.array([[1], [4], [9]])).all()
     assert (np.diff(drawn.scores) <= 0).all()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nmt.config.schema import VocabularyConfig
-from nmt.data.vocabulary import train_vocabularies
+from nmt.data.vocabularies import train_vocabularies
 from nmt.decoding.splitting import split_line
 
 

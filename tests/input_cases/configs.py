@@ -67,6 +67,26 @@ NAMES = [
         "model.cell cannot be 'lsmt'; did you mean \"lstm\"? (legal: gru_reset_before,",
     ),
     override(
+        "what to do with unknown words",
+        "search.unknown=replaced",
+        "search.unknown cannot be 'replaced'; did you mean \"replace\"? (legal: keep, replace,",
+    ),
+    Case(
+        "an option of SentencePiece for words",
+        "train c.yaml vocabulary.kind=word vocabulary.sampling=0.1",
+        "vocabulary.sampling is of SentencePiece and means nothing where vocabulary.kind is word",
+    ),
+    Case(
+        "words of two languages by the rules of one",
+        "train c.yaml vocabulary.kind=word vocabulary.tokenize=moses",
+        "vocabulary.tokenize moses needs vocabulary.joint false",
+    ),
+    Case(
+        "unknown words replaced without attention",
+        "train c.yaml model.attention=none search.unknown=replace",
+        "search.unknown replace needs a model with attention; got model.attention none",
+    ),
+    override(
         "unknown architecture", "model.architecture=transfomer", 'did you mean "transformer"?'
     ),
 ]

@@ -19,7 +19,7 @@ def broken(name, files, says, line=TRANSLATE, *, logged=False):
 def other_size(path: Path) -> None:
     """A vocabulary that is whole, and of another model."""
     from nmt.config.schema import VocabularyConfig
-    from nmt.data.vocabulary import SentencePieceVocabulary
+    from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
 
     SentencePieceVocabulary.train(["one two three", "four five"], VocabularyConfig(size=24), path)
 
@@ -136,6 +136,11 @@ RUNS = [
     ),
     broken(
         "a damaged vocabulary", {"vocabulary/joint.model": b"\xff\0x"}, f"{VOCABULARY} is no Sent"
+    ),
+    broken(
+        "a damaged list of words",
+        {"vocabulary/joint.model": None, "vocabulary/joint.words": "words\t3\t9\tnone\t\na\t2\n"},
+        "runs/good/vocabulary/joint.words is damaged: wanted 3 words; got 1",
     ),
     broken(
         "a vocabulary of another model",

@@ -33,7 +33,7 @@ CONFIG = Config(
         batch_pieces=256,
         num_shapes=2,
     ),
-    vocabulary=VocabularyConfig(size=300),
+    vocabulary=VocabularyConfig(kind="word", size=60, joint=False),
     model=RecurrentConfig(
         embedding_dim=8, encoder_dim=8, decoder_dim=8, alignment_dim=8, readout_dim=8, dropout=0.2
     ),

@@ -95,8 +95,12 @@ def test_long_pairs_are_left_out_and_said(config, run, caplog):
     assert "duplicates" in caplog.text
 
 
-@pytest.mark.parametrize("is_first", [True, False])
-def test_what_a_run_has_is_used_again_and_nothing_is_written(config, run, monkeypatch, is_first):
+@pytest.mark.parametrize(("is_first", "kind"), [(True, "bpe"), (False, "bpe"), (True, "word")])
+def test_what_a_run_has_is_used_again_and_nothing_is_written(
+    config, tmp_path, monkeypatch, is_first, kind
+):
+    config = replace(config, vocabulary=replace(config.vocabulary, kind=kind))
+    run = RunDirectory.create(tmp_path / "run", config)
     first = prepare(config, run)
     before, environment = files_in(run), run.environment_file.stat().st_mtime_ns
 

@@ -7,13 +7,8 @@ import sentencepiece
 
 from nmt.config.schema import VocabularyConfig
 from nmt.data.sentencepiece_training import train_model
-from nmt.data.vocabulary import (
-    SentencePieceVocabulary,
-    has_vocabularies,
-    load_vocabularies,
-    train_vocabularies,
-)
-from nmt.errors import ConfigError, DataError
+from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
+from nmt.errors import DataError
 
 NOUNS = ["cat", "dog", "house", "river", "garden", "tree", "letter", "window"]
 SOURCE = [f"The {a} sees the {b} , and {len(a)} more ." for a in NOUNS for b in NOUNS]
@@ -90,6 +85,14 @@ def test_unknown_characters_without_byte_fallback(plain_bpe):
     assert plain_bpe.decode(ids) == "The \u2047 cat"
     assert plain_bpe.decode_with_spans(ids).text == "The \u2047 cat"
     assert "漢字" in plain_bpe.encode_with_spans("The 漢字 cat").pieces
+
+
+def test_what_is_written_for_unknown_pieces(plain_bpe):
+    ids = plain_bpe.encode("The 漢字 cat 漢 .")
+    decoded = plain_bpe.decode_with_spans([*ids, plain_bpe.eos_id], ["X", "YZ"])
+    assert decoded.text == "The X cat YZ ." == plain_bpe.decode(ids, ["X", "YZ"])
+    written = [decoded.spans[i] for i, piece in enumerate(ids) if piece == plain_bpe.unk_id]
+    assert [decoded.text[start:end] for start, end in written] == ["X", "YZ"]
 
 
 def test_half_a_surrogate_pair_does_no_harm(spelling):
@@ -204,53 +207,3 @@ def test_a_model_without_the_special_pieces(tmp_path):
     )
     with pytest.raises(DataError, match="pad, unk, bos and eos; their ids are -1, 0, 1 and 2"):
         SentencePieceVocabulary.from_file(tmp_path / "foreign.model")
-
-
-@pytest.mark.parametrize("joint", [True, False])
-def test_vocabularies_of_a_run(tmp_path, joint):
-    folder = tmp_path / "vocabulary"
-    assert not has_vocabularies(folder)
-    config = VocabularyConfig(size=70, joint=joint)
-    trained = train_vocabularies(SOURCE, TARGET, config, folder)
-    names = {"joint.model"} if joint else {"source.model", "target.model"}
-    assert {path.name for path in folder.iterdir()} == names and has_vocabularies(folder)
-    loaded = load_vocabularies(folder)
-    assert loaded.fingerprint == trained.fingerprint
-    assert (loaded.source is loaded.target) == joint
-    assert loaded.target.decode(loaded.target.encode(TARGET[5])) == TARGET[5]
-
-
-@pytest.mark.parametrize("joint", [True, False])
-def test_nothing_is_left_of_a_vocabulary_that_cannot_be_trained(tmp_path, joint):
-    config = VocabularyConfig(size=5000, joint=joint)
-    with pytest.raises(ConfigError, match=r"at most \d+; got 5000"):
-        train_vocabularies(SOURCE, TARGET, config, tmp_path / "vocabulary")
-    assert not list(tmp_path.rglob("*.model*"))
-
-
-def test_a_sample_is_trained_on(tmp_path):
-    odd = [line if i % 2 == 0 else "Q" * 9 for i, line in enumerate(SOURCE)]
-    config = VocabularyConfig(size=50, joint=False, max_sentences=len(SOURCE) // 2)
-    vocabularies = train_vocabularies(odd, odd, config, tmp_path)
-    assert vocabularies.source.encode("Q").count(vocabularies.source.unk_id) == 1
-
-
-def test_sides_that_disagree_on_the_special_pieces(tmp_path):
-    train_vocabularies(SOURCE, TARGET, VocabularyConfig(size=70, joint=False), tmp_path)
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SOURCE),
-        model_prefix=str(tmp_path / "target"),
-        vocab_size=30,
-        pad_id=3,
-        minloglevel=2,
-    )
-    with pytest.raises(DataError, match=r"must agree.*\(0, 2, 3\) and \(3, 1, 2\)"):
-        load_vocabularies(tmp_path)
-
-
-def test_missing_vocabularies(tmp_path):
-    train_vocabularies(SOURCE, TARGET, VocabularyConfig(size=70, joint=False), tmp_path)
-    (tmp_path / "target.model").unlink()
-    assert not has_vocabularies(tmp_path)
-    with pytest.raises(DataError, match="wanted joint.model, or source.model and target.model"):
-        load_vocabularies(tmp_path)
