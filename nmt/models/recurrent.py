@@ -4,6 +4,7 @@ Bahdanau et al. (2015), https://arxiv.org/abs/1409.0473; without attention, Cho 
 https://arxiv.org/abs/1406.1078, and Sutskever et al. (2014), https://arxiv.org/abs/1409.3215.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -19,7 +20,9 @@ from nmt.models.decoder_layers import BOTTOM_LAYERS, Attend
 from nmt.models.dropout import dropout, split_key
 from nmt.models.embedding import Embedding, VocabularyProjection
 from nmt.models.linear import linear
+from nmt.models.recurrent_encoder import Encoder
 from nmt.models.seq2seq import CrossAttentions, Decoded, DecoderState, Projection
+from nmt.models.stacks import Joint
 
 Array = jax.Array
 
@@ -48,43 +51,6 @@ class RecurrentState(DecoderState):
     """The state s_i of each decoder layer, bottom first; leaves (B, K, H)."""
 
     layers: tuple[cells.State, ...]
-
-
-class Encoder(nnx.Module):
-    """A stack of recurrent layers, each read forwards, or forwards and backwards and joined."""
-
-    def __init__(self, config: RecurrentConfig, *, precision: str, rngs: nnx.Rngs):
-        new_cell = partial(cells.CELLS[config.cell], precision=precision, rngs=rngs)
-        directions = 2 if config.bidirectional else 1
-        self.annotation_dim = directions * config.encoder_dim
-        inputs = [config.embedding_dim] + [self.annotation_dim] * (config.encoder_layers - 1)
-        self.forward = nnx.List([new_cell(dim, config.encoder_dim) for dim in inputs])
-        self.backward = nnx.List(
-            [new_cell(dim, config.encoder_dim) for dim in inputs if config.bidirectional]
-        )
-        self.dropout = config.dropout
-
-    def __call__(self, embedded: Array, mask: Array, dropout_key: Array | None):
-        """Reads the source.
-
-        Args:
-          embedded: (B, S, E).
-          mask: (B, S).
-          dropout_key: for what goes from one layer to the next.
-        Returns:
-          annotations: (B, S, M).
-          finals: the last output of each direction of the top layer, [(B, H), ...].
-        """
-        annotations, keys = embedded, split_key(dropout_key, len(self.forward))
-        for layer, forward in enumerate(self.forward):
-            if layer:
-                annotations = dropout(annotations, self.dropout, keys[layer])
-            directions = [cells.run(forward, annotations, mask)]
-            if self.backward:
-                directions.append(cells.run(self.backward[layer], annotations, mask, reverse=True))
-            outputs, finals = zip(*directions, strict=True)
-            annotations = jnp.concatenate(outputs, axis=-1)
-        return annotations, finals
 
 
 class Readout(nnx.Module):
@@ -128,7 +94,9 @@ class RecurrentSeq2Seq(nnx.Module):
         self.config = config
         new_embedding = partial(Embedding, dim=config.embedding_dim, stddev=0.1, rngs=rngs)
         layer = partial(linear, precision=precision, rngs=rngs)
-        new_cell = partial(cells.CELLS[config.cell], precision=precision, rngs=rngs)
+        bottom_cell = partial(cells.bottom_cell(config), precision=precision, rngs=rngs)
+        upper_cell = partial(cells.upper_cell(config), precision=precision, rngs=rngs)
+        num_upper = config.decoder_layers - 1
 
         self.target_embedding = new_embedding(target_size)
         self.source_embedding = (
@@ -152,12 +120,12 @@ class RecurrentSeq2Seq(nnx.Module):
             [layer(config.encoder_dim, config.decoder_dim) for _ in range(config.decoder_layers)]
         )
         order = config.decoder_order if attentive else config.fixed_context
-        self.bottom = BOTTOM_LAYERS[order](new_cell, config, annotation_dim, layer)
+        self.bottom = BOTTOM_LAYERS[order](bottom_cell, config, annotation_dim, layer)
         self.upper = nnx.List(
-            [
-                new_cell(config.decoder_dim, config.decoder_dim)
-                for _ in range(config.decoder_layers - 1)
-            ]
+            [upper_cell(config.decoder_dim, config.decoder_dim) for _ in range(num_upper)]
+        )
+        self.joints = nnx.List(
+            [Joint(config, config.decoder_dim, rngs=rngs) for _ in range(num_upper)]
         )
         context_dim = 0 if order == "initial_state" else annotation_dim
         self.readout = Readout(config, context_dim, precision=precision, rngs=rngs)
@@ -225,9 +193,9 @@ class RecurrentSeq2Seq(nnx.Module):
         )
         layers = [bottom]
         below = self.bottom.cell.output(bottom)
-        for cell, layer in zip(self.upper, state.layers[1:], strict=True):
-            layers.append(cell.step(layer, cell.project(below), layers[-1]))
-            below = cell.output(layers[-1])
+        for cell, joint, layer in zip(self.upper, self.joints, state.layers[1:], strict=True):
+            layers.append(cell.step(layer, cell.project(joint.before(below)), layers[-1]))
+            below = joint.after(below, cell.output(layers[-1]))
         shown = below if self.config.readout_state == "current" else self._top(state)
         features = self.readout(shown, embedded, _context(context, memory, piece.shape[1]))
         return RecurrentState(tuple(layers)), features, alignment
@@ -249,11 +217,8 @@ class RecurrentSeq2Seq(nnx.Module):
         memory = self.encode(source, source_mask, dropout_key=encode_key)
         embedded = dropout(self.target_embedding(target_in), self.config.dropout, embedding_key)
         initial = self.init_state(memory, 1, target_in.shape[1])
-        outputs, contexts, alignments = self._run_bottom(memory, initial.layers[0], embedded)
-        everywhere = jnp.ones(target_in.shape, bool)  # junk past a target's end harms nothing
-        for cell, start in zip(self.upper, initial.layers[1:], strict=True):
-            start = jax.tree.map(lambda leaf: leaf[:, 0], start)
-            outputs, _ = cells.run(cell, outputs, everywhere, start)
+        seen, contexts, alignments = self._run_bottom(memory, initial.layers[0], embedded)
+        outputs = self._run_upper(seen, initial.layers[1:])
         if self.config.readout_state == "previous":
             outputs = jnp.concatenate([self._top(initial), outputs[:, :-1]], axis=1)
         features = self.readout(outputs, embedded, _context(contexts, memory, target_in.shape[1]))
@@ -273,21 +238,41 @@ class RecurrentSeq2Seq(nnx.Module):
         )
 
     def _run_bottom(self, memory: RecurrentMemory, initial: cells.State, embedded: Array):
-        """embedded (B, T, E) -> outputs (B, T, H), contexts (B, T, M), alignments (B, T, S)."""
+        """embedded (B, T, E) -> seen (B, T, H), contexts (B, T, M), alignments (B, T, S)."""
         attend = self._attend(memory)
+        above = self.upper[0] if self.upper else None
 
         def step(state, projected):  # leaves (B, 1, H), projected (B, 1, gates, H)
             state, context, alignment = self.bottom.advance(state, projected, attend)
-            return state, (self.bottom.cell.output(state), context, alignment)
+            return state, (cells.seen(self.bottom.cell, state, above), context, alignment)
 
         projected = self.bottom.project(embedded, memory.context)
         time_major = jnp.expand_dims(projected.swapaxes(0, 1), 2)  # T B 1 gates H
         _, collected = jax.lax.scan(step, initial, time_major)
         return jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected)
 
+    def _run_upper(self, seen: cells.Seen, initial: Sequence[cells.State]) -> Array:
+        """What the bottom layer shows, (B, T, H), and states (B, 1, H) -> outputs (B, T, H)."""
+        outputs = seen.output
+        everywhere = jnp.ones(outputs.shape[:2], bool)  # junk past a target's end harms nothing
+        for layer, (cell, joint) in enumerate(zip(self.upper, self.joints, strict=True)):
+            seen, _ = cells.run_in_stack(
+                cell,
+                joint.before(outputs),
+                everywhere,
+                jax.tree.map(lambda leaf: leaf[:, 0], initial[layer]),
+                below=seen.state,
+                above=self.upper[layer + 1] if layer + 1 < len(self.upper) else None,
+            )
+            outputs = joint.after(outputs, seen.output)
+        return outputs
+
     def _top(self, state: RecurrentState) -> Array:
-        """The top layer's output, (B, K, H)."""
-        return (self.upper[-1] if self.upper else self.bottom.cell).output(state.layers[-1])
+        """What the top layer gives, (B, K, H)."""
+        top = self.bottom.cell.output(state.layers[0])
+        for cell, joint, layer in zip(self.upper, self.joints, state.layers[1:], strict=True):
+            top = joint.after(top, cell.output(layer))
+        return top
 
 
 def _context(context: Array | None, memory: RecurrentMemory, num_queries: int) -> Array | None:
