@@ -14,7 +14,9 @@ time, but next to no arithmetic. With the names of nmt/config/model_schema.py,
     E embedding, h encoder state, H decoder state, M annotations, A alignment, R readout, V pieces,
     g gates of a cell (3 of a GRU, 4 of an LSTM),  D model, F feed-forward
 
-a recurrent cell that reads x numbers into a state of y takes cell(x, y) = g y (x + y), and
+a recurrent cell that reads x numbers into a state of y takes cell(x, y) = g y (x + y); there are
+more matrices (y, y) in those of MORE_RECURRENT, one (x, y) more for a depth gate above the first
+layer, and of a clockwork's (y, y) only the upper triangle of blocks; and
 
 recurrent             source piece   layers and directions of cell(input, h);  attention's keys M A
                       sentence       H h for the start of each decoder layer
@@ -42,7 +44,23 @@ import numpy as np
 from nmt.config.schema import ModelConfig, RecurrentConfig
 
 FLOPS_PER_MULTIPLY_ADD = 6  # two, in the forward pass and twice more in the backward pass
-GATES = {"gru_reset_before": 3, "gru_reset_after": 3, "lstm": 4}
+GATES = {
+    "vanilla_tanh": 1,
+    "vanilla_relu": 1,
+    "gru_reset_before": 3,
+    "gru_reset_after": 3,
+    "lstm": 4,
+    "lstm_peephole": 4,
+    "lstm_peephole_full": 4,
+    "lstm_coupled": 3,
+    "lstm_depth_gated": 4,
+    "lstm_nested": 4,
+    "clockwork": 1,
+}
+MORE_RECURRENT = {
+    "lstm_peephole_full": 3,  # each peephole is a matrix
+    "lstm_nested": 8,  # the inner LSTM reads y numbers into a state of y
+}
 
 
 class Costs(NamedTuple):
@@ -109,6 +127,20 @@ def costs(model: ModelConfig, vocabulary_size: int) -> Costs:
     )
 
 
+def _cell(model: RecurrentConfig, x: int, y: int) -> int:
+    """Of a cell that reads x numbers into a state of y."""
+    g = GATES[model.cell]
+    if model.cell == "clockwork":
+        m = model.clockwork_modules
+        return y * x + y * y * (m + 1) // (2 * m)
+    return g * y * (x + y) + MORE_RECURRENT.get(model.cell, 0) * y * y
+
+
+def _upper_cell(model: RecurrentConfig, x: int, y: int) -> int:
+    """The same in a layer above another."""
+    return _cell(model, x, y) + (y * x if model.cell == "lstm_depth_gated" else 0)
+
+
 def _recurrent(model: RecurrentConfig, vocabulary_size: int) -> Costs:
     E, h, H, A, R = (
         model.embedding_dim,
@@ -120,20 +152,16 @@ def _recurrent(model: RecurrentConfig, vocabulary_size: int) -> Costs:
     g = GATES[model.cell]
     directions = 2 if model.bidirectional else 1
     M = directions * h
-
-    def cell(x: int, y: int) -> int:
-        return g * y * (x + y)
-
-    inputs = [E] + [M] * (model.encoder_layers - 1)
-    source = directions * sum(cell(x, h) for x in inputs)
+    above = model.encoder_layers - 1
+    source = directions * (_cell(model, E, h) + above * _upper_cell(model, M, h))
     sentence = model.decoder_layers * h * H
-    target = cell(E, H) + (model.decoder_layers - 1) * cell(H, H)
+    target = _cell(model, E, H) + (model.decoder_layers - 1) * _upper_cell(model, H, H)
     seen = M  # what the readout sees of the source
     if model.attention == "additive":
         source += M * A
         target += H * A
         twice = model.decoder_order == "update_attend_update"
-        target += cell(M, H) if twice else g * H * M
+        target += _cell(model, M, H) if twice else g * H * M
     elif model.fixed_context == "every_step":
         sentence += g * H * M
     else:

@@ -8,14 +8,18 @@ import numpy as np
 import optax
 import pytest
 
+from nmt.config.schema import RecurrentConfig
 from nmt.devices.mesh import MODEL, make_mesh
 from nmt.models.build import build_model, split_model
+from nmt.models.cells import CELLS
 from nmt.models.partition import RULES, shardings
 
 
 def names_and_shapes(config):
-    model = build_model(config, source_size=11, target_size=11)
-    flat = jax.tree_util.tree_leaves_with_path(split_model(model)[1])
+    def params():
+        return split_model(build_model(config, source_size=11, target_size=11))[1]
+
+    flat = jax.tree_util.tree_leaves_with_path(jax.eval_shape(params))
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in flat
     }
@@ -23,7 +27,12 @@ def names_and_shapes(config):
 
 @pytest.fixture(scope="module")
 def everything(variant_configs):
-    return [names_and_shapes(config) for config in variant_configs.values()]
+    """Every kind of model, and stacks of every cell."""
+    stacks = [
+        RecurrentConfig(cell=cell, encoder_layers=2, decoder_layers=2, layer_norm=True)
+        for cell in CELLS
+    ]
+    return [names_and_shapes(config) for config in (*variant_configs.values(), *stacks)]
 
 
 def test_every_rule_names_something_and_all_of_its_axes(everything):

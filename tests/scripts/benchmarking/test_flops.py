@@ -24,6 +24,12 @@ MODELS = {
     "GRU": RecurrentConfig(**RECURRENT),
     "reset before": RecurrentConfig(**RECURRENT, cell="gru_reset_before", readout="maxout"),
     "LSTM": RecurrentConfig(**RECURRENT, cell="lstm", encoder_layers=2, decoder_layers=3),
+    "nested": RecurrentConfig(**RECURRENT, cell="lstm_nested", bidirectional=False),
+    "full peepholes": RecurrentConfig(**RECURRENT, cell="lstm_peephole_full"),
+    "depth gates": RecurrentConfig(
+        **RECURRENT, cell="lstm_depth_gated", encoder_layers=2, decoder_layers=2
+    ),
+    "clockwork": RecurrentConfig(**RECURRENT, cell="clockwork"),
     "two updates": RecurrentConfig(**RECURRENT, decoder_order="update_attend_update"),
     "fixed context": RecurrentConfig(**RECURRENT, attention="none"),
     "initial state": RecurrentConfig(
