@@ -171,7 +171,7 @@ class RecurrentSeq2Seq(nnx.Module):
         """s_0 = tanh(W_s h + b) for each layer: appendix A.2.2.
 
         h is the backward encoder's state at the first word, or without one the forward encoder's
-        at the last. The memory cell of an LSTM starts at zero.
+        at the last. The memory of an LSTM starts at zero, and so does a clock.
         """
         del max_length  # the state's size does not depend on it
         layers = []

@@ -122,11 +122,12 @@ def test_a_stack_of_joined_layers_follows_numpy(tiny, config_of, reference_cells
     """Two directions; each looks at the layer below in its own, and finals are those of the sum."""
     stack = dict(encoder_layers=2, bidirectional=True)
     config = replace(config_of("lstm_depth_gated"), **stack)
-    params = tiny(config).params["encoder"]
-    encoder = tiny(config).model.encoder
+    tiny_model = tiny(config)
+    params = tiny_model.params["encoder"]
+    encode = jax.jit(lambda p, *a: merge_model(tiny_model.graph, p).encoder(*a, dropout_key=None))
     embedded = np.random.default_rng(0).normal(size=(1, S, config.embedding_dim))
     length = 3
-    annotations, finals = encoder(embedded, np.arange(S)[None] < length, None)
+    annotations, finals = encode(tiny_model.params, embedded, np.arange(S)[None] < length)
 
     def read(cell, layer, inputs, below):
         states, state = [], (np.zeros(config.encoder_dim),) * 2
