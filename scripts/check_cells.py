@@ -3,9 +3,9 @@
     python scripts/check_cells.py [pytest options, such as -k lstm]
 
 The columns are the largest difference of a step from the equations in numpy, and of a stacked
-decoder that is stepped, with hypotheses that go on from one another, from its teacher-forced pass,
-alignments included. They are what two tests of tests/models record, which are run for it. Exit
-status 0 only if none is above 1e-5 and nothing is missing.
+decoder that is stepped from its teacher-forced pass, alignments included. They are what two tests
+of tests/models record, which are run for it. Exit status 0 only if none is above 1e-5 and nothing
+is missing.
 """
 
 import sys

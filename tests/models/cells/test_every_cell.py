@@ -95,12 +95,12 @@ def shown(state):
     return state[0] if isinstance(state, tuple) else state
 
 
-def expected_outputs(reference, cell, inputs, below, *, reverse=False):
+def expected_outputs(reference, cell, inputs, below):
     """Of every real position, by a loop: (B, T, H), NaN on padding; and each sentence's last."""
     outputs, lasts = np.full((3, T, H), np.nan), []
     for b, length in enumerate(LENGTHS):
         state = as_float64(cell.initial_state(()))
-        for t in reversed(range(length)) if reverse else range(length):
+        for t in range(length):
             state = reference(inputs[b, t], state, as_float64(at(below, b, t)))
             outputs[b, t] = shown(state)
         lasts.append(shown(state))
@@ -123,12 +123,6 @@ def test_step_follows_the_equations(cell, reference, inputs, below, record_prope
     assert types[0] == types[1]
 
 
-def test_gates_are_projected_for_any_leading_axes(cell, inputs):
-    projected = cell.project(inputs)
-    assert projected.shape == (3, T, cell.gates, H)
-    np.testing.assert_allclose(projected[1, 2], cell.project(inputs[1, 2]), atol=1e-6)
-
-
 def test_states(cell):
     zeros = cell.initial_state((2, 4))
     for leaf in jax.tree.leaves(zeros):
@@ -143,27 +137,25 @@ def test_states(cell):
 
 @pytest.fixture(scope="module")
 def ran(cell, inputs, below):
-    """Forwards, in reverse, and the gradient of the first: one program for several tests."""
+    """What the scan gives, and its gradient: one program for two tests."""
     graph, state = nnx.split(cell)
 
     @jax.jit
     def run_and_differentiate(params, inputs):
         def loss(params, inputs):
-            cell = nnx.merge(graph, params)
-            forward = run_in_stack(cell, inputs, REAL, below=below)
-            return (forward[0].output * WEIGHTS).sum(), forward
+            ran = run_in_stack(nnx.merge(graph, params), inputs, REAL, below=below)
+            return (ran[0].output * WEIGHTS).sum(), ran
 
-        gradients, forward = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, inputs)
-        reverse = run_in_stack(nnx.merge(graph, params), inputs, REAL, below=below, reverse=True)
-        return forward, reverse, gradients
+        gradients, ran = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, inputs)
+        return *ran, gradients
 
     return run_and_differentiate(nnx.to_pure_dict(state), inputs)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-def test_run_follows_a_loop_over_real_positions(ran, cell, reference, inputs, below, reverse):
-    of_positions, final = ran[reverse]
-    expected, lasts = expected_outputs(reference, cell, inputs, below, reverse=reverse)
+def test_run_follows_a_loop_over_real_positions(ran, cell, reference, inputs, below):
+    """The other direction is no matter of the cell: see test_scan.py."""
+    of_positions, final, _ = ran
+    expected, lasts = expected_outputs(reference, cell, inputs, below)
     assert of_positions.output.shape == (3, T, H) and of_positions.state is None
     np.testing.assert_allclose(of_positions.output[REAL], expected[REAL], atol=TOLERANCE)
     np.testing.assert_allclose(final, lasts, atol=TOLERANCE)
@@ -173,7 +165,7 @@ def test_gradient_is_that_of_the_equations_and_leaves_padding_alone(
     ran, cell, reference_cells, inputs, below
 ):
     """Along a random direction, against a central difference in float64."""
-    of_params, of_inputs = ran[2]
+    *_, (of_params, of_inputs) = ran
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((of_params, of_inputs)))
     assert not np.asarray(of_inputs)[~REAL].any() and np.asarray(of_inputs)[REAL].any()
 
@@ -209,26 +201,31 @@ def test_bfloat16_multiplies_nothing_in_float32(cell, inputs, below):
     assert set(re.findall(types, text)) == {("bf16", "bf16", "f32")}
 
 
-def test_initial_parameters():
-    """U is orthogonal, biases and peepholes zero, but for the gates that keep the memory."""
-    fresh = jax.jit(lambda: {name: pure_params(new_cell(name)) for name in CELLS})()
+def test_recurrent_matrices_are_orthogonal_at_first():
+    """Of one gate or several, and of blocks that are not square; the ReLU's is the identity."""
+    names = ("vanilla_relu", "gru_reset_before", "clockwork")
+    fresh = jax.jit(lambda: {name: pure_params(new_cell(name))["U"] for name in names})()
+    for U in jax.tree.leaves(fresh):
+        for gate in np.moveaxis(np.asarray(U), 1, 0):
+            np.testing.assert_allclose(gate.T @ gate, np.eye(gate.shape[1]), atol=1e-5)
+    np.testing.assert_array_equal(fresh["vanilla_relu"]["kernel"][:, 0], np.eye(H))
+
+
+def test_biases_and_peepholes_are_zero_at_first_but_for_the_gates_that_keep_the_memory(monkeypatch):
+    for matrices in ("orthogonal", "glorot_uniform"):  # to compile them takes long
+        monkeypatch.setattr(nnx.initializers, matrices, nnx.initializers.zeros_init)
+    fresh = {name: pure_params(new_cell(name)) for name in CELLS}
     fresh["inner"] = fresh["lstm_nested"].pop("inner")
     keeping = {name: (1, 1.0) for name in fresh if "lstm" in name or name == "inner"}
     keeping["lstm_coupled"] = (0, -1.0)
     for name, params in fresh.items():
-        for U in params["U"].values():
-            U = U["kernel"] if name == "clockwork" else U
-            for gate in np.moveaxis(np.asarray(U), 1, 0):
-                np.testing.assert_allclose(gate.T @ gate, np.eye(gate.shape[1]), atol=1e-5)
         bias = np.zeros_like(params["W"]["bias"])
         if name in keeping:
             gate, value = keeping[name]
             bias[gate] = value
         np.testing.assert_array_equal(params["W"]["bias"], bias)
-    np.testing.assert_array_equal(fresh["vanilla_relu"]["U"]["kernel"][:, 0], np.eye(H))
-    peepholes = [fresh[name]["peepholes"] for name in ("lstm_peephole", "lstm_depth_gated")]
-    peepholes += [fresh["lstm_peephole_full"][name]["kernel"] for name in ("P", "P_o")]
-    assert not any(leaf.any() for leaf in peepholes)
+        for peepholes in (params.get(name, np.zeros(1)) for name in ("peepholes", "P", "P_o")):
+            assert not any(leaf.any() for leaf in jax.tree.leaves(peepholes))
 
 
 def test_every_name_has_a_reference(reference_cells):

@@ -63,6 +63,13 @@ def test_where_real_stops_the_clock():
     np.testing.assert_array_equal(chosen.clock, [[3], [0]])
 
 
+def test_gates_are_projected_for_any_leading_axes():
+    cell, inputs = made(LSTM), random(3, T, E)
+    projected = cell.project(inputs)
+    assert projected.shape == (3, T, cell.gates, H)
+    np.testing.assert_allclose(projected[1, 2], cell.project(inputs[1, 2]), atol=1e-6)
+
+
 def test_a_module_of_the_clockwork_moves_when_it_is_due(clockwork):
     """Modules of 2 units and periods 1, 2, 4; what is not due keeps its bits."""
     outputs, _ = run(clockwork, random(1, 6, E), np.ones((1, 6), bool))
