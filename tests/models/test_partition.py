@@ -58,10 +58,9 @@ def test_every_matrix_is_named(everything):
 
 @pytest.mark.parametrize("variant", ["rnnsearch", "transformer_pre_shared_tied"])
 @pytest.mark.parametrize("model_devices", [1, 2, 4])
-def test_spread_arrays_hold_the_same_values_in_parts(variant_configs, variant, model_devices):
-    config = variant_configs[variant]
+def test_spread_arrays_hold_the_same_values_in_parts(variants, variant, model_devices):
     mesh = make_mesh(model_devices, jax.devices()[: 2 * model_devices])
-    params = split_model(build_model(config, source_size=11, target_size=11))[1]
+    params = variants(variant).params
     state = optax.adam(1e-3).init(params)
     for tree in (params, state):
         placed = jax.device_put(tree, shardings(tree, mesh))
@@ -70,9 +69,8 @@ def test_spread_arrays_hold_the_same_values_in_parts(variant_configs, variant, m
     assert kernel.sharding.shard_shape(kernel.shape)[0] == kernel.shape[0] // model_devices
 
 
-def test_an_axis_that_the_devices_do_not_divide_is_whole(variant_configs):
+def test_an_axis_that_the_devices_do_not_divide_is_whole(variant_configs, tiny):
     config = replace(variant_configs["rnnsearch"], decoder_dim=5)
-    params = split_model(build_model(config, source_size=11, target_size=11))[1]
-    placed = shardings(params, make_mesh(2, jax.devices()[:2]))
+    placed = shardings(tiny(config).params, make_mesh(2, jax.devices()[:2]))
     assert MODEL not in placed["bottom"]["cell"]["U"]["kernel"].spec
     assert MODEL in placed["target_embedding"]["table"].spec
