@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
@@ -14,8 +15,8 @@ from nmt.models.partition import RULES, shardings
 
 
 def names_and_shapes(config):
-    model = build_model(config, source_size=11, target_size=11)
-    flat = jax.tree_util.tree_leaves_with_path(split_model(model)[1])
+    build = partial(build_model, config, source_size=11, target_size=11)
+    flat = jax.tree_util.tree_leaves_with_path(jax.eval_shape(lambda: split_model(build())[1]))
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in flat
     }
