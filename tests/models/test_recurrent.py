@@ -236,6 +236,10 @@ def test_memory_holds_what_its_docstring_says(tiny, recurrent_config):
     )
 
 
+RATE = 0.5  # of dropout
+ORDERS = ["attend_update", "update_attend", "update_attend_update"]
+
+
 class NumpyDecoder:
     """Two LSTM layers, general attention and tanh, one position at a time; it may be fed."""
 
@@ -273,10 +277,6 @@ class NumpyDecoder:
         t = np.tanh(sum(affine(params["readout"][name], part) for name, part in parts))
         self.fed = np.where(keep, t / (1 - RATE), 0) if keep is not None else t
         return self.fed, alpha
-
-
-RATE = 0.5
-ORDERS = ["attend_update", "update_attend", "update_attend_update"]
 
 
 def general(recurrent_config, order, **options):
