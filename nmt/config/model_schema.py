@@ -37,10 +37,13 @@ class RecurrentConfig:
     decoder_dim: int = 512
     residual: bool = False  # a layer's input is added to its output, in layers above the first
     layer_norm: bool = False  # of the input of each layer above the first
-    attention: Literal["additive", "none"] = "additive"
+    attention: Literal["additive", "dot", "general", "concat", "none"] = "additive"
     fixed_context: Literal["every_step", "initial_state"] = "every_step"  # without attention
-    alignment_dim: int = 512
-    decoder_order: Literal["attend_update", "update_attend_update"] = "attend_update"
+    alignment_dim: int = 512  # the hidden layer of additive attention
+    decoder_order: Literal["attend_update", "update_attend", "update_attend_update"] = (
+        "attend_update"
+    )
+    input_feeding: bool = False  # the decoder reads the features of the position before
     readout: Literal["tanh", "maxout"] = "tanh"
     readout_dim: int = 512
     readout_state: Literal["previous", "current"] = "current"  # s_{i-1} or s_i
@@ -69,9 +72,15 @@ class RecurrentConfig:
                 "model.tie_projection needs model.readout_dim equal to model.embedding_dim; "
                 f"got {self.readout_dim} and {self.embedding_dim}"
             )
-        if self.attention == "none" and self.decoder_order != "attend_update":
+        if self.attention == "none":
+            self._check_without_attention()
+        annotation_dim = self.encoder_dim * (2 if self.bidirectional else 1)
+        if self.attention == "dot" and annotation_dim != self.decoder_dim:
+            both = "twice " if self.bidirectional else ""
             raise ConfigError(
-                f"model.decoder_order {self.decoder_order} needs model.attention additive; got none"
+                f"model.attention dot needs model.decoder_dim equal to {both}model.encoder_dim, as "
+                f"model.bidirectional is {str(self.bidirectional).lower()}; "
+                f"got {self.decoder_dim} and {annotation_dim}"
             )
         self._check_stack()
         if self.cell == "clockwork":
@@ -105,6 +114,13 @@ class RecurrentConfig:
                 "model.cell clockwork cannot be updated twice at a position, for which it has one "
                 "tick: choose another model.decoder_order; got update_attend_update"
             )
+
+    def _check_without_attention(self) -> None:
+        wanted = "needs model.attention additive, dot, general or concat; got none"
+        if self.decoder_order != "attend_update":
+            raise ConfigError(f"model.decoder_order {self.decoder_order} {wanted}")
+        if self.input_feeding:
+            raise ConfigError(f"model.input_feeding true {wanted}")
 
 
 @dataclass(frozen=True, kw_only=True)

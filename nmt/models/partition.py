@@ -34,7 +34,8 @@ RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"\.W\.bias$", (None, MODEL)),  # gates H
     (r"\.peepholes$", (None, MODEL)),  # gates H
     (r"start\.\d+\.kernel$", (None, MODEL)),  # M H
-    # Additive attention and the readout
+    (r"feed\.kernel$", (None, None, MODEL)),  # E gates H
+    # A recurrent decoder's attention and the readout
     (r"attention\.[WU]_a\.kernel$", (None, MODEL)),  # I A
     (r"attention\.v_a$", (MODEL,)),  # A
     (r"readout\.[CUV]_o\.kernel$", (None, MODEL)),  # I O

@@ -21,8 +21,12 @@ layer, and of a clockwork's (y, y) only the upper triangle of blocks; and
 recurrent             source piece   layers and directions of cell(input, h);  attention's keys M A
                       sentence       H h for the start of each decoder layer
     attend, update    target piece   cell(E, H) + g H M for c_i in it
+    update, attend                   cell(E, H)
     update twice                     cell(E, H) + cell(M, H)
-    attention                        H A for the query, and for each source piece A + M
+    input feeding                    g H R besides
+    attention                        H A for the query, and for each source piece A + M; A is H for
+                                     concat. General has the keys M H, dot has none; then H + M for
+                                     each source piece is all
     fixed context                    cell(E, H), and g H M a sentence for c at every step
     upper layers                     cell(H, H) each
     readout                          (H + E + M) R, twice that for maxout; without M if c is unseen
@@ -156,12 +160,19 @@ def _recurrent(model: RecurrentConfig, vocabulary_size: int) -> Costs:
     source = directions * (_cell(model, E, h) + above * _upper_cell(model, M, h))
     sentence = model.decoder_layers * h * H
     target = _cell(model, E, H) + (model.decoder_layers - 1) * _upper_cell(model, H, H)
+    target += g * H * R if model.input_feeding else 0
     seen = M  # what the readout sees of the source
-    if model.attention == "additive":
-        source += M * A
-        target += H * A
-        twice = model.decoder_order == "update_attend_update"
-        target += _cell(model, M, H) if twice else g * H * M
+    pair = 0
+    if model.has_attention:
+        hidden = {"additive": A, "concat": H}.get(model.attention)
+        source += {"additive": M * A, "concat": M * H, "general": M * H, "dot": 0}[model.attention]
+        target += H * hidden if hidden else 0
+        pair = (hidden or H) + M
+        target += {
+            "attend_update": g * H * M,
+            "update_attend": 0,
+            "update_attend_update": _cell(model, M, H),
+        }[model.decoder_order]
     elif model.fixed_context == "every_step":
         sentence += g * H * M
     else:
@@ -173,6 +184,6 @@ def _recurrent(model: RecurrentConfig, vocabulary_size: int) -> Costs:
         source=source,
         target=target,
         source_source=0,
-        target_source=A + M if model.attention == "additive" else 0,
+        target_source=pair,
         target_target=0,
     )

@@ -104,7 +104,21 @@ SECTIONS = [
         (lambda: RecurrentConfig(tie_projection=True), "model.tie_projection needs"),
         (
             lambda: RecurrentConfig(attention="none", decoder_order="update_attend_update"),
-            "needs model.attention additive",
+            "update_attend_update needs model.attention additive, dot, general or concat; got none",
+        ),
+        (
+            lambda: RecurrentConfig(attention="none", input_feeding=True),
+            "model.input_feeding true needs model.attention additive, dot, general or concat; got",
+        ),
+        (
+            lambda: RecurrentConfig(attention="dot", encoder_dim=300),
+            "dot needs model.decoder_dim equal to twice model.encoder_dim, as model.bidirectional "
+            "is true; got 512 and 600",
+        ),
+        (
+            lambda: RecurrentConfig(attention="dot", bidirectional=False, decoder_dim=300),
+            "dot needs model.decoder_dim equal to model.encoder_dim, as model.bidirectional is "
+            "false; got 300 and 256",
         ),
         (
             lambda: RecurrentConfig(cell="lstm_depth_gated"),

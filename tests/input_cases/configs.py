@@ -177,7 +177,12 @@ COMBINATIONS = [
     override(
         "an order without attention",
         "model.attention=none' 'model.decoder_order=update_attend_update",
-        "needs model.attention additive; got none",
+        "needs model.attention additive, dot, general or concat; got none",
+    ),
+    override(
+        "dot attention between two sizes",
+        "model.attention=dot' 'model.decoder_dim=7",
+        "model.attention dot needs model.decoder_dim equal to twice model.encoder_dim",
     ),
     override(
         "sampled symbols",

@@ -52,6 +52,15 @@ VARIANTS = {
         bidirectional=False,
     ),
     "conditional_lstm": replace(RECURRENT, cell="lstm", decoder_order="update_attend_update"),
+    "luong": replace(
+        RECURRENT,
+        cell="lstm",
+        attention="general",
+        decoder_order="update_attend",
+        input_feeding=True,
+        bidirectional=False,
+        decoder_layers=2,
+    ),
     "fixed_context_gru": replace(RECURRENT, cell="gru_reset_before", attention="none"),
     "fixed_context_lstm": replace(
         RECURRENT,

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
@@ -16,10 +17,8 @@ from nmt.models.partition import RULES, shardings
 
 
 def names_and_shapes(config):
-    def params():
-        return split_model(build_model(config, source_size=11, target_size=11))[1]
-
-    flat = jax.tree_util.tree_leaves_with_path(jax.eval_shape(params))
+    build = partial(build_model, config, source_size=11, target_size=11)
+    flat = jax.tree_util.tree_leaves_with_path(jax.eval_shape(lambda: split_model(build())[1]))
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in flat
     }

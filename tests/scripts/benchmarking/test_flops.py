@@ -31,6 +31,14 @@ MODELS = {
     ),
     "clockwork": RecurrentConfig(**RECURRENT, cell="clockwork"),
     "two updates": RecurrentConfig(**RECURRENT, decoder_order="update_attend_update"),
+    "Luong, general, fed": RecurrentConfig(
+        **RECURRENT, attention="general", decoder_order="update_attend", input_feeding=True
+    ),
+    "Luong, additive": RecurrentConfig(**RECURRENT, decoder_order="update_attend"),
+    "concat": RecurrentConfig(**RECURRENT, attention="concat"),
+    "dot": RecurrentConfig(
+        **RECURRENT | dict(encoder_dim=14), attention="dot", decoder_order="update_attend"
+    ),
     "fixed context": RecurrentConfig(**RECURRENT, attention="none"),
     "initial state": RecurrentConfig(
         **RECURRENT,
