@@ -20,6 +20,7 @@ from nmt.errors import DataError
 _WIDTH, _HEIGHT = 6.4, 4.0  # inches
 _BUCKET_WIDTH = 0.95  # inches, for its label
 _MARKED = 40  # a curve of more points is a line alone
+_COLOURS = 10  # curves of different colours; those after them are dashed
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ def plot_curves(
         names = ", ".join(repr(line.name) for line in curves) or "no curves given"
         raise DataError(f"no points of {y_label} by {x_label} to draw ({names})")
     picture, axes = _axes(x_label, y_label, title, [line.name for line in drawn])
-    for line in drawn:
+    for number, line in enumerate(drawn):
         marker = "o" if len(line.x) <= _MARKED else None
-        axes.plot(line.x, line.y, marker=marker, markersize=3, linewidth=1.4)
+        style = "-" if number < _COLOURS else "--"
+        axes.plot(line.x, line.y, marker=marker, markersize=3, linewidth=1.4, linestyle=style)
     if logarithmic:
         axes.set_yscale("log")
     return _finish(picture, axes, [line.name for line in drawn], path)

@@ -7,6 +7,7 @@ from nmt.config.checks import at_least, at_most, check_fraction
 from nmt.errors import ConfigError
 
 MAX_DIM, MAX_LAYERS = 100_000, 1000  # a slip of the pen should not fill the memory
+MAX_CLOCKWORK_MODULES = 16  # the slowest then moves every 32,768 positions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,17 +15,35 @@ class RecurrentConfig:
     """The recurrent encoder-decoder, with attention or with a fixed-length context vector."""
 
     architecture: Literal["recurrent"] = "recurrent"
-    cell: Literal["gru_reset_before", "gru_reset_after", "lstm"] = "gru_reset_after"
+    cell: Literal[
+        "vanilla_tanh",
+        "vanilla_relu",
+        "gru_reset_before",
+        "gru_reset_after",
+        "lstm",
+        "lstm_peephole",  # vectors, as published
+        "lstm_peephole_full",  # matrices
+        "lstm_coupled",  # one gate for input and forgetting
+        "lstm_depth_gated",  # looks at the layer below; the first layer is lstm_peephole
+        "lstm_nested",
+        "clockwork",
+    ] = "gru_reset_after"
+    clockwork_modules: int = 4  # of cell clockwork, with periods of 1, 2, 4, 8 positions
     embedding_dim: int = 256
     encoder_layers: int = 1
     encoder_dim: int = 256  # of each direction
     bidirectional: bool = True
     decoder_layers: int = 1
     decoder_dim: int = 512
-    attention: Literal["additive", "none"] = "additive"
+    residual: bool = False  # a layer's input is added to its output, in layers above the first
+    layer_norm: bool = False  # of the input of each layer above the first
+    attention: Literal["additive", "dot", "general", "concat", "none"] = "additive"
     fixed_context: Literal["every_step", "initial_state"] = "every_step"  # without attention
-    alignment_dim: int = 512
-    decoder_order: Literal["attend_update", "update_attend_update"] = "attend_update"
+    alignment_dim: int = 512  # the hidden layer of additive attention
+    decoder_order: Literal["attend_update", "update_attend", "update_attend_update"] = (
+        "attend_update"
+    )
+    input_feeding: bool = False  # the decoder reads the features of the position before
     readout: Literal["tanh", "maxout"] = "tanh"
     readout_dim: int = 512
     readout_state: Literal["previous", "current"] = "current"  # s_{i-1} or s_i
@@ -53,10 +72,55 @@ class RecurrentConfig:
                 "model.tie_projection needs model.readout_dim equal to model.embedding_dim; "
                 f"got {self.readout_dim} and {self.embedding_dim}"
             )
-        if self.attention == "none" and self.decoder_order != "attend_update":
+        if self.attention == "none":
+            self._check_without_attention()
+        annotation_dim = self.encoder_dim * (2 if self.bidirectional else 1)
+        if self.attention == "dot" and annotation_dim != self.decoder_dim:
+            both = "twice " if self.bidirectional else ""
             raise ConfigError(
-                f"model.decoder_order {self.decoder_order} needs model.attention additive; got none"
+                f"model.attention dot needs model.decoder_dim equal to {both}model.encoder_dim, as "
+                f"model.bidirectional is {str(self.bidirectional).lower()}; "
+                f"got {self.decoder_dim} and {annotation_dim}"
             )
+        self._check_stack()
+        if self.cell == "clockwork":
+            self._check_clockwork()
+
+    def _check_stack(self):
+        """What joins layers needs two of them, in the encoder or in the decoder."""
+        options = {
+            "cell lstm_depth_gated": self.cell == "lstm_depth_gated",
+            "residual": self.residual,
+            "layer_norm": self.layer_norm,
+        }
+        chosen = [name for name, is_chosen in options.items() if is_chosen]
+        if chosen and self.encoder_layers == self.decoder_layers == 1:
+            raise ConfigError(
+                f"model.{chosen[0]} needs model.encoder_layers or model.decoder_layers of 2 or "
+                "more, as it joins a layer to the one below; got 1 and 1"
+            )
+
+    def _check_clockwork(self):
+        at_least("model", 1, clockwork_modules=self.clockwork_modules)
+        at_most("model", MAX_CLOCKWORK_MODULES, clockwork_modules=self.clockwork_modules)
+        for name, dim in (("encoder_dim", self.encoder_dim), ("decoder_dim", self.decoder_dim)):
+            if dim % self.clockwork_modules:
+                raise ConfigError(
+                    f"model.clockwork_modules must divide model.{name}; "
+                    f"got {self.clockwork_modules} modules for {dim}"
+                )
+        if self.decoder_order == "update_attend_update":
+            raise ConfigError(
+                "model.cell clockwork cannot be updated twice at a position, for which it has one "
+                "tick: choose another model.decoder_order; got update_attend_update"
+            )
+
+    def _check_without_attention(self) -> None:
+        wanted = "needs model.attention additive, dot, general or concat; got none"
+        if self.decoder_order != "attend_update":
+            raise ConfigError(f"model.decoder_order {self.decoder_order} {wanted}")
+        if self.input_feeding:
+            raise ConfigError(f"model.input_feeding true {wanted}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@
     cell                                whose states these are
     rows_to_read                        as in `nmt.models.seq2seq.CrossAttentions`
 
-`attend` maps queries (B, Q, H) to a context (B, Q, M) and an alignment (B, Q, S).
+`attend` maps queries (B, Q, H) to a context (B, Q, M) and an alignment (B, Q, S). A layer that does
+not attend gives None for both.
 """
 
 from collections.abc import Callable
@@ -88,7 +89,7 @@ class FixedContext(_JoinedContext):
         return self.cell.step(state, projected), None, None
 
 
-class InitialStateOnly(nnx.Module):
+class UpdateOnly(nnx.Module):
     """s_i = cell(s_{i-1}, E y_{i-1}), with the source in s_0 alone: Sutskever et al. (2014)."""
 
     def __init__(
@@ -105,9 +106,20 @@ class InitialStateOnly(nnx.Module):
         return self.cell.step(state, projected), None, None
 
 
+class UpdateAttend(UpdateOnly):
+    """s_i = cell(s_{i-1}, E y_{i-1}), then c_i = attend(s_i): Luong et al. (2015), section 3.
+
+    It is the top layer's s_i that attends, as published: so this layer leaves it to the decoder,
+    and where nothing is fed back c_i enters no state.
+    """
+
+    rows_to_read = 1  # s_i, which attends, has read y_{i-1}
+
+
 BOTTOM_LAYERS = {
     "attend_update": AttendUpdate,
+    "update_attend": UpdateAttend,
     "update_attend_update": UpdateAttendUpdate,
     "every_step": FixedContext,
-    "initial_state": InitialStateOnly,
+    "initial_state": UpdateOnly,
 }

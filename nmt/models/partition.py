@@ -29,10 +29,13 @@ RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"\.W_1\.bias$", (None, MODEL)),  # layers F
     (r"\.W_2\.kernel$", (None, MODEL, None)),  # layers F D
     # Recurrent cells, gates in one array
-    (r"\.(W|U|U_n|C)\.kernel$", (None, None, MODEL)),  # I gates H
+    (r"\.(W|U|U_n|C|P|P_o)\.kernel$", (None, None, MODEL)),  # I gates H
+    (r"\.U\.\d+\.kernel$", (None, None, MODEL)),  # rows of the clockwork's blocks: H' 1 H/modules
     (r"\.W\.bias$", (None, MODEL)),  # gates H
+    (r"\.peepholes$", (None, MODEL)),  # gates H
     (r"start\.\d+\.kernel$", (None, MODEL)),  # M H
-    # Additive attention and the readout
+    (r"feed\.kernel$", (None, None, MODEL)),  # E gates H
+    # A recurrent decoder's attention and the readout
     (r"attention\.[WU]_a\.kernel$", (None, MODEL)),  # I A
     (r"attention\.v_a$", (MODEL,)),  # A
     (r"readout\.[CUV]_o\.kernel$", (None, MODEL)),  # I O

@@ -1,9 +1,16 @@
-"""The recurrent encoder-decoder, with additive attention or with a fixed-length context vector.
+"""The recurrent encoder-decoder, with attention or with a fixed-length context vector.
 
-Bahdanau et al. (2015), https://arxiv.org/abs/1409.0473; without attention, Cho et al. (2014),
+Bahdanau et al. (2015), https://arxiv.org/abs/1409.0473, and Luong et al. (2015),
+https://arxiv.org/abs/1508.04025; without attention, Cho et al. (2014),
 https://arxiv.org/abs/1406.1078, and Sutskever et al. (2014), https://arxiv.org/abs/1409.3215.
+
+Input feeding (Luong et al., section 3.3): the features t_{i-1} of the position before, zero at
+first, join E y_{i-1} in what the bottom layer's cell reads, whatever the decoder's order. It tells
+the decoder where it attended before. In the orders in which a cell reads c_i the states know that
+without it, and t_{i-1} adds what the layers above made of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -14,12 +21,15 @@ from flax import nnx
 
 from nmt.config.schema import RecurrentConfig
 from nmt.models import cells
-from nmt.models.attention import AdditiveAttention
 from nmt.models.decoder_layers import BOTTOM_LAYERS, Attend
-from nmt.models.dropout import dropout, split_key
+from nmt.models.dropout import draw_mask, drop, dropout, split_key
 from nmt.models.embedding import Embedding, VocabularyProjection
 from nmt.models.linear import linear
+from nmt.models.readout import Readout
+from nmt.models.recurrent_attention import ATTENTIONS
+from nmt.models.recurrent_encoder import Encoder
 from nmt.models.seq2seq import CrossAttentions, Decoded, DecoderState, Projection
+from nmt.models.stacks import Joint
 
 Array = jax.Array
 
@@ -31,7 +41,7 @@ class RecurrentMemory(NamedTuple):
       start: the summary of the source that the decoder starts from, (B, H).
       source_mask: (B, S).
       annotations: h_j, (B, S, M); None without attention.
-      keys: U_a h_j, (B, S, A); None without attention.
+      keys: what the attention makes of each h_j, (B, S, A); None without attention.
       context: the fixed-length context vector c, (B, M); None with attention.
     """
 
@@ -42,75 +52,18 @@ class RecurrentMemory(NamedTuple):
     context: Array | None
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["layers"], meta_fields=[])
+@partial(jax.tree_util.register_dataclass, data_fields=["layers", "fed"], meta_fields=[])
 @dataclass(frozen=True)
 class RecurrentState(DecoderState):
-    """The state s_i of each decoder layer, bottom first; leaves (B, K, H)."""
+    """What each hypothesis carries.
 
-    layers: tuple[cells.State, ...]
-
-
-class Encoder(nnx.Module):
-    """A stack of recurrent layers, each read forwards, or forwards and backwards and joined."""
-
-    def __init__(self, config: RecurrentConfig, *, precision: str, rngs: nnx.Rngs):
-        new_cell = partial(cells.CELLS[config.cell], precision=precision, rngs=rngs)
-        directions = 2 if config.bidirectional else 1
-        self.annotation_dim = directions * config.encoder_dim
-        inputs = [config.embedding_dim] + [self.annotation_dim] * (config.encoder_layers - 1)
-        self.forward = nnx.List([new_cell(dim, config.encoder_dim) for dim in inputs])
-        self.backward = nnx.List(
-            [new_cell(dim, config.encoder_dim) for dim in inputs if config.bidirectional]
-        )
-        self.dropout = config.dropout
-
-    def __call__(self, embedded: Array, mask: Array, dropout_key: Array | None):
-        """Reads the source.
-
-        Args:
-          embedded: (B, S, E).
-          mask: (B, S).
-          dropout_key: for what goes from one layer to the next.
-        Returns:
-          annotations: (B, S, M).
-          finals: the last output of each direction of the top layer, [(B, H), ...].
-        """
-        annotations, keys = embedded, split_key(dropout_key, len(self.forward))
-        for layer, forward in enumerate(self.forward):
-            if layer:
-                annotations = dropout(annotations, self.dropout, keys[layer])
-            directions = [cells.run(forward, annotations, mask)]
-            if self.backward:
-                directions.append(cells.run(self.backward[layer], annotations, mask, reverse=True))
-            outputs, finals = zip(*directions, strict=True)
-            annotations = jnp.concatenate(outputs, axis=-1)
-        return annotations, finals
-
-
-class Readout(nnx.Module):
-    """The deep output t_i = U_o s + V_o E y_{i-1} + C_o c_i + b, through tanh or maxout.
-
-    Bahdanau et al. (2015), appendix A.2.2, has maxout of pairs (Goodfellow et al. 2013).
+    Attributes:
+      layers: the state s_i of each decoder layer, bottom first; leaves (B, K, H).
+      fed: the features t_i that input feeding reads next, (B, K, E); None without it.
     """
 
-    def __init__(
-        self, config: RecurrentConfig, context_dim: int, *, precision: str, rngs: nnx.Rngs
-    ):
-        self.pieces = 2 if config.readout == "maxout" else 1
-        out = self.pieces * config.readout_dim
-        layer = partial(linear, precision=precision, rngs=rngs)
-        self.U_o = layer(config.decoder_dim, out)
-        self.V_o = layer(config.embedding_dim, out, use_bias=False)
-        self.C_o = layer(context_dim, out, use_bias=False) if context_dim else nnx.data(None)
-
-    def __call__(self, state: Array, embedded: Array, context: Array | None) -> Array:
-        """state (B, Q, H), embedded (B, Q, E), context (B, Q, M) or None -> features (B, Q, E)."""
-        t = self.U_o(state) + self.V_o(embedded)
-        if self.C_o is not None:
-            t = t + self.C_o(context)
-        if self.pieces == 1:
-            return jnp.tanh(t)
-        return t.reshape(*t.shape[:-1], -1, self.pieces).max(axis=-1)
+    layers: tuple[cells.State, ...]
+    fed: Array | None
 
 
 class RecurrentSeq2Seq(nnx.Module):
@@ -128,7 +81,9 @@ class RecurrentSeq2Seq(nnx.Module):
         self.config = config
         new_embedding = partial(Embedding, dim=config.embedding_dim, stddev=0.1, rngs=rngs)
         layer = partial(linear, precision=precision, rngs=rngs)
-        new_cell = partial(cells.CELLS[config.cell], precision=precision, rngs=rngs)
+        bottom_cell = partial(cells.bottom_cell(config), precision=precision, rngs=rngs)
+        upper_cell = partial(cells.upper_cell(config), precision=precision, rngs=rngs)
+        num_upper = config.decoder_layers - 1
 
         self.target_embedding = new_embedding(target_size)
         self.source_embedding = (
@@ -136,28 +91,27 @@ class RecurrentSeq2Seq(nnx.Module):
         )
         self.encoder = Encoder(config, precision=precision, rngs=rngs)
         annotation_dim = self.encoder.annotation_dim
-        attentive = config.attention == "additive"
         self.attention = (
-            AdditiveAttention(
-                config.decoder_dim,
-                annotation_dim,
-                config.alignment_dim,
-                precision=precision,
-                rngs=rngs,
-            )
-            if attentive
+            ATTENTIONS[config.attention](config, annotation_dim, precision=precision, rngs=rngs)
+            if config.has_attention
             else nnx.data(None)
         )
         self.start = nnx.List(
             [layer(config.encoder_dim, config.decoder_dim) for _ in range(config.decoder_layers)]
         )
-        order = config.decoder_order if attentive else config.fixed_context
-        self.bottom = BOTTOM_LAYERS[order](new_cell, config, annotation_dim, layer)
+        order = config.decoder_order if config.has_attention else config.fixed_context
+        self.bottom = BOTTOM_LAYERS[order](bottom_cell, config, annotation_dim, layer)
+        gates = self.bottom.cell.gates
+        self.feed = (  # the bottom cell's W for t_{i-1}
+            layer(config.readout_dim, (gates, config.decoder_dim), use_bias=False, blocks=gates)
+            if config.input_feeding
+            else nnx.data(None)
+        )
         self.upper = nnx.List(
-            [
-                new_cell(config.decoder_dim, config.decoder_dim)
-                for _ in range(config.decoder_layers - 1)
-            ]
+            [upper_cell(config.decoder_dim, config.decoder_dim) for _ in range(num_upper)]
+        )
+        self.joints = nnx.List(
+            [Joint(config, config.decoder_dim, rngs=rngs) for _ in range(num_upper)]
         )
         context_dim = 0 if order == "initial_state" else annotation_dim
         self.readout = Readout(config, context_dim, precision=precision, rngs=rngs)
@@ -203,7 +157,7 @@ class RecurrentSeq2Seq(nnx.Module):
         """s_0 = tanh(W_s h + b) for each layer: appendix A.2.2.
 
         h is the backward encoder's state at the first word, or without one the forward encoder's
-        at the last. The memory cell of an LSTM starts at zero.
+        at the last. The memory of an LSTM starts at zero, and so does a clock.
         """
         del max_length  # the state's size does not depend on it
         layers = []
@@ -211,7 +165,8 @@ class RecurrentSeq2Seq(nnx.Module):
             output = jnp.tanh(W_s(memory.start))[:, None]  # B 1 H
             output = jnp.broadcast_to(output, (output.shape[0], num_hypotheses, output.shape[-1]))
             layers.append(cell.state_from_output(output))
-        return RecurrentState(tuple(layers))
+        fed = jnp.zeros((len(memory.start), num_hypotheses, self.config.readout_dim))
+        return RecurrentState(tuple(layers), None if self.feed is None else fed)
 
     def step(
         self, state: RecurrentState, memory: RecurrentMemory, piece: Array, position: Array
@@ -220,17 +175,7 @@ class RecurrentSeq2Seq(nnx.Module):
         del position  # the state itself remembers
         embedded = self.target_embedding(piece)  # B K E
         projected = self.bottom.project(embedded, memory.context)
-        bottom, context, alignment = self.bottom.advance(
-            state.layers[0], projected, self._attend(memory)
-        )
-        layers = [bottom]
-        below = self.bottom.cell.output(bottom)
-        for cell, layer in zip(self.upper, state.layers[1:], strict=True):
-            layers.append(cell.step(layer, cell.project(below), layers[-1]))
-            below = cell.output(layers[-1])
-        shown = below if self.config.readout_state == "current" else self._top(state)
-        features = self.readout(shown, embedded, _context(context, memory, piece.shape[1]))
-        return RecurrentState(tuple(layers)), features, alignment
+        return self._advance(state, memory, projected, self.readout.project(embedded), None)
 
     def __call__(
         self,
@@ -242,21 +187,24 @@ class RecurrentSeq2Seq(nnx.Module):
     ) -> Decoded:
         """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded.
 
-        Only the bottom layer attends, so the layers above it run one after the other, each over
-        all positions, as the encoder's do.
+        Without input feeding no layer waits for those above it, so they run one after the other,
+        each over all positions, as the encoder's do; a top layer that attends does so from all
+        positions at once.
         """
         encode_key, embedding_key, readout_key = split_key(dropout_key, 3)
         memory = self.encode(source, source_mask, dropout_key=encode_key)
         embedded = dropout(self.target_embedding(target_in), self.config.dropout, embedding_key)
         initial = self.init_state(memory, 1, target_in.shape[1])
-        outputs, contexts, alignments = self._run_bottom(memory, initial.layers[0], embedded)
-        everywhere = jnp.ones(target_in.shape, bool)  # junk past a target's end harms nothing
-        for cell, start in zip(self.upper, initial.layers[1:], strict=True):
-            start = jax.tree.map(lambda leaf: leaf[:, 0], start)
-            outputs, _ = cells.run(cell, outputs, everywhere, start)
+        if self.feed is not None:
+            return self._run_fed(memory, initial, embedded, readout_key)
+        seen, contexts, alignments = self._run_bottom(memory, initial.layers[0], embedded)
+        outputs = self._run_upper(seen, initial.layers[1:])
+        if alignments is None:
+            contexts, alignments = self._attend_everywhere(memory, outputs)
         if self.config.readout_state == "previous":
             outputs = jnp.concatenate([self._top(initial), outputs[:, :-1]], axis=1)
-        features = self.readout(outputs, embedded, _context(contexts, memory, target_in.shape[1]))
+        contexts = _context(contexts, memory, target_in.shape[1])
+        features = self.readout(outputs, self.readout.project(embedded), contexts)
         return Decoded(dropout(features, self.config.dropout, readout_key), alignments)
 
     def align(self, source: Array, source_mask: Array, target_in: Array) -> Array | None:
@@ -265,29 +213,117 @@ class RecurrentSeq2Seq(nnx.Module):
         return None if alignment is None else alignment[:, None, None]
 
     def _attend(self, memory: RecurrentMemory) -> Attend:
-        """The bottom layer's view of the source: queries (B, Q, H) -> context, alignment."""
+        """The view of the source: queries (B, Q, H) -> context, alignment, or None for both."""
         if self.attention is None:
             return lambda queries: (None, None)
-        return lambda queries: self.attention(
-            queries, memory.keys, memory.annotations, memory.source_mask
+        return lambda queries: self.attention(queries, *_seen(memory))
+
+    def _attend_everywhere(self, memory: RecurrentMemory, queries: Array):
+        """queries (B, T, H) -> contexts (B, T, M), alignments (B, T, S), or None for both."""
+        if self.attention is None:
+            return None, None
+        return self.attention.everywhere(queries, *_seen(memory))
+
+    def _advance(
+        self,
+        state: RecurrentState,
+        memory: RecurrentMemory,
+        projected: Array,
+        projected_readout: Array,
+        keep: Array | None,
+    ) -> tuple[RecurrentState, Array, Array | None]:
+        """One position of all layers and the readout.
+
+        Args:
+          state: leaves (B, Q, ...).
+          memory: of `encode`.
+          projected: of the bottom layer, (B, Q, gates, H).
+          projected_readout: of the readout, (B, Q, O).
+          keep: the dropout mask of the features, (B, Q, E), or None; they are fed as they are used.
+        Returns:
+          state, features (B, Q, E) and alignment (B, Q, S) or None.
+        """
+        if self.feed is not None:
+            projected = projected + self.feed(state.fed)
+        attend = self._attend(memory)
+        bottom, context, alignment = self.bottom.advance(state.layers[0], projected, attend)
+        layers = [bottom]
+        below = self.bottom.cell.output(bottom)
+        for cell, joint, layer in zip(self.upper, self.joints, state.layers[1:], strict=True):
+            layers.append(cell.step(layer, cell.project(joint.before(below)), layers[-1]))
+            below = joint.after(below, cell.output(layers[-1]))
+        if alignment is None:
+            context, alignment = attend(below)
+        shown = below if self.config.readout_state == "current" else self._top(state)
+        context = _context(context, memory, below.shape[1])
+        features = drop(self.readout(shown, projected_readout, context), self.config.dropout, keep)
+        fed = None if self.feed is None else features
+        return RecurrentState(tuple(layers), fed), features, alignment
+
+    def _run_fed(
+        self,
+        memory: RecurrentMemory,
+        initial: RecurrentState,
+        embedded: Array,
+        readout_key: Array | None,
+    ) -> Decoded:
+        """All positions of embedded (B, T, E), each of which waits for the features before it."""
+
+        def step(state, now):  # leaves (B, 1, ...)
+            projected, projected_readout, keep = now
+            advanced = self._advance(state, memory, projected, projected_readout, keep)
+            return advanced[0], advanced[1:]
+
+        batch, length, _ = embedded.shape
+        projections = (
+            self.bottom.project(embedded, memory.context),
+            self.readout.project(embedded),
+            draw_mask((batch, length, self.config.readout_dim), self.config.dropout, readout_key),
         )
+        time_major = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1)[:, :, None], projections)
+        _, collected = jax.lax.scan(step, initial, time_major)
+        return Decoded(*jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected))
 
     def _run_bottom(self, memory: RecurrentMemory, initial: cells.State, embedded: Array):
-        """embedded (B, T, E) -> outputs (B, T, H), contexts (B, T, M), alignments (B, T, S)."""
+        """embedded (B, T, E) -> seen (B, T, H), contexts (B, T, M), alignments (B, T, S)."""
         attend = self._attend(memory)
+        above = self.upper[0] if self.upper else None
 
         def step(state, projected):  # leaves (B, 1, H), projected (B, 1, gates, H)
             state, context, alignment = self.bottom.advance(state, projected, attend)
-            return state, (self.bottom.cell.output(state), context, alignment)
+            return state, (cells.seen(self.bottom.cell, state, above), context, alignment)
 
         projected = self.bottom.project(embedded, memory.context)
         time_major = jnp.expand_dims(projected.swapaxes(0, 1), 2)  # T B 1 gates H
         _, collected = jax.lax.scan(step, initial, time_major)
         return jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected)
 
+    def _run_upper(self, seen: cells.Seen, initial: Sequence[cells.State]) -> Array:
+        """What the bottom layer shows, (B, T, H), and states (B, 1, H) -> outputs (B, T, H)."""
+        outputs = seen.output
+        everywhere = jnp.ones(outputs.shape[:2], bool)  # junk past a target's end harms nothing
+        for layer, (cell, joint) in enumerate(zip(self.upper, self.joints, strict=True)):
+            seen, _ = cells.run_in_stack(
+                cell,
+                joint.before(outputs),
+                everywhere,
+                jax.tree.map(lambda leaf: leaf[:, 0], initial[layer]),
+                below=seen.state,
+                above=self.upper[layer + 1] if layer + 1 < len(self.upper) else None,
+            )
+            outputs = joint.after(outputs, seen.output)
+        return outputs
+
     def _top(self, state: RecurrentState) -> Array:
-        """The top layer's output, (B, K, H)."""
-        return (self.upper[-1] if self.upper else self.bottom.cell).output(state.layers[-1])
+        """What the top layer gives, (B, K, H)."""
+        top = self.bottom.cell.output(state.layers[0])
+        for cell, joint, layer in zip(self.upper, self.joints, state.layers[1:], strict=True):
+            top = joint.after(top, cell.output(layer))
+        return top
+
+
+def _seen(memory: RecurrentMemory) -> tuple[Array, Array, Array]:
+    return memory.keys, memory.annotations, memory.source_mask
 
 
 def _context(context: Array | None, memory: RecurrentMemory, num_queries: int) -> Array | None:

@@ -14,13 +14,19 @@ time, but next to no arithmetic. With the names of nmt/config/model_schema.py,
     E embedding, h encoder state, H decoder state, M annotations, A alignment, R readout, V pieces,
     g gates of a cell (3 of a GRU, 4 of an LSTM),  D model, F feed-forward
 
-a recurrent cell that reads x numbers into a state of y takes cell(x, y) = g y (x + y), and
+a recurrent cell that reads x numbers into a state of y takes cell(x, y) = g y (x + y); there are
+more matrices (y, y) in those of MORE_RECURRENT, one (x, y) more for a depth gate above the first
+layer, and of a clockwork's (y, y) only the upper triangle of blocks; and
 
 recurrent             source piece   layers and directions of cell(input, h);  attention's keys M A
                       sentence       H h for the start of each decoder layer
     attend, update    target piece   cell(E, H) + g H M for c_i in it
+    update, attend                   cell(E, H)
     update twice                     cell(E, H) + cell(M, H)
-    attention                        H A for the query, and for each source piece A + M
+    input feeding                    g H R besides
+    attention                        H A for the query, and for each source piece A + M; A is H for
+                                     concat. General has the keys M H, dot has none; then H + M for
+                                     each source piece is all
     fixed context                    cell(E, H), and g H M a sentence for c at every step
     upper layers                     cell(H, H) each
     readout                          (H + E + M) R, twice that for maxout; without M if c is unseen
@@ -42,7 +48,23 @@ import numpy as np
 from nmt.config.schema import ModelConfig, RecurrentConfig
 
 FLOPS_PER_MULTIPLY_ADD = 6  # two, in the forward pass and twice more in the backward pass
-GATES = {"gru_reset_before": 3, "gru_reset_after": 3, "lstm": 4}
+GATES = {
+    "vanilla_tanh": 1,
+    "vanilla_relu": 1,
+    "gru_reset_before": 3,
+    "gru_reset_after": 3,
+    "lstm": 4,
+    "lstm_peephole": 4,
+    "lstm_peephole_full": 4,
+    "lstm_coupled": 3,
+    "lstm_depth_gated": 4,
+    "lstm_nested": 4,
+    "clockwork": 1,
+}
+MORE_RECURRENT = {
+    "lstm_peephole_full": 3,  # each peephole is a matrix
+    "lstm_nested": 8,  # the inner LSTM reads y numbers into a state of y
+}
 
 
 class Costs(NamedTuple):
@@ -109,6 +131,20 @@ def costs(model: ModelConfig, vocabulary_size: int) -> Costs:
     )
 
 
+def _cell(model: RecurrentConfig, x: int, y: int) -> int:
+    """Of a cell that reads x numbers into a state of y."""
+    g = GATES[model.cell]
+    if model.cell == "clockwork":
+        m = model.clockwork_modules
+        return y * x + y * y * (m + 1) // (2 * m)
+    return g * y * (x + y) + MORE_RECURRENT.get(model.cell, 0) * y * y
+
+
+def _upper_cell(model: RecurrentConfig, x: int, y: int) -> int:
+    """The same in a layer above another."""
+    return _cell(model, x, y) + (y * x if model.cell == "lstm_depth_gated" else 0)
+
+
 def _recurrent(model: RecurrentConfig, vocabulary_size: int) -> Costs:
     E, h, H, A, R = (
         model.embedding_dim,
@@ -120,20 +156,23 @@ def _recurrent(model: RecurrentConfig, vocabulary_size: int) -> Costs:
     g = GATES[model.cell]
     directions = 2 if model.bidirectional else 1
     M = directions * h
-
-    def cell(x: int, y: int) -> int:
-        return g * y * (x + y)
-
-    inputs = [E] + [M] * (model.encoder_layers - 1)
-    source = directions * sum(cell(x, h) for x in inputs)
+    above = model.encoder_layers - 1
+    source = directions * (_cell(model, E, h) + above * _upper_cell(model, M, h))
     sentence = model.decoder_layers * h * H
-    target = cell(E, H) + (model.decoder_layers - 1) * cell(H, H)
+    target = _cell(model, E, H) + (model.decoder_layers - 1) * _upper_cell(model, H, H)
+    target += g * H * R if model.input_feeding else 0
     seen = M  # what the readout sees of the source
-    if model.attention == "additive":
-        source += M * A
-        target += H * A
-        twice = model.decoder_order == "update_attend_update"
-        target += cell(M, H) if twice else g * H * M
+    pair = 0
+    if model.has_attention:
+        hidden = {"additive": A, "concat": H}.get(model.attention)
+        source += {"additive": M * A, "concat": M * H, "general": M * H, "dot": 0}[model.attention]
+        target += H * hidden if hidden else 0
+        pair = (hidden or H) + M
+        target += {
+            "attend_update": g * H * M,
+            "update_attend": 0,
+            "update_attend_update": _cell(model, M, H),
+        }[model.decoder_order]
     elif model.fixed_context == "every_step":
         sentence += g * H * M
     else:
@@ -145,6 +184,6 @@ def _recurrent(model: RecurrentConfig, vocabulary_size: int) -> Costs:
         source=source,
         target=target,
         source_source=0,
-        target_source=A + M if model.attention == "additive" else 0,
+        target_source=pair,
         target_target=0,
     )

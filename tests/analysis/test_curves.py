@@ -47,6 +47,12 @@ def test_the_points_drawn_are_those_given():
     assert axes.get_yscale() == "log" and axes.get_title() == "t"
 
 
+def test_many_curves_are_told_apart():
+    curves = [Curve(str(number), [1, 2], [number, 0]) for number in range(20)]
+    lines = plot_curves(curves, x_label="x", y_label="y").axes[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 20
+
+
 def test_nothing_to_draw_is_refused():
     with pytest.raises(DataError, match="no points of bleu by minutes .*'a'"):
         plot_curves([Curve("a", [], [])], x_label="minutes", y_label="bleu")

@@ -20,10 +20,9 @@ SHRUNK = {
     "recurrent": dict(
         embedding_dim=4, encoder_dim=3, decoder_dim=5, alignment_dim=6, readout_dim=7
     ),
-    "transformer": dict(
-        model_dim=8, feedforward_dim=12, num_heads=2, encoder_layers=2, decoder_layers=2
-    ),
+    "transformer": dict(model_dim=8, feedforward_dim=12, num_heads=2),
 }
+LAYERS = "encoder_layers", "decoder_layers"  # of which two are as good as four
 
 
 def config_of(name):
@@ -49,6 +48,7 @@ def test_the_configs_are_those_that_the_readme_names():
         "multi30k_transformer",
         "quickstart",
         "quickstart_transformer",
+        "wmt14_en_de_luong2015",
         "wmt14_en_de_transformer_base",
         "wmt14_en_fr_rnnsearch50",
     ]
@@ -67,11 +67,24 @@ def test_a_step_of_the_shrunk_model_is_finite_and_moves_every_array(name):
     shrunk = SHRUNK[config.model.architecture]
     if config.model.tie_projection and config.model.architecture == "recurrent":
         shrunk = shrunk | {"readout_dim": shrunk["embedding_dim"]}
-    model = replace(config.model, dropout=0.0, **shrunk)
+    layers = {name: min(getattr(config.model, name), 2) for name in LAYERS}
+    model = replace(config.model, dropout=0.0, **layers, **shrunk)
     size, rng = 11, np.random.default_rng(0)
-    graph, params = split_model(
-        build_model(model, source_size=size, target_size=size, precision=config.training.precision)
+    graphs = []
+
+    def parts():
+        precision = config.training.precision
+        graph, params = split_model(
+            build_model(model, source_size=size, target_size=size, precision=precision)
+        )
+        graphs.append(graph)
+        return params
+
+    params = jax.tree.map(  # the initialisers would take seconds to compile
+        lambda leaf: rng.normal(scale=0.3, size=leaf.shape).astype(leaf.dtype),
+        jax.eval_shape(parts),
     )
+    (graph,) = graphs
     training = replace(config.training, warmup_steps=1)
     trainer = Trainer.from_config(graph, training)
     source, target = rng.integers(4, size, (2, 6)), rng.integers(4, size, (2, 5))
@@ -97,6 +110,17 @@ def test_rnnsearch50_has_the_published_size():
     deep_output = 2 * readout * (n + m + 2 * n) + 2 * readout
     vocabulary = 2 * V * m + V * readout + V
     assert num_parameters(config) == encoder + decoder + attention + deep_output + vocabulary
+
+
+def test_luong2015_has_the_published_size():
+    config = config_of("wmt14_en_de_luong2015")
+    n, layers, V = 1000, 4, padded_size(50000)  # embeddings and states: section 4.1
+    lstm = 4 * (n * n + n * n + n)
+    fed, general, start = 4 * n * n, n * n, layers * (n * n + n)
+    attentional = 3 * n * n + n  # W_c of c_i and s_i, here of E y_{i-1} too, and a bias
+    vocabulary = 2 * V * n + V * n + V
+    decoder = layers * lstm + fed + general + start + attentional
+    assert num_parameters(config) == layers * lstm + decoder + vocabulary
 
 
 def test_transformer_base_has_the_published_size():

@@ -138,7 +138,47 @@ SECTIONS = [
         (lambda: RecurrentConfig(tie_projection=True), "model.tie_projection needs"),
         (
             lambda: RecurrentConfig(attention="none", decoder_order="update_attend_update"),
-            "needs model.attention additive",
+            "update_attend_update needs model.attention additive, dot, general or concat; got none",
+        ),
+        (
+            lambda: RecurrentConfig(attention="none", input_feeding=True),
+            "model.input_feeding true needs model.attention additive, dot, general or concat; got",
+        ),
+        (
+            lambda: RecurrentConfig(attention="dot", encoder_dim=300),
+            "dot needs model.decoder_dim equal to twice model.encoder_dim, as model.bidirectional "
+            "is true; got 512 and 600",
+        ),
+        (
+            lambda: RecurrentConfig(attention="dot", bidirectional=False, decoder_dim=300),
+            "dot needs model.decoder_dim equal to model.encoder_dim, as model.bidirectional is "
+            "false; got 300 and 256",
+        ),
+        (
+            lambda: RecurrentConfig(cell="lstm_depth_gated"),
+            "model.cell lstm_depth_gated needs model.encoder_layers or model.decoder_layers of 2",
+        ),
+        (lambda: RecurrentConfig(residual=True), "model.residual needs model.encoder_layers or"),
+        (lambda: RecurrentConfig(layer_norm=True), "to the one below; got 1 and 1"),
+        (
+            lambda: RecurrentConfig(cell="clockwork", clockwork_modules=3),
+            "model.clockwork_modules must divide model.encoder_dim; got 3 modules for 256",
+        ),
+        (
+            lambda: RecurrentConfig(cell="clockwork", encoder_dim=8, decoder_dim=10),
+            "model.clockwork_modules must divide model.decoder_dim; got 4 modules for 10",
+        ),
+        (
+            lambda: RecurrentConfig(cell="clockwork", clockwork_modules=0),
+            "model.clockwork_modules must be 1 or more; got 0",
+        ),
+        (
+            lambda: RecurrentConfig(cell="clockwork", clockwork_modules=32),
+            "model.clockwork_modules must be 16 or less; got 32",
+        ),
+        (
+            lambda: RecurrentConfig(cell="clockwork", decoder_order="update_attend_update"),
+            "model.cell clockwork cannot be updated twice at a position",
         ),
         (lambda: RecurrentConfig(encoder_dim=10**6), "model.encoder_dim must be 100000 or less"),
         (lambda: TransformerConfig(encoder_layers=2000), "model.encoder_layers must be 1000 or le"),

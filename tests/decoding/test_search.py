@@ -7,9 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nmt.config.schema import RecurrentConfig
 from nmt.decoding import search
 from nmt.decoding.continuations import Continuations
 from nmt.decoding.search import beam_search
+from nmt.models.build import merge_model
+from nmt.models.seq2seq import log_probs_from_features
 
 SOURCES = [[5, 9, 3], [4, 3], [8, 8, 8, 6, 3], [3]]
 
@@ -217,6 +220,39 @@ def test_log_prob_is_that_of_forced_decoding(table_model):
             forced = sum(model.log_probs(source, ids[:i])[ids[i]] for i in range(len(ids)))
             np.testing.assert_allclose(log_prob, forced, rtol=1e-5)
             np.testing.assert_allclose(score, forced / penalty(len(ids), 0.6), rtol=1e-5)
+
+
+def test_log_prob_of_a_model_that_is_fed_is_that_of_forced_decoding(random_model):
+    """Its hypotheses take what they are fed along when they are reordered."""
+    config = RecurrentConfig(
+        embedding_dim=3,
+        encoder_dim=2,
+        decoder_dim=4,
+        readout_dim=5,
+        attention="dot",
+        decoder_order="update_attend",
+        input_feeding=True,
+    )
+    model, (source, mask) = merge_model(*random_model(config, 9)), padded(SOURCES)
+    special = dict(pad_id=0, bos_id=2, eos_id=3)
+    lengths = dict(max_lengths=jnp.full(4, 7), max_length=7)
+
+    @jax.jit
+    def search_and_force():
+        found = beam_search(
+            model, source % 9, mask, beam_size=3, length_norm=0.0, **special, **lengths
+        )
+        targets = found.ids.reshape(12, 7)
+        target_in = jnp.pad(targets, ((0, 0), (1, 0)), constant_values=2)[:, :7]
+        decoded = model(jnp.repeat(source % 9, 3, 0), jnp.repeat(mask, 3, 0), target_in)
+        log_probs = log_probs_from_features(decoded.features, model.projection())
+        return found, jnp.take_along_axis(log_probs, targets[..., None], axis=2)[..., 0]
+
+    found, picked = search_and_force()
+    real = np.arange(7) < found.lengths.reshape(12, 1)
+    np.testing.assert_allclose(
+        found.log_probs.ravel(), np.where(real, picked, 0).sum(axis=1), rtol=1e-4
+    )
 
 
 def test_hypotheses_end_with_eos_then_padding_and_hold_no_other_special(table_model):

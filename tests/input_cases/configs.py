@@ -64,7 +64,7 @@ NAMES = [
     override(
         "override with an unknown choice",
         "model.cell=lsmt",
-        "model.cell cannot be 'lsmt'; did you mean \"lstm\"? (legal: gru_reset_before,",
+        "model.cell cannot be 'lsmt'; did you mean \"lstm\"? (legal: vanilla_tanh,",
     ),
     override(
         "what to do with unknown words",
@@ -124,6 +124,16 @@ KINDS = [
     ),
 ]
 RANGES = [
+    config(
+        "modules that do not divide a state",
+        "data: {path: x}\nmodel: {cell: clockwork, clockwork_modules: 5}",
+        "model.clockwork_modules must divide model.encoder_dim; got 5 modules for 256",
+    ),
+    override(
+        "a depth gate without a layer below",
+        "model.cell=lstm_depth_gated",
+        "model.cell lstm_depth_gated needs model.encoder_layers or model.decoder_layers of 2",
+    ),
     override("no steps", "training.num_steps=0", "training.num_steps must be 1 or more; got 0"),
     override("too many steps", "training.num_steps=99999999999", "must be 2147483647 or less"),
     override("no seed", "training.num_seeds=0", "training.num_seeds must be 1 or more; got 0"),
@@ -187,7 +197,12 @@ COMBINATIONS = [
     override(
         "an order without attention",
         "model.attention=none' 'model.decoder_order=update_attend_update",
-        "needs model.attention additive; got none",
+        "needs model.attention additive, dot, general or concat; got none",
+    ),
+    override(
+        "dot attention between two sizes",
+        "model.attention=dot' 'model.decoder_dim=7",
+        "model.attention dot needs model.decoder_dim equal to twice model.encoder_dim",
     ),
     override(
         "sampled symbols",

@@ -10,6 +10,7 @@ import pytest
 
 from nmt.config.schema import ModelConfig, RecurrentConfig, TransformerConfig
 from nmt.models.build import build_model, merge_model, split_model
+from tests.models.reference_cells import REFERENCE_CELLS
 
 SOURCE_SIZE, TARGET_SIZE = 9, 11  # a model that shares its embeddings has 11 on both sides
 
@@ -51,6 +52,15 @@ VARIANTS = {
         bidirectional=False,
     ),
     "conditional_lstm": replace(RECURRENT, cell="lstm", decoder_order="update_attend_update"),
+    "luong": replace(
+        RECURRENT,
+        cell="lstm",
+        attention="general",
+        decoder_order="update_attend",
+        input_feeding=True,
+        bidirectional=False,
+        decoder_layers=2,
+    ),
     "fixed_context_gru": replace(RECURRENT, cell="gru_reset_before", attention="none"),
     "fixed_context_lstm": replace(
         RECURRENT,
@@ -184,39 +194,7 @@ def variants():
     return make
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def gru_reset_before(params, x, s):
-    """Bahdanau et al. (2015), appendix A.1.1: one sentence, one position, one gate at a time."""
-    W, b = params["W"]["kernel"], params["W"]["bias"]
-    U, U_n = params["U"]["kernel"], params["U_n"]["kernel"][:, 0]
-    z = sigmoid(x @ W[:, 0] + b[0] + s @ U[:, 0])
-    r = sigmoid(x @ W[:, 1] + b[1] + s @ U[:, 1])
-    proposal = np.tanh(x @ W[:, 2] + b[2] + (r * s) @ U_n)
-    return (1 - z) * s + z * proposal
-
-
-def gru_reset_after(params, x, s):
-    """As cuDNN has it: the reset gate acts on what U_n made of the state."""
-    W, b, U = params["W"]["kernel"], params["W"]["bias"], params["U"]["kernel"]
-    z = sigmoid(x @ W[:, 0] + b[0] + s @ U[:, 0])
-    r = sigmoid(x @ W[:, 1] + b[1] + s @ U[:, 1])
-    proposal = np.tanh(x @ W[:, 2] + b[2] + r * (s @ U[:, 2]))
-    return (1 - z) * proposal + z * s
-
-
-def lstm(params, x, state):
-    """Gers et al. (2000), without peepholes; the gates are in the order i, f, o, g."""
-    W, b, U = params["W"]["kernel"], params["W"]["bias"], params["U"]["kernel"]
-    h, c = state
-    i, f, o = (sigmoid(x @ W[:, gate] + b[gate] + h @ U[:, gate]) for gate in range(3))
-    c = f * c + i * np.tanh(x @ W[:, 3] + b[3] + h @ U[:, 3])
-    return o * np.tanh(c), c
-
-
 @pytest.fixture(scope="session")
 def reference_cells():
-    """name -> (params, x (E,), state) -> state, by the papers' equations in numpy."""
-    return {"gru_reset_before": gru_reset_before, "gru_reset_after": gru_reset_after, "lstm": lstm}
+    """name -> (params, x (E,), state, below) -> state, by the papers' equations in numpy."""
+    return REFERENCE_CELLS

@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from nmt.models.attention import AdditiveAttention, dot_product_attention, masked_softmax
+from nmt.models.attention import dot_product_attention, masked_softmax
 
 LENGTHS = [5, 3, 1]
 MASK = np.arange(5) < np.array(LENGTHS)[:, None]
@@ -14,13 +13,6 @@ MASK = np.arange(5) < np.array(LENGTHS)[:, None]
 
 def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def additive():
-    model = AdditiveAttention(4, 6, 3, precision="float32", rngs=nnx.Rngs(0))
-    model.U_a.bias[...] = random(3)
-    return model
 
 
 def test_masked_softmax():
@@ -35,49 +27,6 @@ def test_masked_softmax():
 
 def test_masked_softmax_of_a_row_of_padding_is_uniform():
     np.testing.assert_allclose(masked_softmax(random(4), np.zeros(4, bool)), [0.25] * 4)
-
-
-def test_additive_attention_matches_loops(additive):
-    queries, annotations = random(3, 2, 4), random(3, 5, 6, seed=1)  # junk past LENGTHS
-    keys = additive.keys(annotations)
-    context, alignment = additive(queries, keys, annotations, MASK)
-    W_a, U_a = (np.asarray(layer.kernel[...]) for layer in (additive.W_a, additive.U_a))
-    v_a, bias = np.asarray(additive.v_a[...]), np.asarray(additive.U_a.bias[...])
-    for b, length in enumerate(LENGTHS):
-        for q in range(2):
-            exps = np.zeros(5)
-            for j in range(length):
-                h_j = annotations[b, j]
-                exps[j] = np.exp(v_a @ np.tanh(queries[b, q] @ W_a + h_j @ U_a + bias))
-            weights = exps / exps.sum()
-            expected = sum(weights[j] * annotations[b, j] for j in range(length))
-            np.testing.assert_allclose(alignment[b, q], weights, atol=1e-5)
-            np.testing.assert_allclose(context[b, q], expected, atol=1e-5)
-            assert not np.asarray(alignment)[b, q, length:].any()
-
-
-def test_additive_attention_ignores_padding_queries_and_batch_mates(additive):
-    queries, annotations = random(3, 2, 4), random(3, 5, 6, seed=1)
-    context, alignment = additive(queries, additive.keys(annotations), annotations, MASK)
-    junk = np.where(MASK[..., None], annotations, 100 * random(3, 5, 6, seed=2))
-    for b, length in enumerate(LENGTHS):
-        others = [additive(queries, additive.keys(junk), junk, MASK)]
-        alone = annotations[b : b + 1, :length]
-        others.append(
-            additive(queries[b : b + 1], additive.keys(alone), alone, np.ones((1, length), bool))
-        )
-        for row, (other_context, other_alignment) in zip((b, 0), others, strict=True):
-            np.testing.assert_allclose(other_context[row], context[b], atol=1e-5)
-            np.testing.assert_allclose(
-                other_alignment[row, :, :length], alignment[b, :, :length], atol=1e-5
-            )
-
-
-def test_initial_v_a_has_the_scale_of_a_matrix_with_one_column():
-    model = AdditiveAttention(4, 6, 400, precision="float32", rngs=nnx.Rngs(0))
-    bound = np.sqrt(6 / (400 + 1))
-    assert model.v_a.shape == (400,)
-    assert 0.97 * bound < np.abs(np.asarray(model.v_a[...])).max() <= bound
 
 
 def multi_head(queries, keys, values, allowed):

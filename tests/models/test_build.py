@@ -190,20 +190,27 @@ def recurrent_parameters(config, source_rows, target_rows):
     E, H, h = config.embedding_dim, config.decoder_dim, config.encoder_dim
     directions = 2 if config.bidirectional else 1
     M, gates = directions * h, 4 if config.cell == "lstm" else 3
-    attentive = config.attention == "additive"
     total = target_rows * E + (0 if config.share_embeddings else source_rows * E)
     for layer in range(config.encoder_layers):
         total += directions * cell_parameters(config, M if layer else E, h)
     total += config.decoder_layers * (h + 1) * H  # W_s
     total += cell_parameters(config, E, H)
     total += (config.decoder_layers - 1) * cell_parameters(config, H, H)
-    if attentive:
-        total += (H + M + 1 + 1) * config.alignment_dim  # W_a, U_a, its bias, v_a
-    reads_context = attentive or config.fixed_context == "every_step"
-    if attentive and config.decoder_order == "update_attend_update":
+    attention_parameters = {
+        "additive": (H + M + 1 + 1) * config.alignment_dim,  # W_a, U_a, its bias, v_a
+        "concat": (H + M + 1) * H,  # W_a, U_a, v_a
+        "general": M * H,
+        "dot": 0,
+        "none": 0,
+    }
+    total += attention_parameters[config.attention]
+    order = config.decoder_order if config.has_attention else config.fixed_context
+    if order == "update_attend_update":
         total += cell_parameters(config, M, H)
-    elif reads_context:
+    elif order in ("attend_update", "every_step"):
         total += M * gates * H  # C
+    total += config.readout_dim * gates * H if config.input_feeding else 0
+    reads_context = order != "initial_state"
     width = config.readout_dim * (2 if config.readout == "maxout" else 1)
     total += width * (H + 1 + E + (M if reads_context else 0))
     return total + target_rows * (1 + (0 if config.tie_projection else config.readout_dim))

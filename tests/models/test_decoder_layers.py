@@ -103,6 +103,15 @@ def test_update_attend_update_asks_with_the_state_between(name, new_layer, recur
     np.testing.assert_array_equal(alignment, expected_alignment)
 
 
+def test_update_attend_leaves_the_attention_to_the_decoder(new_layer):
+    """s_i = cell(s_{i-1}, E y_{i-1}), and the top layer's s_i asks."""
+    layer = new_layer("update_attend", "lstm")
+    attend, state, embedded = Attention(5), random_state(layer.cell), random(B, Q, 4)
+    moved, context, alignment = layer.advance(state, layer.project(embedded, None), attend)
+    assert_same_states(moved, layer.cell.step(state, layer.cell.project(embedded)))
+    assert context is None and alignment is None and not hasattr(attend, "queries")
+
+
 @pytest.mark.parametrize("name", CELL_NAMES)
 def test_fixed_context_is_read_at_every_step(name, new_cell, new_layer, recurrent_config):
     """s_i = cell(s_{i-1}, [E y_{i-1}; c])."""

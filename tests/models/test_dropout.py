@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from nmt.models.dropout import dropout, split_key
+from nmt.models.dropout import draw_mask, drop, dropout, split_key
 
 KEY = jax.random.key(3)
 
@@ -47,6 +47,15 @@ def test_key_decides_the_mask_and_elements_are_independent():
     assert np.mean(first == other) < 0.52  # as often as two fair coins agree
     assert np.mean(first[:, 1:] == first[:, :-1]) < 0.52
     assert np.mean(first[1:] == first[:-1]) < 0.52
+
+
+def test_a_mask_drawn_beforehand_drops_the_same():
+    inputs = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    keep = draw_mask(inputs.shape, 0.25, KEY)
+    for row in range(5):
+        dropped = drop(inputs[row], 0.25, keep[row])
+        np.testing.assert_array_equal(dropped, dropout(inputs, 0.25, KEY)[row])
+    assert draw_mask((5, 4), 0.25, None) is None and draw_mask((5, 4), 0.0, KEY) is None
 
 
 def test_split_key():

@@ -2,20 +2,23 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
 import optax
 import pytest
 
+from nmt.config.schema import RecurrentConfig
 from nmt.devices.mesh import MODEL, make_mesh
 from nmt.models.build import build_model, split_model
+from nmt.models.cells import CELLS
 from nmt.models.partition import RULES, shardings
 
 
 def names_and_shapes(config):
-    model = build_model(config, source_size=11, target_size=11)
-    flat = jax.tree_util.tree_leaves_with_path(split_model(model)[1])
+    build = partial(build_model, config, source_size=11, target_size=11)
+    flat = jax.tree_util.tree_leaves_with_path(jax.eval_shape(lambda: split_model(build())[1]))
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in flat
     }
@@ -23,7 +26,12 @@ def names_and_shapes(config):
 
 @pytest.fixture(scope="module")
 def everything(variant_configs):
-    return [names_and_shapes(config) for config in variant_configs.values()]
+    """Every kind of model, and stacks of every cell."""
+    stacks = [
+        RecurrentConfig(cell=cell, encoder_layers=2, decoder_layers=2, layer_norm=True)
+        for cell in CELLS
+    ]
+    return [names_and_shapes(config) for config in (*variant_configs.values(), *stacks)]
 
 
 def test_every_rule_names_something_and_all_of_its_axes(everything):
@@ -49,10 +57,9 @@ def test_every_matrix_is_named(everything):
 
 @pytest.mark.parametrize("variant", ["rnnsearch", "transformer_pre_shared_tied"])
 @pytest.mark.parametrize("model_devices", [1, 2, 4])
-def test_spread_arrays_hold_the_same_values_in_parts(variant_configs, variant, model_devices):
-    config = variant_configs[variant]
+def test_spread_arrays_hold_the_same_values_in_parts(variants, variant, model_devices):
     mesh = make_mesh(model_devices, jax.devices()[: 2 * model_devices])
-    params = split_model(build_model(config, source_size=11, target_size=11))[1]
+    params = variants(variant).params
     state = optax.adam(1e-3).init(params)
     for tree in (params, state):
         placed = jax.device_put(tree, shardings(tree, mesh))
@@ -61,9 +68,8 @@ def test_spread_arrays_hold_the_same_values_in_parts(variant_configs, variant, m
     assert kernel.sharding.shard_shape(kernel.shape)[0] == kernel.shape[0] // model_devices
 
 
-def test_an_axis_that_the_devices_do_not_divide_is_whole(variant_configs):
+def test_an_axis_that_the_devices_do_not_divide_is_whole(variant_configs, tiny):
     config = replace(variant_configs["rnnsearch"], decoder_dim=5)
-    params = split_model(build_model(config, source_size=11, target_size=11))[1]
-    placed = shardings(params, make_mesh(2, jax.devices()[:2]))
+    placed = shardings(tiny(config).params, make_mesh(2, jax.devices()[:2]))
     assert MODEL not in placed["bottom"]["cell"]["U"]["kernel"].spec
     assert MODEL in placed["target_embedding"]["table"].spec

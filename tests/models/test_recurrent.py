@@ -234,3 +234,109 @@ def test_memory_holds_what_its_docstring_says(tiny, recurrent_config):
     np.testing.assert_allclose(  # the backward layer's last output is the context's second half
         memory.start, memory.context[:, recurrent_config.encoder_dim :], atol=1e-6
     )
+
+
+RATE = 0.5  # of dropout
+ORDERS = ["attend_update", "update_attend", "update_attend_update"]
+
+
+class NumpyDecoder:
+    """Two LSTM layers, general attention and tanh, one position at a time; it may be fed."""
+
+    def __init__(self, params, annotations, starts):
+        self.params, self.annotations = params, annotations
+        self.states = [(start, np.zeros_like(start)) for start in starts]
+        self.fed = np.zeros(params["readout"]["U_o"]["kernel"].shape[1])
+
+    def attend(self, query):
+        energies = self.annotations @ self.params["attention"]["W_a"]["kernel"] @ query
+        weights = np.exp(energies) / np.exp(energies).sum()
+        return weights @ self.annotations, weights
+
+    def step(self, lstm, order, y, keep):
+        """The features of a position, and its alignment."""
+        params, (lower, upper) = self.params, self.states
+        Ey = params["target_embedding"]["table"][y]
+        read, kernels = [Ey], [params["bottom"]["cell"]["W"]["kernel"]]
+        if "feed" in params:
+            read, kernels = [*read, self.fed], [*kernels, params["feed"]["kernel"]]
+        if order == "attend_update":
+            c, alpha = self.attend(lower[0])
+            read, kernels = [*read, c], [*kernels, params["bottom"]["C"]["kernel"]]
+        cell = params["bottom"]["cell"]  # [E y; t; c] is multiplied by [W; feed; C]
+        joined = {"W": {**cell["W"], "kernel": np.concatenate(kernels)}, "U": cell["U"]}
+        lower = lstm(joined, np.concatenate(read), lower)
+        if order == "update_attend_update":
+            c, alpha = self.attend(lower[0])
+            lower = lstm(params["bottom"]["second_cell"], c, lower)
+        upper = lstm(params["upper"]["0"], lower[0], upper)
+        if order == "update_attend":
+            c, alpha = self.attend(upper[0])
+        self.states = lower, upper
+        parts = (("U_o", upper[0]), ("V_o", Ey), ("C_o", c))
+        t = np.tanh(sum(affine(params["readout"][name], part) for name, part in parts))
+        self.fed = np.where(keep, t / (1 - RATE), 0) if keep is not None else t
+        return self.fed, alpha
+
+
+def general(recurrent_config, order, **options):
+    return replace(
+        recurrent_config, cell="lstm", attention="general", decoder_order=order, **options
+    )
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_orders_of_a_stack_with_input_feeding(
+    order, tiny, recurrent_config, reference_cells, monkeypatch
+):
+    """Luong et al. (2015), sections 3.1 and 3.3, and what is fed in the other orders.
+
+    Nothing is dropped but the features: where they were is seen in what comes out.
+    """
+    monkeypatch.setattr("nmt.models.recurrent.dropout", lambda inputs, rate, key: inputs)
+    config = general(recurrent_config, order, decoder_layers=2, input_feeding=True, dropout=RATE)
+    tiny_model = tiny(config)
+    lstm, params = reference_cells["lstm"], as_float64(tiny_model.params)
+    with jax.disable_jit():
+        memory = tiny_model.model.encode(SOURCE, SOURCE_MASK)
+        initial = tiny_model.model.init_state(memory, 1, 5)
+        decoded = [
+            tiny_model.model(SOURCE, SOURCE_MASK, TARGET_IN, dropout_key=key)
+            for key in (None, jax.random.key(0))
+        ]
+    kept = np.asarray(decoded[1].features) != 0
+    assert 0 < kept.mean() < 1 and (kept[:, 0] != kept[:, 1]).any()
+    for b, sentence in enumerate(SENTENCES):
+        annotations = np.asarray(memory.annotations, np.float64)[b, : len(sentence)]
+        starts = [np.asarray(layer.h, np.float64)[b, 0] for layer in initial.layers]
+        for ours, keep in zip(decoded, (None, kept[b]), strict=True):
+            decoder = NumpyDecoder(params, annotations, starts)
+            for i, y in enumerate(TARGET_IN[b]):
+                features, alpha = decoder.step(lstm, order, y, None if keep is None else keep[i])
+                np.testing.assert_allclose(ours.features[b, i], features, atol=1e-5)
+                alignment = np.asarray(ours.alignment)[b, i]
+                np.testing.assert_allclose(alignment[: len(sentence)], alpha, atol=1e-5)
+                assert not alignment[len(sentence) :].any()
+
+
+@pytest.mark.parametrize("feeding", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("attention", ["additive", "dot", "general", "concat"])
+def test_steps_equal_the_forced_pass_for_every_attention_and_order(
+    tiny, recurrent_config, attention, order, feeding
+):
+    """Uncompiled, which for so many tiny models is faster."""
+    config = general(recurrent_config, order, decoder_dim=6, decoder_layers=2)
+    tiny_model = tiny(replace(config, attention=attention, input_feeding=feeding))
+    model, T = tiny_model.model, 3
+    with jax.disable_jit():
+        forced = model(SOURCE, SOURCE_MASK, TARGET_IN[:, :T])
+        memory = model.encode(SOURCE, SOURCE_MASK)
+        state = model.init_state(memory, 1, T)
+        assert {leaf.shape[:2] for leaf in jax.tree.leaves(state)} == {(2, 1)}
+        assert (state.fed is not None) == feeding
+        for i in range(T):
+            position = np.full((2, 1), i)
+            state, *stepped = model.step(state, memory, TARGET_IN[:, i : i + 1], position)
+            for ours, expected in zip(stepped, forced, strict=True):
+                np.testing.assert_allclose(ours[:, 0], expected[:, i], atol=1e-5)

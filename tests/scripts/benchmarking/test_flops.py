@@ -24,7 +24,21 @@ MODELS = {
     "GRU": RecurrentConfig(**RECURRENT),
     "reset before": RecurrentConfig(**RECURRENT, cell="gru_reset_before", readout="maxout"),
     "LSTM": RecurrentConfig(**RECURRENT, cell="lstm", encoder_layers=2, decoder_layers=3),
+    "nested": RecurrentConfig(**RECURRENT, cell="lstm_nested", bidirectional=False),
+    "full peepholes": RecurrentConfig(**RECURRENT, cell="lstm_peephole_full"),
+    "depth gates": RecurrentConfig(
+        **RECURRENT, cell="lstm_depth_gated", encoder_layers=2, decoder_layers=2
+    ),
+    "clockwork": RecurrentConfig(**RECURRENT, cell="clockwork"),
     "two updates": RecurrentConfig(**RECURRENT, decoder_order="update_attend_update"),
+    "Luong, general, fed": RecurrentConfig(
+        **RECURRENT, attention="general", decoder_order="update_attend", input_feeding=True
+    ),
+    "Luong, additive": RecurrentConfig(**RECURRENT, decoder_order="update_attend"),
+    "concat": RecurrentConfig(**RECURRENT, attention="concat"),
+    "dot": RecurrentConfig(
+        **RECURRENT | dict(encoder_dim=14), attention="dot", decoder_order="update_attend"
+    ),
     "fixed context": RecurrentConfig(**RECURRENT, attention="none"),
     "initial state": RecurrentConfig(
         **RECURRENT,

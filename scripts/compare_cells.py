@@ -1,0 +1,181 @@
+"""Trains every recurrent cell for the same time: parameters, speed and validation BLEU of each.
+
+    python scripts/compare_cells.py FOLDER                               # the embedded corpus
+    python scripts/compare_cells.py FOLDER --corpus DIR --minutes 5 data.source_language=de ...
+
+Each is configs/quickstart.yaml, or --config, with two layers in the encoder and in the decoder (a
+depth gate needs a layer below it) and a constant learning rate, and differs in model.cell alone.
+What stands at the end is laid over that, as for `nmt train`. The minutes are a run's own: with
+validation and what compiles, without the preparation of the corpus.
+
+Speed is the median of what training logged, in real target tokens a second, validation left out;
+BLEU is greedy, of the validation split, at its best. Cells are trained one after the other. Run
+again, the script goes on where it stopped, and trains on what was not trained as long. The table is
+printed and written to FOLDER/table.txt, or as an object with --json, and BLEU by minutes is drawn
+in FOLDER/bleu.png. A cell that cannot be trained has a row without figures, and the status is 1.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nmt.analysis.curves import curve, plot_curves
+from nmt.analysis.records import Record, read_records
+from nmt.errors import NmtError, nearest
+from nmt.runs.directory import write_atomically
+
+CONFIG = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
+OVERRIDES = (
+    "model.encoder_layers=2",
+    "model.decoder_layers=2",
+    "training.num_steps=1000000",  # the minutes end it
+    "training.schedule=constant",
+    "training.learning_rate=1e-3",
+    "training.save_every=250",
+    "validation.every=250",
+    "validation.aer=false",
+)
+MEASURED = (
+    "parameters",
+    "target_tokens_per_second",
+    "steps",
+    "epochs",
+    "validation_perplexity",
+    "validation_bleu",
+)
+
+
+def trained(run: Path, config: Path, overrides: Sequence[str]) -> bool:
+    """Trains a run to its end, from where it stopped; whether it could be.
+
+    Raises:
+      SystemExit: it was stopped, or never began to train.
+    """
+    command = [sys.executable, "-m", "nmt.cli", "train", str(config), "--run", str(run)]
+    status = subprocess.run([*command, *overrides], stdout=sys.stderr).returncode
+    stopped = status < 0 or status >= 128  # by a signal
+    if stopped or (status and not (run / "metrics.jsonl").exists()):  # not the cell's fault
+        raise SystemExit(status)
+    return status == 0
+
+
+def measured(run: Path) -> dict[str, float | int | None]:
+    """What a run has come to."""
+    from nmt.models.build import count_parameters
+    from nmt.runs.checkpoints import Checkpoints
+
+    records = read_records(run / "metrics.jsonl")
+    logged = [record for record in records if "tokens_per_second" in record]
+    validations = [record for record in records if "validation_bleu" in record]
+    best = max(validations, key=lambda record: record["validation_bleu"])
+    checkpoints = Checkpoints(run / "checkpoints")
+    weights = checkpoints.load_item(*checkpoints.resolve("last"))
+    values = (
+        count_parameters(weights),
+        statistics.median(record["tokens_per_second"] for record in logged),
+        logged[-1]["step"],
+        logged[-1]["epoch"],
+        best["validation_perplexity"],
+        best["validation_bleu"],
+    )
+    return dict(zip(MEASURED, values, strict=True))
+
+
+def result(cell: str, folder: Path, config: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """A row of the table; what was measured of the same training before is read again."""
+    kept, settings = folder / f"{cell}.json", [str(config), *overrides]
+    if kept.exists():
+        before = json.loads(kept.read_text(encoding="utf-8"))
+        if before["settings"] == settings:
+            return before["result"]
+    print(f"training {cell}", file=sys.stderr, flush=True)
+    run = folder / cell
+    if not trained(run, config, [*overrides, f"model.cell={cell}"]):
+        return {"cell": cell} | dict.fromkeys(MEASURED)
+    row = {"cell": cell} | measured(run)
+    write_atomically(kept, json.dumps({"settings": settings, "result": row}, indent=2))
+    return row
+
+
+def draw(folder: Path, cells: Sequence[str]) -> None:
+    """Validation BLEU against minutes, a line for each cell that was validated."""
+    records: dict[str, list[Record]] = {
+        cell: read_records(path)
+        for cell in cells
+        if (path := folder / cell / "metrics.jsonl").exists()
+    }
+    lines = [
+        curve(of_cell, "seconds", "validation_bleu", name=cell, x_unit=60)
+        for cell, of_cell in records.items()
+    ]
+    if any(line.x for line in lines):
+        plot_curves(lines, folder / "bleu.png", x_label="minutes", y_label="validation BLEU")
+
+
+def chosen(text: str) -> list[str]:
+    """The names of cells, with commas between them."""
+    from nmt.models.cells import CELLS
+
+    names = text.split(",") if text else list(CELLS)
+    for name in names:
+        if name not in CELLS:
+            raise argparse.ArgumentTypeError(f"no cell is named {name!r}{nearest(name, CELLS)}")
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the command line, trains and reports; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0],
+        epilog=__doc__.partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("folder", type=Path, help="for runs, table and picture")
+    add("--corpus", default="embedded", metavar="PATH", help="data.path (default: embedded)")
+    add("--minutes", type=float, default=5, help="of each cell (default: 5)")
+    add("--cells", type=chosen, default="", metavar="NAMES", help="a,b,c (default: all)")
+    add("--config", type=Path, default=CONFIG, help="laid under all (default: quickstart)")
+    add("--json", action="store_true", help="print one object instead of a table")
+    add("overrides", nargs="*", metavar="section.key=value", help="laid over the config")
+    options = parser.parse_intermixed_args(arguments)
+    try:
+        return _compare(options)
+    except NmtError as error:
+        print(f"compare_cells: {error}", file=sys.stderr)
+        return 2
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from benchmarking.machine import describe_machine
+    from benchmarking.report import report, table
+
+    folder = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    overrides = [
+        *OVERRIDES,
+        f"data.path={options.corpus}",
+        f"training.max_minutes={options.minutes}",
+        *options.overrides,
+    ]
+    rows = [result(cell, folder, options.config, overrides) for cell in options.cells]
+    write_atomically(folder / "table.txt", table(rows) + "\n")
+    draw(folder, options.cells)
+    head = {
+        "corpus": options.corpus,
+        "minutes": options.minutes,
+        "config": options.config.name,
+        "overrides": " ".join(options.overrides),
+        "machine": describe_machine(),
+    }
+    report(head, rows, as_json=options.json)
+    return 0 if all(row["validation_bleu"] is not None for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The comparison around a stand-in for training, which writes what a run holds."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nmt.runs.checkpoints import Checkpoints
+
+
+@pytest.fixture
+def script(load_script):
+    return load_script("compare_cells")
+
+
+@pytest.fixture
+def trainings(script, monkeypatch):
+    """The cells that were trained, in order; vanilla_relu fails, and without a corpus all do."""
+    cells = []
+
+    def train(command, stdout):
+        run, cell = command[command.index("--run") + 1], command[-1].removeprefix("model.cell=")
+        cells.append(cell)
+        if "data.path=absent" in command:
+            return SimpleNamespace(returncode=2)
+        checkpoints = Checkpoints(f"{run}/checkpoints")
+        if checkpoints.steps() == []:
+            checkpoints.save(9, {"params": {"W": np.zeros((2, 3), np.float32)}}, score=1.0)
+        checkpoints.close()
+        records = [
+            {"step": step, "epoch": 1, "tokens_per_second": rate, "seconds": 30.0 * step}
+            for step, rate in ((3, 10.0), (6, 900.0), (9, 1000.0))
+        ]
+        records += [
+            {"step": s, "seconds": 30.0 * s, "validation_bleu": b, "validation_perplexity": p}
+            for s, b, p in ((6, 20.0, 5.0), (9, 10.0, 4.0))
+        ]
+        with open(f"{run}/metrics.jsonl", "w") as file:
+            file.writelines(json.dumps(record) + "\n" for record in records)
+        return SimpleNamespace(returncode=2 if cell == "vanilla_relu" else 0)
+
+    monkeypatch.setattr(script, "subprocess", SimpleNamespace(run=train))
+    return cells
+
+
+def test_a_row_for_each_cell_and_what_is_done_is_skipped(script, trainings, tmp_path, capsys):
+    arguments = [str(tmp_path), "--cells", "lstm,vanilla_relu", "--json", "training.seed=3"]
+    assert script.main(arguments) == 1  # one of them could not be trained
+    rows = {row["cell"]: row for row in json.loads(capsys.readouterr().out)["results"]}
+    assert rows["lstm"] == {
+        "cell": "lstm",
+        "parameters": 6,
+        "target_tokens_per_second": 900.0,
+        "steps": 9,
+        "epochs": 1,
+        "validation_perplexity": 5.0,
+        "validation_bleu": 20.0,
+    }
+    assert set(rows["vanilla_relu"].values()) == {"vanilla_relu", None}
+    assert (tmp_path / "bleu.png").read_bytes().startswith(b"\x89PNG")
+    assert "lstm" in (tmp_path / "table.txt").read_text()
+
+    assert script.main([*arguments, "--cells", "lstm"]) == 0
+    assert trainings == ["lstm", "vanilla_relu"]  # nothing was trained again
+    assert script.main([*arguments, "--cells", "lstm", "--minutes", "6"]) == 0
+    assert trainings == ["lstm", "vanilla_relu", "lstm"]
+
+
+def test_a_mistake_that_no_cell_makes_ends_it(script, trainings, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        script.main([str(tmp_path), "--corpus", "absent"])
+    assert ended.value.code == 2 and len(trainings) == 1
+
+
+def test_a_misspelt_cell_is_named(script, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        script.main([str(tmp_path), "--cells", "lsmt"])
+    assert "no cell is named 'lsmt'; did you mean \"lstm\"?" in capsys.readouterr().err
