@@ -279,9 +279,19 @@ class NumpyDecoder:
         return self.fed, alpha
 
 
-def general(recurrent_config, order, **options):
+TARGETS = TARGET_IN[:, :3]
+
+
+def uncompiled(recurrent_config, attention, order, **options):
+    """The config of a tiny stack: not to compile it is faster, the more so as all are of a size."""
     return replace(
-        recurrent_config, cell="lstm", attention="general", decoder_order=order, **options
+        recurrent_config,
+        cell="lstm",
+        decoder_dim=6,
+        decoder_layers=2,
+        attention=attention,
+        decoder_order=order,
+        **options,
     )
 
 
@@ -294,14 +304,14 @@ def test_orders_of_a_stack_with_input_feeding(
     Nothing is dropped but the features: where they were is seen in what comes out.
     """
     monkeypatch.setattr("nmt.models.recurrent.dropout", lambda inputs, rate, key: inputs)
-    config = general(recurrent_config, order, decoder_layers=2, input_feeding=True, dropout=RATE)
+    config = uncompiled(recurrent_config, "general", order, input_feeding=True, dropout=RATE)
     tiny_model = tiny(config)
     lstm, params = reference_cells["lstm"], as_float64(tiny_model.params)
     with jax.disable_jit():
         memory = tiny_model.model.encode(SOURCE, SOURCE_MASK)
-        initial = tiny_model.model.init_state(memory, 1, 5)
+        initial = tiny_model.model.init_state(memory, 1, 3)
         decoded = [
-            tiny_model.model(SOURCE, SOURCE_MASK, TARGET_IN, dropout_key=key)
+            tiny_model.model(SOURCE, SOURCE_MASK, TARGETS, dropout_key=key)
             for key in (None, jax.random.key(0))
         ]
     kept = np.asarray(decoded[1].features) != 0
@@ -311,7 +321,7 @@ def test_orders_of_a_stack_with_input_feeding(
         starts = [np.asarray(layer.h, np.float64)[b, 0] for layer in initial.layers]
         for ours, keep in zip(decoded, (None, kept[b]), strict=True):
             decoder = NumpyDecoder(params, annotations, starts)
-            for i, y in enumerate(TARGET_IN[b]):
+            for i, y in enumerate(TARGETS[b]):
                 features, alpha = decoder.step(lstm, order, y, None if keep is None else keep[i])
                 np.testing.assert_allclose(ours.features[b, i], features, atol=1e-5)
                 alignment = np.asarray(ours.alignment)[b, i]
@@ -325,18 +335,15 @@ def test_orders_of_a_stack_with_input_feeding(
 def test_steps_equal_the_forced_pass_for_every_attention_and_order(
     tiny, recurrent_config, attention, order, feeding
 ):
-    """Uncompiled, which for so many tiny models is faster."""
-    config = general(recurrent_config, order, decoder_dim=6, decoder_layers=2)
-    tiny_model = tiny(replace(config, attention=attention, input_feeding=feeding))
-    model, T = tiny_model.model, 3
+    model = tiny(uncompiled(recurrent_config, attention, order, input_feeding=feeding)).model
     with jax.disable_jit():
-        forced = model(SOURCE, SOURCE_MASK, TARGET_IN[:, :T])
+        forced = model(SOURCE, SOURCE_MASK, TARGETS)
         memory = model.encode(SOURCE, SOURCE_MASK)
-        state = model.init_state(memory, 1, T)
+        state = model.init_state(memory, 1, 3)
         assert {leaf.shape[:2] for leaf in jax.tree.leaves(state)} == {(2, 1)}
         assert (state.fed is not None) == feeding
-        for i in range(T):
+        for i in range(3):
             position = np.full((2, 1), i)
-            state, *stepped = model.step(state, memory, TARGET_IN[:, i : i + 1], position)
+            state, *stepped = model.step(state, memory, TARGETS[:, i : i + 1], position)
             for ours, expected in zip(stepped, forced, strict=True):
                 np.testing.assert_allclose(ours[:, 0], expected[:, i], atol=1e-5)
