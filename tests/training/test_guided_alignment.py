@@ -1,6 +1,7 @@
 """The loss of guided alignment: against a loop, in the step, and that alignments follow it."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -115,8 +116,8 @@ def test_the_gradient_is_that_of_both_losses(name):
         picked = jnp.take_along_axis(decoded.alignment, chosen[:, :, None], axis=2)[:, :, 0]
         return sums.loss - 0.3 * (jnp.log(picked) * batch.links.any(axis=-1)).sum()
 
-    expected = jax.grad(total)(params)
-    gradients, sums = trainer.gradients(params, batch, None)
+    expected = jax.jit(jax.grad(total))(params)
+    gradients, sums = jax.jit(trainer.gradients)(params, batch, None)
     for ours, theirs in zip(jax.tree.leaves(gradients), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert int(sums.alignment.num_pieces) == batch.links.any(axis=-1).sum()
@@ -125,8 +126,9 @@ def test_the_gradient_is_that_of_both_losses(name):
 def test_without_weight_links_change_nothing():
     trainer, params = trainer_of("attend_update", 0.0)
     batch = linked_batch(0)
-    with_links, sums = trainer.gradients(params, batch, None)
-    without, _ = trainer.gradients(params, batch._replace(links=None), None)
+    gradients = jax.jit(trainer.gradients)
+    with_links, sums = gradients(params, batch, None)
+    without, _ = gradients(params, batch._replace(links=None), None)
     assert sums.alignment is None
     jax.tree.map(np.testing.assert_array_equal, with_links, without)
 
@@ -136,11 +138,12 @@ def test_accumulated_batches_give_the_step_of_one_large_batch():
     parts = [linked_batch(seed) for seed in (0, 1)]
     whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     total = jax.tree.map(jnp.zeros_like, params), trainer.zero_sums()
+    add = jax.jit(partial(accumulate, trainer))
     for part in parts:
-        total = accumulate(trainer, params, total, part, KEY)
+        total = add(params, total, part, KEY)
     state = trainer.initial_state(params)
     accumulated, _ = trainer.update(state, *total)
-    at_once, _ = train_step(trainer, state, whole, KEY)
+    at_once, _ = jax.jit(partial(train_step, trainer))(state, whole, KEY)
     for ours, theirs in zip(
         jax.tree.leaves(accumulated.params), jax.tree.leaves(at_once.params), strict=True
     ):
@@ -172,7 +175,8 @@ def test_a_guided_state_can_be_zeroed_and_keeps_its_form():
     from nmt.training.step import with_zero_sums
 
     trainer, params = trainer_of("one_head", 0.5)
-    state, _ = train_step(trainer, trainer.initial_state(params), linked_batch(0), KEY)
+    step = jax.jit(partial(train_step, trainer))
+    state, _ = step(trainer.initial_state(params), linked_batch(0), KEY)
     zeroed = with_zero_sums(state)
     assert jax.tree.structure(zeroed) == jax.tree.structure(state)
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(zeroed.sums))
