@@ -16,6 +16,12 @@ printf '\\1' >>"$CALLS"
 """
 
 
+@pytest.fixture(autouse=True)
+def cheap_compilation_in_processes(monkeypatch):
+    """What scripts start compiles as the tests do."""
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+
 @pytest.fixture
 def load_script():
     """Loads a script as a module, without running it."""

@@ -47,7 +47,6 @@ def test_one_object_says_how_the_time_of_every_start_divides(
             lines = "".join(f"{getattr(pair, side)}\n" for pair in pairs)
             (tmp_path / f"{split}.{language}").write_text(lines, encoding="utf-8")
     monkeypatch.setattr("benchmarking.machine.matmul_gflops", lambda: {1024: 1.0})
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     script = load_script("benchmark_startup")
     measures = ("--repetitions", "1", "--sentences", "2", "--json")
     assert not script.main(["--models", "B", "--corpus", str(tmp_path), *measures, *TINY.split()])

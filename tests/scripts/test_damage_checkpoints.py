@@ -125,7 +125,6 @@ def test_one_checkpoint_is_too_few(script, run, capsys):
 
 
 @pytest.mark.slow
-def test_a_damaged_run_is_resumed_by_the_command(script, monkeypatch, capsys):
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+def test_a_damaged_run_is_resumed_by_the_command(script, capsys):
     assert script.main(["--flips", "3", "--truncations", "1", "--resumes", "1"]) == 0
     assert "nmt train resumed at step 4" in capsys.readouterr().out

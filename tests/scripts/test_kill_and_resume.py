@@ -30,7 +30,6 @@ def test_killed_three_times_a_run_ends_as_one_never_stopped(script, monkeypatch,
         assert long in config
         config = config.replace(long, short)
     monkeypatch.setattr(script, "CONFIG", config)
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     status = script.main(["--kills", "3"])
     said = capsys.readouterr().out
     assert status == 0, said
