@@ -120,8 +120,9 @@ def test_a_run_holds_what_is_promised(whole):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [5, 8])
+@pytest.mark.parametrize("step", [5, 8, 9])
 def test_resuming_equals_never_stopping(whole, tmp_path, monkeypatch, step):
+    """In the checkpoints that are left too, also where one was due when it stopped: at step 9."""
     interrupt_at(monkeypatch, step)
     with pytest.raises(Interrupted) as stopped:
         train(CONFIG, tmp_path / "run")
@@ -132,6 +133,7 @@ def test_resuming_equals_never_stopping(whole, tmp_path, monkeypatch, step):
     assert weights(tmp_path / "run")[0] == 12
     assert_bit_equal(weights(tmp_path / "run"), weights(whole))
     assert timeless(tmp_path / "run") == timeless(whole)
+    assert checkpoint_steps(tmp_path / "run") == checkpoint_steps(whole)
 
 
 @pytest.mark.slow
@@ -206,16 +208,6 @@ def test_a_mistake_that_comes_out_in_preparation_leaves_no_run(tmp_path):
     with pytest.raises(ConfigError, match="vocabulary.size is too large"):
         train(replace(CONFIG, vocabulary=vocabulary), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.slow
-def test_an_interruption_costs_no_regular_checkpoint(whole, tmp_path, monkeypatch):
-    interrupt_at(monkeypatch, 9)  # save_every is 3, so that a regular one was due there
-    with pytest.raises(Interrupted):
-        train(CONFIG, tmp_path / "run")
-    monkeypatch.undo()
-    train(CONFIG, tmp_path / "run")
-    assert checkpoint_steps(tmp_path / "run") == checkpoint_steps(whole)
 
 
 def checkpoint_steps(run):
