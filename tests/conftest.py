@@ -46,6 +46,7 @@ def compilation():
     from nmt.devices.compiled_programs import use_compilation_cache
 
     use_compilation_cache()
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_disable_most_optimizations", True)
 
 
