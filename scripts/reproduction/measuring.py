@@ -34,7 +34,7 @@ class Found(NamedTuple):
     """What was measured; by the model's name where it is of one.
 
     Attributes:
-      config: of the last model.
+      config: of RNNsearch-50.
       test, known: the test set, and its sentences whose words all four models know.
       unknown: share of unknown words in sources and references, 0-1.
       signature: of BLEU.
@@ -61,7 +61,7 @@ class Found(NamedTuple):
 def measure(folder: Path) -> Found:
     """Measures the four runs of a folder; translations that are kept there are not made again."""
     runs = {model.name: RunDirectory.open(folder / model.stem) for model in MODELS}
-    config = next(iter(runs.values())).read_config()
+    config = runs[SEARCH_50.name].read_config()
     test = load_split(config.data, config.data.test[0])
     knows, unknown = _unknown(runs, test, config)
     rows = np.flatnonzero(knows)

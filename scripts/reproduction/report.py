@@ -1,14 +1,16 @@
 """The report: table 1 and figures 2 and 3 of the paper, ours beside its figures."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarking.machine import describe_machine
 
 from nmt.analysis.curves import plot_bleu_by_length
 from nmt.analysis.significance import NUM_SAMPLES, Resampled
+from nmt.config.reader import differing_keys, read_config
+from nmt.config.schema import Config
 from nmt.data.cleaning import count_words
-from nmt.data.splits import Split
 from nmt.runs.directory import write_atomically
 from reproduction.document import (
     Block,
@@ -35,6 +37,8 @@ MATRICES = 4
 MATRIX_WORDS = range(10, 21)  # of a sentence of figure 3
 SEED = 1  # of the choice of sentences
 NOTHING = "-"
+TOLD = ("vocabulary.", "model.", "training.", "search.", "data.cleaning.", "data.batch_")
+NOT_TOLD = ("training.log_every", "training.save_every", "training.keep_last", "training.seed")
 
 
 def write_report(found: Found, folder: Path, preset: str, command: str) -> list[Path]:
@@ -156,7 +160,7 @@ def figure_2(found: Found) -> list[Block]:
 
 def figure_3(found: Found, folder: Path) -> list[Block]:
     """Alignments of RNNsearch-50 for a few sentences drawn by lot."""
-    sources = drawn_by_lot(found.known if len(found.known) else found.test, found.config)
+    sources = drawn_by_lot(found.known.source, found.test.source, found.config)
     blocks: list[Block] = [Heading("Figure 3: alignments found by RNNsearch-50")]
     for letter, translation in zip("abcd", aligned(folder, SEARCH_50, sources), strict=False):
         alignment, file = translation.alignment, f"figure3{letter}.png"
@@ -175,12 +179,22 @@ def figure_3(found: Found, folder: Path) -> list[Block]:
     ]
 
 
-def drawn_by_lot(split: Split, config) -> list[str]:
-    """Sentences for figure 3, the same ones every time; of any length where too few have one."""
-    language = config.data.source_language
-    lines = list(dict.fromkeys(line for line in split.source if line.strip()))
-    fitting = [line for line in lines if count_words(line, language) in MATRIX_WORDS]
-    pool = fitting if len(fitting) >= MATRICES else lines
+def drawn_by_lot(known: Sequence[str], test: Sequence[str], config: Config) -> list[str]:
+    """Sentences for figure 3, the same ones every time.
+
+    Args:
+      known: those without unknown words.
+      test: all, from which they come where too few of `known` have a fitting length; and where too
+        few of these have one, they are of any length.
+      config: says the language.
+    """
+
+    def fits(line: str) -> bool:
+        return count_words(line, config.data.source_language) in MATRIX_WORDS
+
+    every = dict.fromkeys(line for line in test if line.strip())
+    pools = (list(filter(fits, dict.fromkeys(known))), list(filter(fits, every)), list(every))
+    pool = next((pool for pool in pools if len(pool) >= MATRICES), pools[-1])
     return random.Random(SEED).sample(pool, min(MATRICES, len(pool)))
 
 
@@ -230,8 +244,19 @@ def departures(found: Found, preset: str) -> list[Block]:
             f"Preset {preset}. As published are the equations of both models, the two lengths, "
             "UNK for unknown words, batches of 80 sentences and clipping at norm 1."
         ),
+        Table(
+            ["setting of RNNsearch-50", "here", "as published"], differing_settings(found.config)
+        ),
         Points([*PRESETS[preset].departures, *COMMON_DEPARTURES]),
     ]
+
+
+def differing_settings(config: Config) -> list[list[str]]:
+    """The settings that are not the paper's: key, value, and the paper's value."""
+    published = PRESETS["paper"].overrides_of(SEARCH_50)
+    differing = differing_keys(config, read_config(SEARCH_50.config, published))
+    told = [row for row in differing if row[0].startswith(TOLD) and row[0] not in NOT_TOLD]
+    return [[key, str(here), str(there)] for key, here, there in told]
 
 
 def _with_interval(resampled: Resampled | None) -> str:

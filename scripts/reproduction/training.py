@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -23,7 +23,7 @@ class Job(NamedTuple):
     run: Path
 
 
-def train_all(jobs: Sequence[Job], at_once: int, done) -> None:
+def train_all(jobs: Sequence[Job], at_once: int, done: Callable[[Job], None]) -> None:
     """Trains each run to its end, from where it stopped.
 
     Args:
@@ -46,9 +46,10 @@ def train_all(jobs: Sequence[Job], at_once: int, done) -> None:
             ended = [process for process in running if process.poll() is not None]
             for process in ended:
                 job, cores = running.pop(process)
-                if process.returncode:
-                    say(f"training {job.name} ended with status {process.returncode}")
-                    raise SystemExit(max(process.returncode, 128 - process.returncode))
+                status = process.returncode
+                if status:
+                    say(f"training {job.name} ended with status {status}")
+                    raise SystemExit(status if status > 0 else 128 - status)
                 shares.append(cores)
                 done(job)
             if not ended:
