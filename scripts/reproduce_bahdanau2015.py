@@ -28,6 +28,7 @@ from typing import NoReturn
 
 from reproduction.paper import MODELS, PRESETS, Model
 
+from nmt.commands.pictures import check_folder
 from nmt.config.reader import read_config
 from nmt.config.schema import EMBEDDED, Config
 from nmt.errors import NmtError, nearest
@@ -38,7 +39,7 @@ def settings_of(model: Model, options: argparse.Namespace) -> list[str]:
     """What is laid over a model's config; the last wins."""
     preset = PRESETS[options.preset]
     corpus = f"data.path={options.corpus}" if options.hub is None else f"data.hub={options.hub}"
-    minutes = options.minutes or preset.minutes
+    minutes = preset.minutes if options.minutes is None else options.minutes
     limit = [] if minutes is None else [f"training.max_minutes={minutes}"]
     return [*preset.overrides_of(model), corpus, *limit, *options.overrides]
 
@@ -104,8 +105,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("folder", type=Path, help="for runs, pictures and report")
     add("--preset", type=preset_name, default="cpu-small", help="cpu-small (the default) or paper")
-    add("--corpus", default=EMBEDDED, metavar="PATH", help="data.path (default: embedded)")
-    add("--hub", metavar="NAME", help="data.hub, a dataset of the Hugging Face Hub, instead")
+    corpus = parser.add_mutually_exclusive_group()
+    corpus.add_argument("--corpus", default=EMBEDDED, metavar="PATH", help="default: embedded")
+    corpus.add_argument("--hub", metavar="NAME", help="a dataset of the Hugging Face Hub")
     add("--minutes", type=float, help="of each model (cpu-small: 16; paper: no limit)")
     add("--at-once", type=int, default=1, metavar="N", help="train N models side by side")
     add("overrides", nargs="*", metavar="section.key=value", help="laid over the configs")
@@ -138,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _reproduce(options: argparse.Namespace, words: Sequence[str]) -> int:
+    check_folder(options.folder)
     check(options)
     options.folder.mkdir(parents=True, exist_ok=True)
     train(options)

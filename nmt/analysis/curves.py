@@ -134,9 +134,10 @@ def plot_bleu_by_length(
         (line,) = axes.plot(range(len(shown)), shown, marker="o", markersize=4, linewidth=1.4)
         if bands is not None:
             lower, upper = zip(*map(_interval, bands[name]), strict=True)
-            axes.fill_between(
-                range(len(shown)), lower, upper, color=line.get_color(), alpha=0.15, linewidth=0
-            )
+            places, colour = range(len(shown)), line.get_color()
+            axes.fill_between(places, lower, upper, color=colour, alpha=0.15, linewidth=0)
+            # a bucket between gaps has no shade
+            axes.vlines(places, lower, upper, color=colour, alpha=0.4, linewidth=1)
     buckets = next(iter(systems.values()))
     axes.set_xticks(range(len(buckets)), [f"{b.label}\n({_shown(b)})" for b in buckets])
     axes.set_xlim(-0.3, num_buckets - 0.7)  # a gap at an end has its place too

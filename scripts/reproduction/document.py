@@ -13,6 +13,7 @@ from typing import NamedTuple
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
+td { white-space: nowrap; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid #ccc; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 2px solid #333; vertical-align: bottom; }

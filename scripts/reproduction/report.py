@@ -242,7 +242,7 @@ def departures(found: Found, preset: str) -> list[Block]:
         Heading("What differs from the paper"),
         Text(
             f"Preset {preset}. As published are the equations of both models, the two lengths, "
-            "UNK for unknown words, batches of 80 sentences and clipping at norm 1."
+            "UNK for unknown words, and of the settings those that the table leaves out."
         ),
         Table(
             ["setting of RNNsearch-50", "here", "as published"], differing_settings(found.config)

@@ -124,6 +124,7 @@ def test_what_is_trained_with_the_same_settings_is_left_alone(script, monkeypatc
         (["--corpus", "absent"], "data.path absent"),
         (["training.learning_rat=1"], 'did you mean "learning_rate"?'),
         (["data.train=trian"], "'trian'"),
+        (["--minutes", "0"], "training.max_minutes must be above 0"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_before_anything_is_trained(
