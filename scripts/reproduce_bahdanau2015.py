@@ -16,11 +16,12 @@ with bootstrap bands), figure 3 (four alignments), the paper's figures beside ou
 from the paper. Run again, the script goes on where it stopped; what is done is not done again.
 
 On 2 cores cpu-small takes four times 16 minutes and some more for the translation of the test set;
---at-once 2 trains two models side by side, a core each, for which --minutes 32 is as much.
+--at-once 2 trains two models side by side, a core each, for which --minutes 30 is about as much.
 """
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,4 +155,5 @@ def _reproduce(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what it started is stopped too
     sys.exit(main())
