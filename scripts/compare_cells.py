@@ -17,12 +17,13 @@ in FOLDER/bleu.png. A cell that cannot be trained has a row without figures, and
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarking.trained_runs import MEASURED, measured
 
 from nmt.analysis.curves import curve, plot_curves
 from nmt.analysis.records import Record, read_records
@@ -40,14 +41,6 @@ OVERRIDES = (
     "validation.every=250",
     "validation.aer=false",
 )
-MEASURED = (
-    "parameters",
-    "target_tokens_per_second",
-    "steps",
-    "epochs",
-    "validation_perplexity",
-    "validation_bleu",
-)
 
 
 def trained(run: Path, config: Path, overrides: Sequence[str]) -> bool:
@@ -62,28 +55,6 @@ def trained(run: Path, config: Path, overrides: Sequence[str]) -> bool:
     if stopped or (status and not (run / "metrics.jsonl").exists()):  # not the cell's fault
         raise SystemExit(status)
     return status == 0
-
-
-def measured(run: Path) -> dict[str, float | int | None]:
-    """What a run has come to."""
-    from nmt.models.build import count_parameters
-    from nmt.runs.checkpoints import Checkpoints
-
-    records = read_records(run / "metrics.jsonl")
-    logged = [record for record in records if "tokens_per_second" in record]
-    validations = [record for record in records if "validation_bleu" in record]
-    best = max(validations, key=lambda record: record["validation_bleu"])
-    checkpoints = Checkpoints(run / "checkpoints")
-    weights = checkpoints.load_item(*checkpoints.resolve("last"))
-    values = (
-        count_parameters(weights),
-        statistics.median(record["tokens_per_second"] for record in logged),
-        logged[-1]["step"],
-        logged[-1]["epoch"],
-        best["validation_perplexity"],
-        best["validation_bleu"],
-    )
-    return dict(zip(MEASURED, values, strict=True))
 
 
 def result(cell: str, folder: Path, config: Path, overrides: Sequence[str]) -> dict[str, Any]:

@@ -66,23 +66,37 @@ def scores_by_length(
       DataError: the lists differ in length or are empty, or the edges do not rise.
     """
     check_pairs(hypotheses, references)
-    if len(lengths) != len(hypotheses):
-        raise DataError(
-            f"one length for each hypothesis is wanted; got {len(lengths)} lengths and "
-            f"{len(hypotheses)} hypotheses"
-        )
-    if any(low >= high for low, high in zip([-1, *edges], edges, strict=False)):
-        raise DataError(f"edges of length buckets must rise from 0 or more; got {list(edges)}")
-    members: list[list[int]] = [[] for _ in range(len(edges) + 1)]
-    for row, length in enumerate(lengths):
-        members[bisect.bisect_left(edges, length)].append(row)
-
+    check_lengths(lengths, hypotheses)
+    members = rows_by_length(lengths, edges)
     scores = _scores_of_rows(members, hypotheses, references, target_language, tokenized)
     lowest, highest = [0, *(edge + 1 for edge in edges)], [*edges, None]
     return [
         LengthBucket(lower=lower, upper=upper, count=len(rows), **of_bucket)
         for rows, lower, upper, of_bucket in zip(members, lowest, highest, scores, strict=True)
     ]
+
+
+def check_lengths(lengths: Sequence[int], hypotheses: Sequence[str]) -> None:
+    """Raises DataError unless there is a length for each hypothesis."""
+    if len(lengths) != len(hypotheses):
+        raise DataError(
+            f"one length for each hypothesis is wanted; got {len(lengths)} lengths and "
+            f"{len(hypotheses)} hypotheses"
+        )
+
+
+def rows_by_length(lengths: Sequence[int], edges: Sequence[int]) -> list[list[int]]:
+    """The sentences of each bucket, as indices of `lengths`; see `scores_by_length`.
+
+    Raises:
+      DataError: the edges do not rise.
+    """
+    if any(low >= high for low, high in zip([-1, *edges], edges, strict=False)):
+        raise DataError(f"edges of length buckets must rise from 0 or more; got {list(edges)}")
+    members: list[list[int]] = [[] for _ in range(len(edges) + 1)]
+    for row, length in enumerate(lengths):
+        members[bisect.bisect_left(edges, length)].append(row)
+    return members
 
 
 def _scores_of_rows(

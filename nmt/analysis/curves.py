@@ -15,6 +15,7 @@ from nmt.analysis.by_length import LengthBucket
 from nmt.analysis.figures import Picture, check_picture_path, printable
 from nmt.analysis.fonts import font_families
 from nmt.analysis.records import Record
+from nmt.analysis.significance import Resampled
 from nmt.errors import DataError
 
 _WIDTH, _HEIGHT = 6.4, 4.0  # inches
@@ -95,6 +96,7 @@ def plot_bleu_by_length(
     tokenized_lowercase: bool = False,
     unit: str = "words",
     title: str | None = None,
+    bands: Mapping[str, Sequence[Resampled | None]] | None = None,
 ) -> Picture:
     """BLEU against source length, a line a system: figure 2 of Bahdanau et al. (2015).
 
@@ -104,6 +106,8 @@ def plot_bleu_by_length(
       tokenized_lowercase: draws `bleu_tokenized_lowercase` instead of `bleu`.
       unit: what the lengths count.
       title: a line above.
+      bands: by name, of the same buckets, what resampling says of the BLEU drawn, such as
+        `nmt.analysis.length_bands.bleu_bands`: its 95 % confidence interval is shaded.
     Returns:
       The matplotlib figure. Under each bucket stands how many sentences it has; those of too few
       have no point, since their BLEU is noise and would draw a spike.
@@ -124,15 +128,28 @@ def plot_bleu_by_length(
     num_buckets = len(next(iter(systems.values())))
     width = max(_WIDTH, _BUCKET_WIDTH * num_buckets)
     picture, axes = _axes(f"source {unit} (sentences)", y_label, title, names, width)
-    for buckets in systems.values():
+    for name, buckets in systems.items():
         bleu = [b.bleu_tokenized_lowercase if tokenized_lowercase else b.bleu for b in buckets]
         shown = [math.nan if b.is_small else y for b, y in zip(buckets, bleu, strict=True)]
-        axes.plot(range(len(shown)), shown, marker="o", markersize=4, linewidth=1.4)
+        (line,) = axes.plot(range(len(shown)), shown, marker="o", markersize=4, linewidth=1.4)
+        if bands is not None:
+            lower, upper = zip(*map(_interval, bands[name]), strict=True)
+            places, colour = range(len(shown)), line.get_color()
+            axes.fill_between(places, lower, upper, color=colour, alpha=0.15, linewidth=0)
+            # a bucket between gaps has no shade
+            axes.vlines(places, lower, upper, color=colour, alpha=0.4, linewidth=1)
     buckets = next(iter(systems.values()))
     axes.set_xticks(range(len(buckets)), [f"{b.label}\n({_shown(b)})" for b in buckets])
     axes.set_xlim(-0.3, num_buckets - 0.7)  # a gap at an end has its place too
     axes.set_ylim(bottom=0)
     return _finish(picture, axes, names, path)
+
+
+def _interval(band: Resampled | None) -> tuple[float, float]:
+    """The ends of a confidence interval; a gap where there is none."""
+    if band is None:
+        return math.nan, math.nan
+    return band.mean - band.interval, band.mean + band.interval
 
 
 def _shown(bucket: LengthBucket) -> str:

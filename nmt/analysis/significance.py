@@ -83,9 +83,9 @@ def paired_bootstrap(
     check_num_samples(num_samples, len(references))
     results = PairedBootstrap([{} for _ in systems], {})
     for measure in measures(target_language, tokenized=tokenized):
-        of_systems, signature = _of_measure(measure, systems, references, num_samples)
-        for of_system, resampled in zip(results.systems, of_systems, strict=True):
-            of_system[measure.name] = resampled
+        of_systems, signature = resampled(measure, systems, references, num_samples)
+        for of_system, result in zip(results.systems, of_systems, strict=True):
+            of_system[measure.name] = result
         results.signatures[measure.name] = signature
     return results
 
@@ -103,13 +103,18 @@ def check_num_samples(num_samples: int, num_sentences: int) -> None:
         )
 
 
-def _of_measure(
+def resampled(
     measure: Measure,
     systems: Sequence[Sequence[str]],
     references: Sequence[str],
-    num_samples: int,
+    num_samples: int = NUM_SAMPLES,
 ) -> tuple[list[Resampled], str]:
-    """One score of all systems, and its signature. All scores draw the same test sets."""
+    """One score of all systems, and its signature. All scores draw the same test sets.
+
+    Args:
+      measure: the score.
+      systems, references, num_samples: as in `paired_bootstrap`, and checked by it.
+    """
     from sacrebleu.significance import PairedTest
 
     named = [(str(i), measure.prepared(hypotheses)) for i, hypotheses in enumerate(systems)]
@@ -124,12 +129,12 @@ def _of_measure(
         signatures, columns = test()
     ((name, signature),) = signatures.items()  # it has a name of its own for every metric
     baseline = columns[name][0]
-    resampled = []
+    found = []
     for i, result in enumerate(columns[name]):
         p_value = None if i == 0 else result.p_value
         if i > 0 and result.score == baseline.score:
             p_value = 1.0  # it counts only larger differences, and finds none: "significant"
-        resampled.append(
+        found.append(
             Resampled(
                 score=float(result.score),
                 mean=float(result.mean),
@@ -137,7 +142,7 @@ def _of_measure(
                 p_value=p_value,
             )
         )
-    return resampled, f"{signature}{measure.note}"
+    return found, f"{signature}{measure.note}"
 
 
 @contextlib.contextmanager

@@ -2,9 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from nmt.analysis.by_length import FEWEST, LengthBucket
 from nmt.analysis.curves import Curve, curve, plot_bleu_by_length, plot_curves
+from nmt.analysis.significance import Resampled
 from nmt.errors import DataError
 
 RECORDS = [
@@ -81,6 +83,25 @@ def test_buckets_too_small_to_say_anything_are_gaps_and_say_so(tmp_path):
     ticks = [label.get_text() for label in axes.get_xticklabels()]
     assert ticks == [f"0-5\n({FEWEST})", f"6-9\n({few}: too few)", "10+\n(none)"]
     assert ">source characters (sentences)<" in (tmp_path / "x.svg").read_text("utf-8")
+
+
+def test_bands_are_shaded_where_there_are_some():
+    systems = {
+        "a": [bucket(0, 20, 900, 38.0), bucket(21, 30, 3, 9.0), bucket(31, None, 90, 35.0)],
+        "b": [bucket(0, 20, 900, 30.0), bucket(21, 30, 3, 9.0), bucket(31, None, 90, 12.0)],
+    }
+    band = lambda mean: Resampled(score=mean, mean=mean, interval=2.0, p_value=None)  # noqa: E731
+    bands = {"a": [band(38.5), None, band(34.0)], "b": [band(30.0), None, band(12.0)]}
+    axes = plot_bleu_by_length(systems, bands=bands).axes[0]
+    shades, bars = axes.collections[::2], axes.collections[1::2]
+    for shade, bar, line, of_system in zip(shades, bars, axes.lines, bands.values(), strict=True):
+        drawn = [path.vertices for path in bar.get_paths() if np.isfinite(path.vertices).all()]
+        corners = np.concatenate([path.vertices for path in shade.get_paths()])
+        ends = {(x, of_system[x].mean + sign * 2) for x in (0, 2) for sign in (-1, 1)}
+        assert set(map(tuple, corners)) == set(map(tuple, np.concatenate(drawn))) == ends
+        colours = shade.get_facecolor()[0][:3], to_rgb(line.get_color())
+        np.testing.assert_allclose(*colours)
+    assert not plot_bleu_by_length(systems).axes[0].collections
 
 
 def test_a_plot_without_any_point_is_drawn_all_the_same(tmp_path):

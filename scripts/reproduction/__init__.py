@@ -1,0 +1,1 @@
+"""A paper's experiment done again: its figures, what is measured, and the report of both."""
