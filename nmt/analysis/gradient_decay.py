@@ -67,17 +67,19 @@ class Decay:
         return Curve(name, x, y, band=(np.maximum(low, floor).tolist(), high))
 
 
-def decay(norms: np.ndarray, distances: np.ndarray) -> Decay:
+def decay(norms: np.ndarray, distances: np.ndarray, *, fewest: int = 1) -> Decay:
     """Gathers norms by distance.
 
     Args:
       norms: || d loss_t / d state_p ||, (B, T, P).
       distances: (B, T, P) int; pairs with 0 are left out.
+      fewest: distances of fewer pairs are left out; the longest have but one in all sentences.
     Raises:
       DataError: all pairs are left out.
     """
     norms, distances = np.asarray(norms, np.float64), np.asarray(distances)
-    found = np.unique(distances[distances > 0])
+    found, counts = np.unique(distances[distances > 0], return_counts=True)
+    found = found[counts >= fewest]
     if not len(found):
         raise DataError("no pair of a loss and a state has a distance")
     groups = [norms[distances == distance] for distance in found]

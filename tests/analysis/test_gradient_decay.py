@@ -60,6 +60,12 @@ def test_what_has_vanished_has_no_point():
         plot_decay({"b": nothing})
 
 
+def test_distances_of_few_pairs_can_be_left_out():
+    distances = decoder_distances(np.ones((2, 3), bool))  # 6, 4 and 2 pairs
+    falls = decay(np.ones(distances.shape), distances, fewest=4)
+    assert list(falls.distances) == [1, 2] and list(falls.count) == [6, 4]
+
+
 def test_no_pair_at_all_is_refused():
     with pytest.raises(DataError, match="no pair"):
         decay(np.ones((1, 2, 2)), np.zeros((1, 2, 2), int))
