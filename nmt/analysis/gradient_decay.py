@@ -58,13 +58,11 @@ class Decay:
         shown = self.median > 0
         if not shown.any():
             return Curve(name, [], [])
-        unit = self.median[shown][0]
-        x, y, low, high = (
-            of[shown].tolist()
-            for of in (self.distances, self.median / unit, self.low / unit, self.high / unit)
-        )
-        floor = min(y)  # a band that reaches zero ends there: its logarithm has no end
-        return Curve(name, x, y, band=(np.maximum(low, floor).tolist(), high))
+        median, low, high = (of[shown] for of in (self.median, self.low, self.high))
+        # A band that reaches zero is drawn to the least that is not: its logarithm has no end.
+        low = np.where(low > 0, low, np.concatenate([low[low > 0], median]).min())
+        y, lower, upper = ((of / median[0]).tolist() for of in (median, low, high))
+        return Curve(name, self.distances[shown].tolist(), y, band=(lower, upper))
 
 
 def decay(norms: np.ndarray, distances: np.ndarray, *, fewest: int = 1) -> Decay:

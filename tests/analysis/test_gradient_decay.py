@@ -54,10 +54,19 @@ def test_what_has_vanished_has_no_point():
     distances = np.array([[[3, 2, 1]]])
     line = decay(np.array([[[0.0, 1e-30, 1.0]]]), distances).curve("a")
     assert line.x == [1, 2] and line.y == [1, 1e-30]
+    assert line.band == ([1, 1e-30], [1, 1e-30])
     nothing = decay(np.zeros((1, 1, 3)), distances)
     assert nothing.curve("b").x == []
     with pytest.raises(DataError, match="no points"):
         plot_decay({"b": nothing})
+
+
+def test_a_band_lies_between_the_quantiles_and_never_at_zero():
+    distances = np.repeat([1, 2, 3], 11).reshape(1, 3, 11)
+    norms = np.stack([np.arange(10, 21.0), np.arange(1, 12.0), np.arange(-2, 9).clip(0)])[None]
+    line = decay(norms, distances).curve("a")
+    np.testing.assert_allclose(line.y, np.array([15, 6, 3]) / 15)
+    np.testing.assert_allclose(line.band, np.array([[11, 2, 2], [19, 10, 7]]) / 15)
 
 
 def test_distances_of_few_pairs_can_be_left_out():
