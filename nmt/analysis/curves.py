@@ -26,11 +26,18 @@ _COLOURS = 10  # curves of different colours; those after them are dashed
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a plot: a name for the legend, and as many x as y."""
+    """One line of a plot.
+
+    Attributes:
+      name: for the legend.
+      x, y: as many of the one as of the other.
+      band: the lower and the upper bounds of y, as many again; None for no band.
+    """
 
     name: str
     x: list[float]
     y: list[float]
+    band: tuple[list[float], list[float]] | None = None
 
 
 def curve(records: Iterable[Record], x: str, y: str, *, name: str, x_unit: float = 1.0) -> Curve:
@@ -84,6 +91,9 @@ def plot_curves(
         marker = "o" if len(line.x) <= _MARKED else None
         style = "-" if number < _COLOURS else "--"
         axes.plot(line.x, line.y, marker=marker, markersize=3, linewidth=1.4, linestyle=style)
+        if line.band is not None:
+            colour = axes.lines[-1].get_color()
+            axes.fill_between(line.x, *line.band, color=colour, alpha=0.15, linewidth=0)
     if logarithmic:
         axes.set_yscale("log")
     return _finish(picture, axes, [line.name for line in drawn], path)

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 
 from nmt.analysis.by_length import FEWEST, LengthBucket
 from nmt.analysis.curves import Curve, curve, plot_bleu_by_length, plot_curves
@@ -47,6 +47,18 @@ def test_the_points_drawn_are_those_given():
     axes = plot_curves([line], x_label="x", y_label="y", title="t", logarithmic=True).axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), np.stack([line.x, line.y], 1))
     assert axes.get_yscale() == "log" and axes.get_title() == "t"
+
+
+def test_a_band_is_drawn_in_the_colour_of_its_curve():
+    curves = [
+        Curve("a", [1.0, 2.0], [3.0, 2.0]),
+        Curve("b", [1.0, 2.0], [3.0, 2.0], band=([2.5, 1.0], [4.0, 5.0])),
+    ]
+    axes = plot_curves(curves, x_label="x", y_label="y").axes[0]
+    (band,) = axes.collections
+    corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
+    assert corners == {(1.0, 2.5), (2.0, 1.0), (1.0, 4.0), (2.0, 5.0)}
+    assert to_hex(band.get_facecolor()[0]) == to_hex(axes.lines[1].get_color())
 
 
 def test_many_curves_are_told_apart():

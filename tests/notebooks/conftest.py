@@ -29,6 +29,9 @@ def run_notebook(make_notebooks, tmp_path, monkeypatch):
     the notebook after its last cell. Returned are their values, the folder, and all outputs.
     """
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", os.environ["NMT_CACHE"])
+    monkeypatch.delenv(
+        "XLA_FLAGS", raising=False
+    )  # they train for minutes: compiled as in real use
 
     def run(name, **expressions):
         notebook = make_notebooks.read_source(make_notebooks.SOURCES / f"{name}.py")
