@@ -27,10 +27,10 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):  # a flag unknown t
             "--xla_cpu_parallel_codegen_split_count=1",
         ]
     ).strip()
-if hasattr(os, "sched_setaffinity"):  # workers that share their cores wait for one another
+worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+if worker and hasattr(os, "sched_setaffinity"):  # those that share a core wait for one another
     cores = sorted(os.sched_getaffinity(0))
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    os.sched_setaffinity(0, {cores[int(worker) % len(cores)]} if worker else cores)
+    os.sched_setaffinity(0, {cores[int(worker) % len(cores)]})
 gc.set_threshold(100_000, 20, 50)  # what jax has traced is much to go through, time and again
 
 

@@ -32,7 +32,7 @@ from nmt.analysis.gradient_norms import (
 from nmt.models.build import Params, merge_model
 from nmt.models.cells import Cell, State
 from nmt.models.recurrent_encoder import Encoder
-from nmt.models.seq2seq import Projection, Seq2Seq, log_probs_from_features
+from nmt.models.seq2seq import Projection, Seq2Seq, log_probs_of_pieces, logits_from_features
 
 Array = jax.Array
 
@@ -182,5 +182,4 @@ def _forced_losses(
 
 def _losses(features: Array, wanted: Array, projection: Projection) -> Array:
     """-log p of wanted pieces: features (..., E), wanted (...) -> (...)."""
-    log_probs = log_probs_from_features(features, projection)
-    return -jnp.take_along_axis(log_probs, wanted[..., None], axis=-1)[..., 0]
+    return -log_probs_of_pieces(logits_from_features(features, projection), wanted)

@@ -22,7 +22,12 @@ from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import saliency, sampling, search
 from nmt.devices.mesh import DATA, MODEL, replicated
 from nmt.models.build import Params, merge_model
-from nmt.models.seq2seq import Seq2Seq, choose_alignment, logits_from_features
+from nmt.models.seq2seq import (
+    Seq2Seq,
+    choose_alignment,
+    log_probs_of_pieces,
+    logits_from_features,
+)
 
 Array = jax.Array
 ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both axes deal out rows
@@ -166,9 +171,7 @@ def forced_log_probs(
 
         def at_position(now):
             features, pieces = now  # (B, E), (B,)
-            logits = logits_from_features(features, projection)  # B V
-            chosen = jnp.take_along_axis(logits, pieces[:, None], axis=1)[:, 0]
-            return chosen - jax.nn.logsumexp(logits, axis=1)
+            return log_probs_of_pieces(logits_from_features(features, projection), pieces)
 
         log_probs = jax.lax.map(at_position, (features.swapaxes(0, 1), target_out.T)).T
         return jnp.where(target_mask, log_probs, 0.0)

@@ -10,7 +10,13 @@ import jax.numpy as jnp
 from nmt.decoding.continuations import best_pieces
 from nmt.decoding.search import Hypotheses, length_penalty
 from nmt.decoding.stages import run_in_stages
-from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, logits_from_features
+from nmt.models.seq2seq import (
+    DecoderState,
+    Seq2Seq,
+    gather_hypotheses,
+    log_probs_of_pieces,
+    logits_from_features,
+)
 
 Array = jax.Array
 
@@ -160,8 +166,7 @@ def follow(
 ) -> SampleState:
     """Appends pieces (B, K) to the samples that have not ended; logits (B, K, V) gave them."""
     is_open = state.lengths == 0
-    chosen = jnp.take_along_axis(logits, pieces[..., None], axis=-1)[..., 0]
-    log_probs = chosen - jax.nn.logsumexp(logits, axis=-1)
+    log_probs = log_probs_of_pieces(logits, pieces)
     pieces = jnp.where(is_open, pieces, pad_id)
     position = state.position + 1
     return SampleState(

@@ -166,3 +166,9 @@ def logits_from_features(features: Array, projection: Projection) -> Array:
 def log_probs_from_features(features: Array, projection: Projection) -> Array:
     """features (..., E) -> log-softmax over the real vocabulary, (..., V)."""
     return jax.nn.log_softmax(logits_from_features(features, projection))
+
+
+def log_probs_of_pieces(logits: Array, pieces: Array) -> Array:
+    """logits (..., V), pieces (...) -> the log-probability of each piece, (...)."""
+    chosen = jnp.take_along_axis(logits, pieces[..., None], axis=-1)[..., 0]
+    return chosen - jax.nn.logsumexp(logits, axis=-1)
