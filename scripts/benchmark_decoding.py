@@ -19,6 +19,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from running.command_line import ScriptParser, one_line_errors
+
 from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
@@ -26,15 +28,12 @@ from nmt.errors import NmtError
 SENTENCES = 1000
 
 
+@one_line_errors(__file__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, trains what is missing, measures and reports."""
     options = _parser().parse_args(arguments)
     use_compilation_cache()
-    try:
-        _benchmark(options)
-    except NmtError as error:
-        print(f"benchmark_decoding: {error}", file=sys.stderr)
-        return 2
+    _benchmark(options)
     return 0
 
 
@@ -63,12 +62,8 @@ def _benchmark(options: argparse.Namespace) -> None:
     report(head, results, as_json=options.json)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0],
-        epilog=__doc__.partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> ScriptParser:
+    parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
     add("--models", default="A,B", help="A,B or names of configs")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="of matmuls")

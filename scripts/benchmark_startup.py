@@ -33,6 +33,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from running.command_line import ScriptParser, one_line_errors
+
 from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
@@ -41,6 +43,7 @@ TIMELINE = Path(__file__).parent / "benchmarking" / "timeline.py"
 AS_LONG_AS_THE_SOURCE = ("search.max_length_factor=1.0", "search.max_length_extra=1")
 
 
+@one_line_errors(__file__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, measures and reports; returns the exit status."""
     options = _parser().parse_args(arguments)
@@ -194,12 +197,8 @@ def _sentences(
     return results
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0],
-        epilog=__doc__.partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> ScriptParser:
+    parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
     add("--models", type=_names, default=["A", "B"], help="A,B or names of configs")
     add("--runs", type=_names, default=[], metavar="DIR,DIR", help="trained runs, to translate")

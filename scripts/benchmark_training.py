@@ -20,23 +20,21 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from running.command_line import ScriptParser, one_line_errors
+
 from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.devices.huge_pages import use_huge_pages
-from nmt.errors import NmtError
 
 PRECISIONS = ("float32", "bfloat16")
 
 
+@one_line_errors(__file__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, measures and reports; returns the exit status."""
     options = _parser().parse_args(arguments)
     if not options.cold:
         use_compilation_cache()
-    try:
-        _benchmark(options)
-    except NmtError as error:
-        print(f"benchmark_training: {error}", file=sys.stderr)
-        return 2
+    _benchmark(options)
     return 0
 
 
@@ -138,12 +136,8 @@ def _overrides(options: argparse.Namespace, precision: str) -> list[str]:
     return overrides + options.overrides
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0],
-        epilog=__doc__.partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> ScriptParser:
+    parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
     add("--models", type=_names, default=["A", "B"], help="A,B or names of configs")
     add("--precision", type=_precisions, default=list(PRECISIONS), help="float32,bfloat16")

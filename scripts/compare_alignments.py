@@ -13,11 +13,11 @@ may be .gz. --eflomal PROGRAM is eflomal-align (pip install eflomal): it aligns 
 the models were trained on, with the gold text behind them, for it aligns only what it is given.
 
 What no gold link may decide, agreement decides: row offset, layer and head are those with which the
-two directions agree best on the first pairs of the validation split. Run again, the script goes on
-where it stopped. The table is printed and written to FOLDER/table.md.
+two directions agree best on the first pairs of the validation split. --at-once 2 trains the two
+directions side by side, a core each on 2 cores, which takes little longer than one of them. Run
+again, the script goes on where it stopped. The table is printed and written to FOLDER/table.md.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -25,6 +25,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+
+from running.command_line import ScriptParser, at_least_one, exit_on_sigterm, one_line_errors
+from running.trainings import Job, train_all
 
 import nmt
 from nmt.analysis.aer import alignment_scores
@@ -156,11 +159,11 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 class Comparison:
     """The models of a folder, trained when they are first asked for."""
 
-    def __init__(self, task: Task, folder: Path):
-        self.task, self.folder = task, folder
+    def __init__(self, task: Task, folder: Path, at_once: int):
+        self.task, self.folder, self.at_once = task, folder, at_once
 
-    def run(self, family: str, *, reverse: bool, guided: bool) -> Path:
-        """The run of a model, trained to its end."""
+    def job(self, family: str, *, reverse: bool, guided: bool) -> Job:
+        """The training of a model; a guided one waits for those that make its links."""
         languages = self.task.languages[::-1] if reverse else self.task.languages
         direction = "-".join(languages)
         overrides = [
@@ -174,27 +177,25 @@ class Comparison:
                 corpus = self.linked_corpus(family)
                 overrides += [f"data.path={corpus}", f"data.links=links.{direction}"]
         name = f"{family}.{direction}{'.guided' if guided else ''}"
-        print(f"run {name}", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "nmt.cli", "train", str(self.task.configs[family])]
-        subprocess.run(
-            [*command, "--run", str(self.folder / name), *overrides], check=True, text=True
-        )
-        return self.folder / name
+        return Job(name, self.task.configs[family], overrides, self.folder / name)
 
     def translators(self, family: str, *, guided: bool) -> tuple[Translator, Translator]:
-        """The models of both directions."""
-        runs = [self.run(family, reverse=reverse, guided=guided) for reverse in (False, True)]
-        return nmt.load(runs[0]), nmt.load(runs[1])
+        """The models of both directions, trained to their ends."""
+        forward, reverse = (
+            self.job(family, reverse=reverse, guided=guided) for reverse in (False, True)
+        )
+        train_all([forward, reverse], self.at_once, done=lambda job: None)
+        return nmt.load(forward.run), nmt.load(reverse.run)
 
     def linked_corpus(self, family: str) -> Path:
         """The cleaned training text, with the links that the plain models agree on."""
         folder = self.folder / f"corpus.{family}"
         if folder.exists():
             return folder
-        plain = self.run(family, reverse=False, guided=False)
+        aligner = Aligner(self.translators(family, guided=False), self.task.validation)
+        plain = self.job(family, reverse=False, guided=False).run
         kept = load_kept(RunDirectory.open(plain).data / "cleaned", "train")
         pairs = Pairs(list(kept.source), list(kept.target))
-        aligner = Aligner(self.translators(family, guided=False), self.task.validation)
         links = symmetrised(*aligner.links(aligner.best_method(), pairs), GUIDE_RULE)
         source, target = self.task.languages
         with stage(folder) as beside:
@@ -294,9 +295,9 @@ def row_of(model: str, method: str, forward: Links, reverse: Links, gold: list[G
     return Row(model, method, percent(forward), percent(reverse), both)
 
 
-def model_rows(task: Task, folder: Path) -> Iterable[Row]:
+def model_rows(task: Task, folder: Path, at_once: int) -> Iterable[Row]:
     """Every family and method, plain and guided; what was measured before is read again."""
-    comparison = Comparison(task, folder)
+    comparison = Comparison(task, folder, at_once)
     for guided in (False, True):
         for family in FAMILIES:
             label = f"{family}, guided" if guided else family
@@ -360,16 +361,19 @@ def table(rows: Sequence[Row]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def main() -> None:
-    """Compares; see the head of this file."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path, help="for runs and the table")
-    parser.add_argument("--embedded", action="store_true", help="the built-in corpus")
-    parser.add_argument("--corpus", type=Path, help="a folder of raw text files")
-    parser.add_argument("--gold", type=Path, help="a folder with test.talp and its text")
-    parser.add_argument("--languages", default="de-en", help="source-target (default: de-en)")
-    parser.add_argument("--eflomal", metavar="PROGRAM", help="the program eflomal-align")
-    options = parser.parse_args()
+@one_line_errors(__file__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the command line, trains, measures and reports; returns the exit status."""
+    parser = ScriptParser(__file__, __doc__)
+    add = parser.add_argument
+    add("folder", type=Path, help="for runs and the table")
+    add("--embedded", action="store_true", help="the built-in corpus")
+    add("--corpus", type=Path, help="a folder of raw text files")
+    add("--gold", type=Path, help="a folder with test.talp and its text")
+    add("--languages", default="de-en", help="source-target (default: de-en)")
+    add("--eflomal", metavar="PROGRAM", help="the program eflomal-align")
+    add("--at-once", type=at_least_one, default=1, metavar="N", help="train 2 side by side")
+    options = parser.parse_args(arguments)
     if options.embedded == (options.corpus is not None) or (options.corpus and not options.gold):
         parser.error("either --embedded, or --corpus and --gold")
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -378,12 +382,14 @@ def main() -> None:
     else:
         source, target = options.languages.split("-")
         task = file_task(options.corpus, options.gold, options.folder, (source, target))
-    rows = list(model_rows(task, options.folder))
+    rows = list(model_rows(task, options.folder, options.at_once))
     if options.eflomal:
         rows.append(eflomal_row(task, options.folder, options.eflomal))
     (options.folder / "table.md").write_text(table(rows), encoding="utf-8")
     print(table(rows), end="")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    exit_on_sigterm()
+    sys.exit(main())

@@ -9,25 +9,27 @@ What stands at the end is laid over that, as for `nmt train`. The minutes are a 
 validation and what compiles, without the preparation of the corpus.
 
 Speed is the median of what training logged, in real target tokens a second, validation left out;
-BLEU is greedy, of the validation split, at its best. Cells are trained one after the other. Run
-again, the script goes on where it stopped, and trains on what was not trained as long. The table is
-printed and written to FOLDER/table.txt, or as an object with --json, and BLEU by minutes is drawn
-in FOLDER/bleu.png. A cell that cannot be trained has a row without figures, and the status is 1.
+BLEU is greedy, of the validation split, at its best. Cells are trained one after the other, or with
+--at-once 2 two side by side, each on its share of the cores. Run again, the script goes on where it
+stopped, and trains on what was not trained as long. The table is printed and written to
+FOLDER/table.txt, or as an object with --json, and BLEU by minutes is drawn in FOLDER/bleu.png. A
+cell that cannot be trained has a row without figures, and the status is 1.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarking.trained_runs import MEASURED, measured
+from running.command_line import ScriptParser, at_least_one, exit_on_sigterm, one_line_errors
+from running.trainings import Job, end_all, train_all
 
 from nmt.analysis.curves import curve, plot_curves
 from nmt.analysis.records import Record, read_records
-from nmt.errors import NmtError, nearest
+from nmt.errors import nearest
 from nmt.runs.directory import write_atomically
 
 CONFIG = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
@@ -43,34 +45,42 @@ OVERRIDES = (
 )
 
 
-def trained(run: Path, config: Path, overrides: Sequence[str]) -> bool:
-    """Trains a run to its end, from where it stopped; whether it could be.
+def results(
+    cells: Sequence[str], folder: Path, config: Path, overrides: Sequence[str], at_once: int
+) -> list[dict[str, Any]]:
+    """A row of the table for each cell; what was measured of the same training is read again.
 
     Raises:
-      SystemExit: it was stopped, or never began to train.
+      SystemExit: a training was stopped, or never began.
     """
-    command = [sys.executable, "-m", "nmt.cli", "train", str(config), "--run", str(run)]
-    status = subprocess.run([*command, *overrides], stdout=sys.stderr).returncode
-    stopped = status < 0 or status >= 128  # by a signal
-    if stopped or (status and not (run / "metrics.jsonl").exists()):  # not the cell's fault
-        raise SystemExit(status)
-    return status == 0
+    settings = [str(config), *overrides]
+    rows = {cell: dict.fromkeys(("cell", *MEASURED)) | {"cell": cell} for cell in cells}
+    jobs = []
+    for cell in cells:
+        kept = _kept(folder, cell)
+        before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        if before.get("settings") == settings:
+            rows[cell] = before["result"]
+        else:
+            jobs.append(Job(cell, config, [*overrides, f"model.cell={cell}"], folder / cell))
+
+    def done(job: Job) -> None:
+        rows[job.name] |= measured(job.run)
+        kept = {"settings": settings, "result": rows[job.name]}
+        write_atomically(_kept(folder, job.name), json.dumps(kept, indent=2))
+
+    def failed(job: Job, status: int) -> None:
+        stopped = status < 0 or status >= 128  # by a signal
+        if stopped or not (job.run / "metrics.jsonl").exists():  # not the cell's fault
+            end_all(job, status)
+
+    train_all(jobs, at_once, done, failed)
+    return list(rows.values())
 
 
-def result(cell: str, folder: Path, config: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """A row of the table; what was measured of the same training before is read again."""
-    kept, settings = folder / f"{cell}.json", [str(config), *overrides]
-    if kept.exists():
-        before = json.loads(kept.read_text(encoding="utf-8"))
-        if before["settings"] == settings:
-            return before["result"]
-    print(f"training {cell}", file=sys.stderr, flush=True)
-    run = folder / cell
-    if not trained(run, config, [*overrides, f"model.cell={cell}"]):
-        return {"cell": cell} | dict.fromkeys(MEASURED)
-    row = {"cell": cell} | measured(run)
-    write_atomically(kept, json.dumps({"settings": settings, "result": row}, indent=2))
-    return row
+def _kept(folder: Path, cell: str) -> Path:
+    """The file with what was measured of a cell."""
+    return folder / f"{cell}.json"
 
 
 def draw(folder: Path, cells: Sequence[str]) -> None:
@@ -99,30 +109,20 @@ def chosen(text: str) -> list[str]:
     return names
 
 
+@one_line_errors(__file__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, trains and reports; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0],
-        epilog=__doc__.partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
     add("folder", type=Path, help="for runs, table and picture")
     add("--corpus", default="embedded", metavar="PATH", help="data.path (default: embedded)")
     add("--minutes", type=float, default=5, help="of each cell (default: 5)")
     add("--cells", type=chosen, default="", metavar="NAMES", help="a,b,c (default: all)")
+    add("--at-once", type=at_least_one, default=1, metavar="N", help="train N cells side by side")
     add("--config", type=Path, default=CONFIG, help="laid under all (default: quickstart)")
     add("--json", action="store_true", help="print one object instead of a table")
     add("overrides", nargs="*", metavar="section.key=value", help="laid over the config")
     options = parser.parse_intermixed_args(arguments)
-    try:
-        return _compare(options)
-    except NmtError as error:
-        print(f"compare_cells: {error}", file=sys.stderr)
-        return 2
-
-
-def _compare(options: argparse.Namespace) -> int:
     from benchmarking.machine import describe_machine
     from benchmarking.report import report, table
 
@@ -134,7 +134,7 @@ def _compare(options: argparse.Namespace) -> int:
         f"training.max_minutes={options.minutes}",
         *options.overrides,
     ]
-    rows = [result(cell, folder, options.config, overrides) for cell in options.cells]
+    rows = results(options.cells, folder, options.config, overrides, options.at_once)
     write_atomically(folder / "table.txt", table(rows) + "\n")
     draw(folder, options.cells)
     head = {
@@ -149,4 +149,5 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    exit_on_sigterm()
     sys.exit(main())

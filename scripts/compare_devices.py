@@ -9,7 +9,6 @@ how the other one ends. Exit status 0 only if all losses agree with those of one
 TOLERANCE, and the process that was left ended within a minute with a line that says why.
 """
 
-import argparse
 import contextlib
 import os
 import signal
@@ -21,6 +20,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from running.command_line import ScriptParser, one_line_errors
 
 from nmt.analysis.records import read_records
 
@@ -167,9 +168,10 @@ def kill_one(victim: int, folder: Path) -> bool:
     return seconds < MINUTE and left.returncode == 1 and f"process {victim} of 2 is lost" in last
 
 
+@one_line_errors(__file__)
 def main() -> int:
     """Runs everything; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = ScriptParser(__file__, __doc__)
     parser.add_argument("--steps", type=int, default=50)
     steps = parser.parse_args().steps
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,6 @@ left as it was; without one a small run is trained. The status is 0 only if ever
 noticed. A table says how many were done to each file.
 """
 
-import argparse
 import contextlib
 import logging
 import os
@@ -30,6 +29,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from running.command_line import ScriptParser, one_line_errors
 
 from nmt.config.reader import read_config
 from nmt.devices.mesh import make_mesh
@@ -274,9 +274,10 @@ def train_small(folder: Path) -> Path:
     return folder / "run"
 
 
+@one_line_errors(__file__)
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0 if every damage was noticed, 1 if one was not, 2 for a mistake."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ScriptParser(__file__, __doc__)
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN")
     parser.add_argument("--flips", type=int, default=100)
     parser.add_argument("--truncations", type=int, default=20)
@@ -284,16 +285,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the places")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            run = copy_of(options.run, Path(folder)) if options.run else train_small(Path(folder))
-            _, last = last_two(RunDirectory(run))
-            rng = random.Random(options.seed)
-            places = run / "checkpoints" / str(last)
-            damages = list(choose_damages(places, options.flips, options.truncations, rng))
-            failures = damage_all(run, damages, options.resumes)
-        except NmtError as error:
-            print(f"damage_checkpoints: {error}", file=sys.stderr)
-            return 2
+        run = copy_of(options.run, Path(folder)) if options.run else train_small(Path(folder))
+        _, last = last_two(RunDirectory(run))
+        rng = random.Random(options.seed)
+        places = run / "checkpoints" / str(last)
+        damages = list(choose_damages(places, options.flips, options.truncations, rng))
+        failures = damage_all(run, damages, options.resumes)
     print_table(damages)
     for failure in failures:
         print(f"FAILED: {failure}")

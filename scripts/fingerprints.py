@@ -13,16 +13,16 @@ is printed. The status is 0 if the five agree and the two differ from them and f
 with them, and all five without.
 """
 
-import argparse
 import gzip
 import json
 import sys
 import tempfile
 from pathlib import Path
 
+from running.command_line import ScriptParser, one_line_errors
+
 from nmt.config.schema import DataConfig
 from nmt.data.corpus import Split, load_split
-from nmt.errors import NmtError
 
 Languages = tuple[str, str]
 Pairs = list[tuple[str, str]]
@@ -149,20 +149,17 @@ def compare(title: str, forms, split: str, languages: Languages, given: Split) -
     return agree and len({given.fingerprint, *other.values()}) == 3
 
 
+@one_line_errors(__file__)
 def main(arguments: list[str] | None = None) -> int:
     """Reads the command line; 0 if every split is as it must be, 1 if one is not, 2 on errors."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ScriptParser(__file__, __doc__)
     parser.add_argument("folder", help="holds SPLIT.LANGUAGE files")
     parser.add_argument("--split", nargs="+", default=["train"])
     parser.add_argument("--source", default="en")
     parser.add_argument("--target", default="de")
     options = parser.parse_args(arguments)
     languages = (options.source, options.target)
-    try:
-        good = [check(options.folder, split, languages) for split in options.split]
-    except NmtError as error:
-        print(error, file=sys.stderr)
-        return 2
+    good = [check(options.folder, split, languages) for split in options.split]
     print("as it must be" if all(good) else "NOT as it must be")
     return 0 if all(good) else 1
 

@@ -31,6 +31,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from running.command_line import ScriptParser, one_line_errors
+
 from nmt.config.reader import read_config
 
 PHASES = ("steps", "validation", "saving")
@@ -311,9 +313,10 @@ def summary(run: Path) -> str:
     )
 
 
+@one_line_errors(__file__)
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0 if the runs are as they must be, 1 if not."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ScriptParser(__file__, __doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1, help="of the instants")
     parser.add_argument("--keep", action="store_true", help="keep the runs")

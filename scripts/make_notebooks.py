@@ -10,7 +10,6 @@ folder. With --check nothing is run: the status is 1 where a notebook has not th
 source, or was never run. What differs from run to run (times, the folder) is left out.
 """
 
-import argparse
 import os
 import re
 import sys
@@ -23,6 +22,7 @@ from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from running.command_line import ScriptParser, one_line_errors
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 SOURCES = FOLDER / "source"
@@ -114,10 +114,11 @@ def fault(name: str) -> str | None:
     return None
 
 
+@one_line_errors(__file__)
 def main() -> int:
     """Makes or checks the notebooks."""
     names = sorted(path.stem for path in SOURCES.glob("*.py"))
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ScriptParser(__file__, __doc__)
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"some of {', '.join(names)}")
     parser.add_argument("--check", action="store_true", help="run nothing, say what is out of date")
     options = parser.parse_args()

@@ -15,7 +15,6 @@ The text is made up: words of syllables, drawn by Zipf's law from a lexicon of 6
 come twice. Sentences are drawn from one seed, so the corpus is always the same.
 """
 
-import argparse
 import os
 import random
 import re
@@ -29,6 +28,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from running.command_line import ScriptParser, one_line_errors
 
 GIB = 1 << 20  # in KiB, as /proc has it
 CHUNK = 10_000  # pairs that are made at a time
@@ -215,9 +215,10 @@ def table(watch: Watch, num_pairs: int) -> str:
     return "\n".join(lines)
 
 
+@one_line_errors(__file__)
 def main(arguments: list[str] | None = None) -> int:
     """Reads the command line; 0 if the corpus takes less memory than the limit, 1 if not."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ScriptParser(__file__, __doc__)
     parser.add_argument("folder", type=Path, help="for the corpora and the runs")
     parser.add_argument("--num-pairs", type=int, default=5_000_000)
     parser.add_argument("--num-steps", type=int, default=100)

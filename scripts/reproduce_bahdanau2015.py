@@ -21,18 +21,17 @@ On 2 cores cpu-small takes four times 16 minutes and some more for the translati
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from reproduction.paper import MODELS, PRESETS, Model
+from running.command_line import ScriptParser, at_least_one, exit_on_sigterm, one_line_errors
 
 from nmt.commands.pictures import check_folder
 from nmt.config.reader import read_config
 from nmt.config.schema import EMBEDDED, Config
-from nmt.errors import NmtError, nearest
+from nmt.errors import nearest
 from nmt.runs.directory import write_atomically
 
 
@@ -63,7 +62,7 @@ def check(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Trains the models that are not trained with these very settings."""
-    from reproduction.training import Job, train_all
+    from running.trainings import Job, train_all
 
     settings = {model.stem: settings_of(model, options) for model in MODELS}
     jobs = []
@@ -96,13 +95,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Reads the command line.
 
     Raises:
-      SystemExit: there is a mistake in it, which was told.
+      NmtError: there is a mistake in it.
     """
-    parser = OneLineParser(
-        description=__doc__.partition("\n")[0],
-        epilog=__doc__.partition("\n\n")[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
     add("folder", type=Path, help="for runs, pictures and report")
     add("--preset", type=preset_name, default="cpu-small", help="cpu-small (the default) or paper")
@@ -110,37 +105,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     corpus.add_argument("--corpus", default=EMBEDDED, metavar="PATH", help="default: embedded")
     corpus.add_argument("--hub", metavar="NAME", help="a dataset of the Hugging Face Hub")
     add("--minutes", type=float, help="of each model (cpu-small: 16; paper: no limit)")
-    add("--at-once", type=int, default=1, metavar="N", help="train N models side by side")
+    add("--at-once", type=at_least_one, default=1, metavar="N", help="train N models side by side")
     add("overrides", nargs="*", metavar="section.key=value", help="laid over the configs")
-    options = parser.parse_intermixed_args(arguments)
-    if options.at_once < 1:
-        parser.error(f"argument --at-once: 1 or more is wanted; got {options.at_once}")
-    return options
+    return parser.parse_intermixed_args(arguments)
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Tells a mistake in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """What argparse calls for a mistake."""
-        self.exit(2, f"reproduce_bahdanau2015: {message}\n")
-
-
+@one_line_errors(__file__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, trains, measures and reports; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse(arguments)
-    try:
-        return _reproduce(options, arguments)
-    except NmtError as error:
-        print(f"reproduce_bahdanau2015: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("reproduce_bahdanau2015: stopped; the same command goes on", file=sys.stderr)
-        return 130
-
-
-def _reproduce(options: argparse.Namespace, words: Sequence[str]) -> int:
     check_folder(options.folder)
     check(options)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -148,12 +122,12 @@ def _reproduce(options: argparse.Namespace, words: Sequence[str]) -> int:
     from reproduction.measuring import measure
     from reproduction.report import write_report
 
-    command = " ".join(["python scripts/reproduce_bahdanau2015.py", *words])
+    command = " ".join(["python scripts/reproduce_bahdanau2015.py", *arguments])
     for path in write_report(measure(options.folder), options.folder, options.preset, command):
         print(path)
     return 0
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what it started is stopped too
+    exit_on_sigterm()
     sys.exit(main())

@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from reproduction import training
-from reproduction.training import Job, train_all
+from running import trainings
+from running.trainings import Job, train_all
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def programs(monkeypatch):
         begun.append(job.name)
         return subprocess.Popen([sys.executable, "-S", "-c", job.overrides[0]])
 
-    monkeypatch.setattr(training, "start", start)
+    monkeypatch.setattr(trainings, "start", start)
     return begun
 
 
@@ -45,6 +45,17 @@ def test_one_that_fails_ends_all_and_those_that_wait_never_begin(programs, tmp_p
         train_all(jobs, 2, done.append)
     assert ended.value.code == 2
     assert programs == ["slow", "bad"] and done == []
+
+
+def test_where_a_failure_is_borne_the_others_go_on(programs, tmp_path):
+    jobs = [
+        job("good", "pass", tmp_path),
+        job("bad", "raise SystemExit(2)", tmp_path),
+        job("waits", "pass", tmp_path),
+    ]
+    done, failed = [], []
+    train_all(jobs, 1, done.append, lambda *of_job: failed.append(of_job))
+    assert done == [jobs[0], jobs[2]] and failed == [(jobs[1], 2)]
 
 
 def test_one_that_is_killed_has_the_status_of_its_signal(programs, tmp_path):

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, NoReturn, TextIO
 
 from benchmarking.machine import num_cores
 from benchmarking.report import say
@@ -23,16 +23,26 @@ class Job(NamedTuple):
     run: Path
 
 
-def train_all(jobs: Sequence[Job], at_once: int, done: Callable[[Job], None]) -> None:
+def end_all(job: Job, status: int) -> NoReturn:
+    """Raises SystemExit as the training that has failed did, or as a shell tells its signal."""
+    raise SystemExit(status if status > 0 else 128 - status)
+
+
+def train_all(
+    jobs: Sequence[Job],
+    at_once: int,
+    done: Callable[[Job], None],
+    failed: Callable[[Job, int], None] = end_all,
+) -> None:
     """Trains each run to its end, from where it stopped.
 
     Args:
       jobs: the runs.
       at_once: how many side by side, each on its share of the cores.
       done: called with each job that has come to its end.
-    Raises:
-      SystemExit: one of them was stopped or could not be trained; it has said why. The others are
-        stopped too, and go on from there another time.
+      failed: called with one that could not be trained or was stopped, which has said why, and with
+        its status, negative for a signal. What it raises stops the others too; they go on from
+        there another time.
     """
     waiting, running = list(enumerate(jobs, 1)), {}
     shares = _shares(min(at_once, len(jobs) or 1))
@@ -46,12 +56,12 @@ def train_all(jobs: Sequence[Job], at_once: int, done: Callable[[Job], None]) ->
             ended = [process for process in running if process.poll() is not None]
             for process in ended:
                 job, cores = running.pop(process)
-                status = process.returncode
-                if status:
-                    say(f"training {job.name} ended with status {status}")
-                    raise SystemExit(status if status > 0 else 128 - status)
                 shares.append(cores)
-                done(job)
+                if process.returncode == 0:
+                    done(job)
+                else:
+                    say(f"training {job.name} ended with status {process.returncode}")
+                    failed(job, process.returncode)
             if not ended:
                 time.sleep(0.1)
     finally:
