@@ -3,6 +3,7 @@
 # make notebooks  runs the notebooks anew from notebooks/source/
 # make check  ruff alone; make format rewrites the files as it wants them
 
+# --no-compile: Python compiles what is imported when it is, and most of what is installed never is
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
@@ -31,11 +32,11 @@ format: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --editable .
 	touch $@
 
 .venv/installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
 	touch $@ .venv/installed
 
 clean:
