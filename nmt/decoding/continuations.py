@@ -1,10 +1,9 @@
 """The likeliest next pieces of hypotheses: the product with the vocabulary, and the best of it.
 
-This is most of the arithmetic of a search, so it is done for live hypotheses alone.
+This is most of the arithmetic of a search.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +14,6 @@ from nmt.models.seq2seq import Projection
 Array = jax.Array
 LOWEST = jnp.finfo(jnp.float32).min
 BLOCK = 128  # vocabulary rows whose maximum is looked at before they are
-PARTS = 4  # rows are packed into so many quarters of their number, and no fewer than
-FEWEST = 32  # rows
 
 
 class Output(NamedTuple):
@@ -116,36 +113,6 @@ def best_continuations(
     best = jnp.where(is_last[:, None], jnp.where(jnp.arange(num_pieces) > 0, -jnp.inf, eos), best)
     pieces = jnp.where(is_last[:, None], eos_id, output.pieces[places])
     return Continuations(pieces, best - jax.nn.logsumexp(logits, axis=-1, keepdims=True))
-
-
-def for_live(program: Callable[..., Any], is_live: Array, *rows: Array) -> Any:
-    """Runs a program on live rows alone, packed into the smallest of a few numbers of rows.
-
-    Args:
-      program: of arrays (R', ...) to a pytree of such, row by row.
-      is_live: (R,); what the result holds for other rows means nothing.
-      rows: arrays (R, ...).
-    Returns:
-      program(*rows), a pytree of arrays (R, ...).
-    """
-    num_rows = len(is_live)
-    sizes = sorted({max(min(FEWEST, num_rows), num_rows * i // PARTS) for i in range(1, PARTS + 1)})
-    order = jnp.argsort(~is_live)  # live ones first; in their order, as jax sorts stably
-
-    def packed(size: int) -> Callable[..., Any]:
-        def run(*rows: Array) -> Any:
-            found = program(*(array[order[:size]] for array in rows))
-            return jax.tree.map(
-                lambda leaf: (
-                    jnp.zeros((num_rows, *leaf.shape[1:]), leaf.dtype).at[order[:size]].set(leaf)
-                ),
-                found,
-            )
-
-        return run
-
-    smallest = jnp.searchsorted(jnp.array(sizes), is_live.sum())
-    return jax.lax.switch(smallest, [packed(size) for size in sizes], *rows)
 
 
 def best_pieces(logits: Array, num_pieces: int) -> tuple[Array, Array]:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nmt.decoding.continuations import Continuations, best_continuations, for_live, output_of
+from nmt.decoding.continuations import Continuations, best_continuations, output_of
+from nmt.decoding.live_rows import step_live
 from nmt.decoding.stages import run_in_stages
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses
 
@@ -110,8 +111,6 @@ def beam_search(
         memory, max_lengths, allowed = batch
         is_live = state.log_probs > -jnp.inf
         is_last = state.position + 1 >= max_lengths
-        position = jnp.full_like(state.pieces, state.position)
-        decoder, features, _ = model.step(state.decoder, memory, state.pieces, position)
 
         def best(features: Array, sentence: Array) -> Continuations:  # (R, E), (R,)
             own = None if allowed is None else allowed[sentence]
@@ -124,11 +123,15 @@ def beam_search(
                 eos_id=eos_id,
             )
 
-        sentence = jnp.repeat(jnp.arange(len(is_live)), beam_size)  # B*K
-        rows = features.reshape(is_live.size, -1), sentence
-        continuations = jax.tree.map(
-            lambda leaf: leaf.reshape(*is_live.shape, -1), for_live(best, is_live.ravel(), *rows)
-        )  # B K K
+        decoder, continuations = step_live(  # of which leaves are (B, K, K)
+            model,
+            state.decoder,
+            memory,
+            state.pieces,
+            state.position,
+            is_live=is_live,
+            then=best,
+        )
         candidates = expand(state.log_probs, continuations)
         candidates = crowd_out(candidates, state.finished)
         state = follow(state, candidates, decoder)
