@@ -3,6 +3,8 @@
 This is most of the arithmetic of a search.
 """
 
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,8 +19,14 @@ BIAS_ROWS = 8  # of the kernel, to keep its height even; the first ones hold the
 BLOCK = 128  # vocabulary rows whose maximum is looked at before they are
 
 
-class Output(NamedTuple):
-    """A projection as search uses it, made once before its loop.
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["kernel", "barred", "pieces"],
+    meta_fields=["num_barred", "precision"],
+)
+@dataclass(frozen=True)
+class Output:
+    """A projection as search uses it, made once for all batches.
 
     Attributes:
       kernel: (E + BIAS_ROWS, V) in the compute type, the bias in its last rows: CPUs multiply
@@ -35,6 +43,12 @@ class Output(NamedTuple):
     num_barred: int
     precision: str
     pieces: Array
+
+    def only(self, pieces: Array) -> "Output":
+        """That of a shortlist: pieces (U,), and padding."""
+        return replace(
+            self, kernel=self.kernel[:, pieces], barred=self.barred[pieces], pieces=pieces
+        )
 
 
 class Continuations(NamedTuple):
@@ -53,7 +67,6 @@ def output_of(
     projection: Projection,
     bos_id: int,
     pad_id: int,
-    pieces: Array | None = None,
     *,
     forbidden_id: int | None = None,
 ) -> Output:
@@ -62,14 +75,10 @@ def output_of(
     Args:
       projection: of the whole vocabulary.
       bos_id, pad_id: special pieces.
-      pieces: (U,), of a shortlist, and padding; None for all.
       forbidden_id: one more piece that is never produced.
     """
     kernel, bias = projection.kernel, projection.bias
-    if pieces is None:
-        pieces = jnp.arange(len(kernel))
-    else:
-        kernel, bias = kernel[pieces], bias[pieces]
+    pieces = jnp.arange(len(kernel))
     is_real = pieces < projection.size
     is_barred = ~is_real | (pieces == bos_id) | (pieces == pad_id)
     if forbidden_id is not None:

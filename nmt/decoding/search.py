@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nmt.decoding.continuations import Continuations, best_continuations, output_of
+from nmt.decoding.continuations import Continuations, Output, best_continuations, output_of
 from nmt.decoding.live_rows import step_live
 from nmt.decoding.stages import run_in_stages
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses
@@ -79,7 +79,7 @@ def beam_search(
     max_length: int,
     num_hypotheses: int | None = None,
     shortlist: tuple[Array, Array] | None = None,
-    forbidden_id: int | None = None,
+    output: Output | None = None,
 ) -> Hypotheses:
     """Searches for the translations of highest score.
 
@@ -98,13 +98,16 @@ def beam_search(
       max_length: L, the static bound of max_lengths.
       num_hypotheses: how many of the K are wanted; a sentence is done once they are sure.
       shortlist: pieces (U,) and allowed (B, U), as in `nmt.decoding.shortlist.Shortlist`.
-      forbidden_id: one more piece that is never produced, such as the unknown one.
+      output: of `nmt.decoding.continuations.output_of`, which is called here when None.
     Returns:
       the best `num_hypotheses` (all K when None) of each sentence.
     """
     num_hypotheses = num_hypotheses or beam_size
     pieces, allowed = (None, None) if shortlist is None else map(jnp.asarray, shortlist)
-    output = output_of(model.projection(), bos_id, pad_id, pieces, forbidden_id=forbidden_id)
+    if output is None:
+        output = output_of(model.projection(), bos_id, pad_id)
+    if pieces is not None:
+        output = output.only(pieces)
     memory = model.encode(source, source_mask)
 
     def step(batch: tuple[Any, Array, Array | None], state: BeamState) -> BeamState:
