@@ -1,40 +1,54 @@
 """The likeliest next pieces of hypotheses: the product with the vocabulary, and the best of it.
 
-This is most of the arithmetic of a search, so it is done for live hypotheses alone.
+This is most of the arithmetic of a search.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from nmt.models.linear import matmul
+from nmt.models.linear import matmul, row_by_row
 from nmt.models.seq2seq import Projection
 
 Array = jax.Array
-LOWEST = jnp.finfo(jnp.float32).min
+LOWEST = -1e30  # a logit that outweighs all others and counts in no softmax
+BIAS_ROWS = 8  # of the kernel, to keep its height even; the first ones hold the bias
 BLOCK = 128  # vocabulary rows whose maximum is looked at before they are
-PARTS = 4  # rows are packed into so many quarters of their number, and no fewer than
-FEWEST = 32  # rows
 
 
-class Output(NamedTuple):
-    """A projection as search uses it, made once before its loop.
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["kernel", "barred", "pieces"],
+    meta_fields=["num_barred", "precision"],
+)
+@dataclass(frozen=True)
+class Output:
+    """A projection as search uses it, made once for all batches.
 
     Attributes:
-      kernel: (E, V) in the compute type: CPUs multiply bfloat16 fast in this order alone.
-      bias: (V,); the lowest number for padding rows, which count in no softmax.
+      kernel: (E + BIAS_ROWS, V) in the compute type, the bias in its last rows: CPUs multiply
+        bfloat16 fast in this order alone, and a pass over the logits costs a tenth of the product
+        or, of small features, a third.
       barred: (V,), -inf for what is never produced, though it may count in the softmax; else 0.
+      num_barred: how many of them there are at most whose logits are not the lowest.
       precision: the compute type.
       pieces: (V,), which piece each column stands for.
     """
 
     kernel: Array
-    bias: Array
     barred: Array
+    num_barred: int
     precision: str
     pieces: Array
+
+    def only(self, pieces: Array) -> "Output":
+        """That of a shortlist: pieces (U,), and padding."""
+        return replace(
+            self, kernel=self.kernel[:, pieces], barred=self.barred[pieces], pieces=pieces
+        )
 
 
 class Continuations(NamedTuple):
@@ -53,7 +67,6 @@ def output_of(
     projection: Projection,
     bos_id: int,
     pad_id: int,
-    pieces: Array | None = None,
     *,
     forbidden_id: int | None = None,
 ) -> Output:
@@ -62,25 +75,33 @@ def output_of(
     Args:
       projection: of the whole vocabulary.
       bos_id, pad_id: special pieces.
-      pieces: (U,), of a shortlist, and padding; None for all.
       forbidden_id: one more piece that is never produced.
     """
     kernel, bias = projection.kernel, projection.bias
-    if pieces is None:
-        pieces = jnp.arange(len(kernel))
-    else:
-        kernel, bias = kernel[pieces], bias[pieces]
+    pieces = jnp.arange(len(kernel))
     is_real = pieces < projection.size
     is_barred = ~is_real | (pieces == bos_id) | (pieces == pad_id)
     if forbidden_id is not None:
         is_barred |= pieces == forbidden_id
+    summands = _summands(jnp.where(is_real, bias, LOWEST), projection.precision)
+    columns = jnp.concatenate([kernel.astype(projection.precision), summands], axis=1)  # V E'
     return Output(
-        kernel.T.astype(projection.precision),
-        jnp.where(is_real, bias, LOWEST),
+        row_by_row(jax.lax.optimization_barrier(columns).T),  # at once, it takes thrice the time
         jnp.where(is_barred, -jnp.inf, 0.0),
+        2 if forbidden_id is None else 3,
         projection.precision,
         pieces,
     )
+
+
+def _summands(bias: Array, precision: str) -> Array:
+    """(V,) -> (V, BIAS_ROWS) in the compute type, whose sum is the bias as float32 has it."""
+    columns, rest = [], bias
+    for _ in range(1 if precision == "float32" else 3):  # bfloat16 has a third of the digits
+        columns.append(rest.astype(precision))
+        rest = rest - columns[-1].astype(jnp.float32)
+    columns += [jnp.zeros_like(columns[0])] * (BIAS_ROWS - len(columns))
+    return jnp.stack(columns, axis=1)
 
 
 def best_continuations(
@@ -106,46 +127,22 @@ def best_continuations(
     Returns:
       (R, k); log_prob is -inf where there is no such piece.
     """
-    logits = matmul(features, output.kernel, output.precision) + output.bias
-    barred = output.barred
+    ones = jnp.ones((len(features), BIAS_ROWS), features.dtype)
+    features = jnp.concatenate([features, ones], axis=1)
+    logits = matmul(features, output.kernel, output.precision)
     if allowed is not None:
         logits = jnp.where(allowed, logits, LOWEST)
-        barred = jnp.where(allowed, barred, -jnp.inf)
-    best, places = best_pieces(logits + barred, num_pieces)
+    # Enough of the best that the wanted ones are among them, whichever of them are barred.
+    best, places = best_pieces(logits, min(num_pieces + output.num_barred, logits.shape[1]))
+    best = best + output.barred[places]
+    if allowed is not None:
+        best = jnp.where(jnp.take_along_axis(allowed, places, axis=1), best, -jnp.inf)
+    best, chosen = jax.lax.top_k(best, num_pieces)
+    places = jnp.take_along_axis(places, chosen, axis=1)
     eos = logits[:, jnp.argmax(output.pieces == eos_id), None]
     best = jnp.where(is_last[:, None], jnp.where(jnp.arange(num_pieces) > 0, -jnp.inf, eos), best)
     pieces = jnp.where(is_last[:, None], eos_id, output.pieces[places])
     return Continuations(pieces, best - jax.nn.logsumexp(logits, axis=-1, keepdims=True))
-
-
-def for_live(program: Callable[..., Any], is_live: Array, *rows: Array) -> Any:
-    """Runs a program on live rows alone, packed into the smallest of a few numbers of rows.
-
-    Args:
-      program: of arrays (R', ...) to a pytree of such, row by row.
-      is_live: (R,); what the result holds for other rows means nothing.
-      rows: arrays (R, ...).
-    Returns:
-      program(*rows), a pytree of arrays (R, ...).
-    """
-    num_rows = len(is_live)
-    sizes = sorted({max(min(FEWEST, num_rows), num_rows * i // PARTS) for i in range(1, PARTS + 1)})
-    order = jnp.argsort(~is_live)  # live ones first; in their order, as jax sorts stably
-
-    def packed(size: int) -> Callable[..., Any]:
-        def run(*rows: Array) -> Any:
-            found = program(*(array[order[:size]] for array in rows))
-            return jax.tree.map(
-                lambda leaf: (
-                    jnp.zeros((num_rows, *leaf.shape[1:]), leaf.dtype).at[order[:size]].set(leaf)
-                ),
-                found,
-            )
-
-        return run
-
-    smallest = jnp.searchsorted(jnp.array(sizes), is_live.sum())
-    return jax.lax.switch(smallest, [packed(size) for size in sizes], *rows)
 
 
 def best_pieces(logits: Array, num_pieces: int) -> tuple[Array, Array]:

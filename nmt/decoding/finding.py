@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from jax.sharding import Mesh
 from nmt.config.schema import SearchConfig
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
+from nmt.decoding.continuations import Output
 from nmt.decoding.lattice import Group, group_by_length, pad, round_up
 from nmt.decoding.scoring import Ids
 from nmt.decoding.search import Hypotheses
@@ -44,6 +46,7 @@ def find(
     num_hypotheses: int = 1,
     lexicon: Lexicon | None = None,
     forbidden_id: int | None = None,
+    output: Output | None = None,
     on_batch: Callable[[list[int]], object] | None = None,
 ) -> list[list[Found]]:
     """Searches for the translations of sentences; batch mates and devices change none of them.
@@ -57,16 +60,25 @@ def find(
       num_hypotheses: wanted of each sentence; of a beam no more than it has.
       lexicon: to make `search.shortlist` from, where it is set.
       forbidden_id: one more piece that no translation is to have, besides padding and BOS.
+      output: of `programs.search_output`, without which it is made here.
       on_batch: called after each batch with the indices of its sentences.
     Returns:
       for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
       no more (as under a tiny vocabulary or length), but at least one.
     """
+    static = dict(mesh=mesh, special=special, num_hypotheses=num_hypotheses)
+    if search.method == "beam":
+        output = output or programs.search_output(
+            graph, params, mesh=mesh, special=special, forbidden_id=forbidden_id
+        )
+        run = partial(_beam_search, graph, params, output, search=search, **static)
+    else:
+        run = partial(_sample, graph, params, search=search, forbidden_id=forbidden_id, **static)
     results: list[list[Found]] = [[] for _ in sources]
     lengths = [(len(ids),) for ids in sources]
     for group in group_by_length(lengths, search.batch_sentences, mesh.size):
         rows = _rows(sources, group, special, search, lexicon)
-        found = _search(graph, params, rows, special, search, num_hypotheses, forbidden_id, mesh)
+        found = jax.tree.map(np.asarray, run(rows))
         for row, i in enumerate(group.indices):
             results[i] = _of_row(found, row)
         if on_batch:
@@ -134,53 +146,50 @@ def _rows(
     return _Rows(source, source_mask, max_lengths, indices, shortlist)
 
 
-def _search(
+def _beam_search(
     graph: nnx.GraphDef,
     params: Params,
+    output: Output,
     rows: _Rows,
-    special: SpecialPieces,
+    *,
     search: SearchConfig,
-    num_hypotheses: int,
-    forbidden_id: int | None,
-    mesh: Mesh,
+    **static: Any,
 ) -> Hypotheses:
-    """Runs the program that the config names; the result is numpy."""
-    static = dict(
-        mesh=mesh,
-        special=special,
+    """Searches for a batch; `static` is what all batches share."""
+    return programs.beam_search(
+        graph,
+        params,
+        output,
+        rows.source,
+        rows.source_mask,
+        rows.max_lengths,
+        np.float32(search.length_norm),
+        rows.shortlist,
+        beam_size=search.beam_size,
         max_length=max_target_pieces(rows.source.shape[1], search),
-        num_hypotheses=num_hypotheses,
-        forbidden_id=forbidden_id,
+        **static,
     )
-    length_norm = np.float32(search.length_norm)
-    if search.method == "beam":
-        found = programs.beam_search(
-            graph,
-            params,
-            rows.source,
-            rows.source_mask,
-            rows.max_lengths,
-            length_norm,
-            rows.shortlist,
-            beam_size=search.beam_size,
-            **static,
-        )
-    else:
-        found = programs.sample(
-            graph,
-            params,
-            rows.source,
-            rows.source_mask,
-            rows.max_lengths,
-            rows.indices,
-            length_norm,
-            np.uint32(search.seed),
-            np.float32(search.temperature),
-            top_k=search.top_k,
-            top_p=search.top_p,
-            **static,
-        )
-    return jax.tree.map(np.asarray, found)
+
+
+def _sample(
+    graph: nnx.GraphDef, params: Params, rows: _Rows, *, search: SearchConfig, **static: Any
+) -> Hypotheses:
+    """Samples for a batch; `static` is what all batches share."""
+    return programs.sample(
+        graph,
+        params,
+        rows.source,
+        rows.source_mask,
+        rows.max_lengths,
+        rows.indices,
+        np.float32(search.length_norm),
+        np.uint32(search.seed),
+        np.float32(search.temperature),
+        top_k=search.top_k,
+        top_p=search.top_p,
+        max_length=max_target_pieces(rows.source.shape[1], search),
+        **static,
+    )
 
 
 def _of_row(hypotheses: Hypotheses, row: int) -> list[Found]:

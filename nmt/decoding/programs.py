@@ -20,6 +20,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import saliency, sampling, search
+from nmt.decoding.continuations import Output, output_of
 from nmt.devices.mesh import DATA, MODEL, replicated
 from nmt.models.build import Params, merge_model
 from nmt.models.seq2seq import (
@@ -33,21 +34,32 @@ Array = jax.Array
 ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both axes deal out rows
 
 
+@partial(jax.jit, static_argnames=("graph", "mesh", "special", "forbidden_id"))
+def search_output(
+    graph: nnx.GraphDef,
+    params: Params,
+    *,
+    mesh: Mesh,
+    special: SpecialPieces,
+    forbidden_id: int | None = None,
+) -> Output:
+    """What `beam_search` needs of a model's projection, whole on every device.
+
+    See `nmt.decoding.continuations.output_of`.
+    """
+    projection = merge_model(graph, params).projection()
+    output = output_of(projection, special.bos_id, special.pad_id, forbidden_id=forbidden_id)
+    return jax.lax.with_sharding_constraint(output, replicated(mesh))
+
+
 @partial(
     jax.jit,
-    static_argnames=(
-        "graph",
-        "mesh",
-        "special",
-        "beam_size",
-        "max_length",
-        "num_hypotheses",
-        "forbidden_id",
-    ),
+    static_argnames=("graph", "mesh", "special", "beam_size", "max_length", "num_hypotheses"),
 )
 def beam_search(
     graph: nnx.GraphDef,
     params: Params,
+    output: Output,
     source: Array,
     source_mask: Array,
     max_lengths: Array,
@@ -59,11 +71,10 @@ def beam_search(
     beam_size: int,
     max_length: int,
     num_hypotheses: int,
-    forbidden_id: int | None = None,
 ) -> search.Hypotheses:
     """See `nmt.decoding.search.beam_search`."""
 
-    def find(model, source, source_mask, max_lengths, allowed, length_norm, pieces):
+    def find(model, source, source_mask, max_lengths, allowed, length_norm, pieces, output):
         return search.beam_search(
             model,
             source,
@@ -75,12 +86,12 @@ def beam_search(
             max_length=max_length,
             num_hypotheses=num_hypotheses,
             shortlist=None if pieces is None else (pieces, allowed),
-            forbidden_id=forbidden_id,
+            output=output,
         )
 
     pieces, allowed = (None, None) if shortlist is None else shortlist
     rows = source, source_mask, max_lengths, allowed
-    return _on_each_device(find, graph, params, mesh, rows, length_norm, pieces)
+    return _on_each_device(find, graph, params, mesh, rows, length_norm, pieces, output)
 
 
 @partial(
@@ -252,7 +263,7 @@ def _on_each_device(
     params: Params,
     mesh: Mesh,
     rows: tuple[Array | None, ...],
-    *others: Array | None,
+    *others: Any,
 ) -> Any:
     """Runs program(model, *rows, *others) on each device, for the device's own rows.
 
@@ -260,7 +271,7 @@ def _on_each_device(
       program: gives a pytree of arrays (B, ...).
       graph, params, mesh: the model and its devices.
       rows: (B, ...), dealt out over the devices in their order; None stays None.
-      others: the same for all rows; None stays None.
+      others: pytrees, the same for all rows; None stays None.
     """
 
     def on_one(params: Params, rows: tuple, others: tuple) -> Any:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nmt.decoding.continuations import Continuations, best_continuations, for_live, output_of
+from nmt.decoding.continuations import Continuations, Output, best_continuations, output_of
+from nmt.decoding.live_rows import step_live
 from nmt.decoding.stages import run_in_stages
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses
 
@@ -78,7 +79,7 @@ def beam_search(
     max_length: int,
     num_hypotheses: int | None = None,
     shortlist: tuple[Array, Array] | None = None,
-    forbidden_id: int | None = None,
+    output: Output | None = None,
 ) -> Hypotheses:
     """Searches for the translations of highest score.
 
@@ -97,21 +98,22 @@ def beam_search(
       max_length: L, the static bound of max_lengths.
       num_hypotheses: how many of the K are wanted; a sentence is done once they are sure.
       shortlist: pieces (U,) and allowed (B, U), as in `nmt.decoding.shortlist.Shortlist`.
-      forbidden_id: one more piece that is never produced, such as the unknown one.
+      output: of `nmt.decoding.continuations.output_of`, which is called here when None.
     Returns:
       the best `num_hypotheses` (all K when None) of each sentence.
     """
     num_hypotheses = num_hypotheses or beam_size
     pieces, allowed = (None, None) if shortlist is None else map(jnp.asarray, shortlist)
-    output = output_of(model.projection(), bos_id, pad_id, pieces, forbidden_id=forbidden_id)
+    if output is None:
+        output = output_of(model.projection(), bos_id, pad_id)
+    if pieces is not None:
+        output = output.only(pieces)
     memory = model.encode(source, source_mask)
 
     def step(batch: tuple[Any, Array, Array | None], state: BeamState) -> BeamState:
         memory, max_lengths, allowed = batch
         is_live = state.log_probs > -jnp.inf
         is_last = state.position + 1 >= max_lengths
-        position = jnp.full_like(state.pieces, state.position)
-        decoder, features, _ = model.step(state.decoder, memory, state.pieces, position)
 
         def best(features: Array, sentence: Array) -> Continuations:  # (R, E), (R,)
             own = None if allowed is None else allowed[sentence]
@@ -124,11 +126,15 @@ def beam_search(
                 eos_id=eos_id,
             )
 
-        sentence = jnp.repeat(jnp.arange(len(is_live)), beam_size)  # B*K
-        rows = features.reshape(is_live.size, -1), sentence
-        continuations = jax.tree.map(
-            lambda leaf: leaf.reshape(*is_live.shape, -1), for_live(best, is_live.ravel(), *rows)
-        )  # B K K
+        decoder, continuations = step_live(  # of which leaves are (B, K, K)
+            model,
+            state.decoder,
+            memory,
+            state.pieces,
+            state.position,
+            is_live=is_live,
+            then=best,
+        )
         candidates = expand(state.log_probs, continuations)
         candidates = crowd_out(candidates, state.finished)
         state = follow(state, candidates, decoder)

@@ -31,6 +31,11 @@ class EnsembleState(DecoderState):
 
     members: tuple[DecoderState, ...]
 
+    @property
+    def is_by_hypothesis(self) -> bool:
+        """As those of each."""
+        return all(state.is_by_hypothesis for state in self.members)
+
     def reorder(self, parents: Array) -> "EnsembleState":
         """Each model's own way to do it."""
         return EnsembleState(tuple(state.reorder(parents) for state in self.members))

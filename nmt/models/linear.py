@@ -44,6 +44,11 @@ def rounded(inputs: Array, precision: str) -> Array:
     return inputs if precision == "float32" else inputs.astype(jnp.bfloat16).astype(jnp.float32)
 
 
+def row_by_row(matrix: Array) -> Array:
+    """The matrix, row by row in memory: XLA folds no transposition of it into a product."""
+    return with_layout_constraint(matrix, Layout((0, 1)))
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _bfloat16_einsum(equation, left, right):
     return _forward(equation, left, right)[0]
@@ -80,15 +85,10 @@ def _product(result, first, second):
     (left_indices, left), (right_indices, right) = first, second
     turned = left.ndim == 2 and left_indices[0] not in result
     if turned:
-        left, left_indices = _fixed(jnp.transpose(left)), left_indices[::-1]
+        left, left_indices = row_by_row(jnp.transpose(left)), left_indices[::-1]
     equation = f"{left_indices},{right_indices}->{result}"
     product = jnp.einsum(equation, left, right, preferred_element_type=jnp.float32)
-    return _fixed(product) if turned else product
-
-
-def _fixed(matrix):
-    """The matrix, row by row in memory: XLA folds no transposition of it into a product."""
-    return with_layout_constraint(matrix, Layout((0, 1)))
+    return row_by_row(product) if turned else product
 
 
 _bfloat16_einsum.defvjp(_forward, _backward)

@@ -81,6 +81,11 @@ class DecoderState:
     They are (B, K, ...) unless the class says how it reorders and grows what is otherwise.
     """
 
+    @property
+    def is_by_hypothesis(self) -> bool:
+        """Whether they are: then a hypothesis can be stepped without those beside it."""
+        return True
+
     def reorder(self, parents: Array) -> "DecoderState":
         """Lets hypothesis k go on from hypothesis parents[b, k]; parents (B, K)."""
         return jax.tree.map(lambda leaf: gather_hypotheses(leaf, parents), self)

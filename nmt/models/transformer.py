@@ -56,6 +56,11 @@ class TransformerState(DecoderState):
     caches: tuple[tuple[Array, Array], ...]
     ancestors: Array
 
+    @property
+    def is_by_hypothesis(self) -> bool:
+        """No: each reads what others wrote."""
+        return False
+
     def reorder(self, parents: Array) -> "TransformerState":
         """Lets hypothesis k go on from hypothesis parents[b, k]; parents (B, K)."""
         return replace(self, ancestors=gather_hypotheses(self.ancestors, parents))

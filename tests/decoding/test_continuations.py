@@ -1,11 +1,10 @@
 """The best next pieces against log-softmax over the whole vocabulary; rows packed and not."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nmt.decoding.continuations import best_continuations, best_pieces, for_live, output_of
+from nmt.decoding.continuations import best_continuations, best_pieces, output_of
 from nmt.models.seq2seq import Projection, padded_size
 
 PAD, BOS, EOS = 0, 2, 3
@@ -63,28 +62,3 @@ def test_bfloat16_rounds_the_operands_alone():
     expected = of_output(rounded[0], never, exact, 3)
     np.testing.assert_array_equal(found.pieces, expected.pieces)
     np.testing.assert_allclose(found.log_probs, expected.log_probs, rtol=1e-5)
-
-
-@pytest.mark.parametrize("num_rows", [1, 5, 40])
-def test_live_rows_are_packed_and_come_back_to_their_places(num_rows):
-    rng = np.random.default_rng(num_rows)
-    rows = rng.normal(size=(num_rows, 3)).astype(np.float32)
-    packed = jax.jit(lambda live, rows: for_live(lambda r: (r.sum(axis=1), r), live, rows))
-    for num_live in {0, 1, num_rows // 2, num_rows - 1, num_rows}:
-        is_live = rng.permutation(num_rows) < num_live
-        sums, same = packed(is_live, rows)
-        np.testing.assert_array_equal(np.asarray(same)[is_live], rows[is_live])
-        np.testing.assert_allclose(np.asarray(sums)[is_live], rows[is_live].sum(axis=1), rtol=1e-6)
-
-
-def test_few_live_rows_cost_few_rows():
-    sizes = []
-
-    def program(rows):
-        jax.debug.callback(lambda: sizes.append(len(rows)))
-        return rows
-
-    for num_live in (1, 40, 64):
-        for_live(program, jnp.arange(64) < num_live, jnp.ones((64, 2)))
-    jax.effects_barrier()
-    assert sizes == [32, 48, 64]

@@ -74,20 +74,20 @@ def test_no_shape_of_the_mesh_changes_anything(find_on, name, search, shape):
 
 @pytest.mark.parametrize("search", ["greedy", "sample"])
 def test_devices_do_not_speak_with_each_other(models, vocabularies, search):
-    graph, params = models["recurrent"]
     mesh = make_mesh(2, jax.devices()[:4])
+    graph, params = models["recurrent"][0], on_all(mesh, models["recurrent"][1])
+    special = vocabularies.target.special
     source = np.full((4, 8), vocabularies.source.eos_id, np.int32)
     rows, number = (source, source > 0, np.ones(4, np.int32)), np.float32(1)
-    static = dict(
-        mesh=mesh, special=vocabularies.target.special, max_length=2, num_hypotheses=1
-    )  # fmt: skip
+    static = dict(mesh=mesh, special=special, max_length=2, num_hypotheses=1)
     if search == "greedy":
-        program, arguments = programs.beam_search, (*rows, number)
+        output = programs.search_output(graph, params, mesh=mesh, special=special)
+        program, arguments = programs.beam_search, (output, *rows, number)
         static["beam_size"] = 1
     else:
         program, arguments = programs.sample, (*rows, rows[-1], number, np.uint32(1), number)
         static |= dict(top_k=None, top_p=None)
-    text = program.lower(graph, on_all(mesh, params), *arguments, **static).compile().as_text()
+    text = program.lower(graph, params, *arguments, **static).compile().as_text()
     assert "while" in text and "num_partitions=4" in text
     for collective in ("all-reduce", "all-gather", "all-to-all", "collective", "reduce-scatter"):
         assert collective not in text
