@@ -22,6 +22,7 @@ _WIDTH, _HEIGHT = 6.4, 4.0  # inches
 _BUCKET_WIDTH = 0.95  # inches, for its label
 _MARKED = 40  # a curve of more points is a line alone
 _COLOURS = 10  # curves of different colours; those after them are dashed
+_MOST_WITHIN = 6  # names in a legend among the curves; of more it stands beside them
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,9 @@ def _axes(x_label: str, y_label: str, title: str | None, names: Iterable[str], w
 
 def _finish(picture: Picture, axes, names: Sequence[str], path: str | PathLike | None) -> Picture:
     """Adds the legend, a name for each line, and writes the file."""
+    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if len(names) > _MOST_WITHIN else {}
     # A label that begins with "_" would be left out: the names are put in afterwards.
-    legend = axes.legend(axes.lines, list(map(str, range(len(names)))), frameon=False)
+    legend = axes.legend(axes.lines, list(map(str, range(len(names)))), frameon=False, **beside)
     families = font_families(names)
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set(text=name, fontfamily=families, parse_math=False)

@@ -142,6 +142,17 @@ def test_every_name_is_in_the_legend(tmp_path):
     assert ">_hidden<" in (tmp_path / "x.svg").read_text("utf-8")
 
 
+@pytest.mark.parametrize(("num_curves", "is_beside"), [(6, False), (7, True)])
+def test_a_long_legend_covers_no_curve(num_curves, is_beside):
+    lines = [Curve(f"run {i}", [1, 2], [i, 2 * i]) for i in range(num_curves)]
+    picture = plot_curves(lines, x_label="x", y_label="y")
+    picture.draw_without_rendering()
+    (axes,) = picture.axes
+    legend = axes.get_legend().get_window_extent()
+    assert (legend.x0 >= axes.get_window_extent().x1) == is_beside
+    assert legend.x1 <= picture.bbox.x1 + 1
+
+
 def test_systems_must_share_their_buckets():
     with pytest.raises(DataError, match="2 kinds of buckets in 2 systems"):
         plot_bleu_by_length({"a": [bucket(0, None, 9, 1.0)], "b": [bucket(0, None, 8, 1.0)]})
