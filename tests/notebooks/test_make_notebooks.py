@@ -70,9 +70,7 @@ def test_a_notebook_that_was_not_run_is_no_notebook(make_notebooks, folder, monk
 
 
 def test_an_unknown_name_is_refused(make_notebooks, folder, monkeypatch, capsys):
-    with pytest.raises(SystemExit) as ended:
-        call(make_notebooks, monkeypatch, "two")
-    assert ended.value.code == 2
+    assert call(make_notebooks, monkeypatch, "two") == 2
     assert "there is no source two; there are one" in capsys.readouterr().err
 
 
