@@ -13,7 +13,7 @@ SHORT = (  # seconds instead of minutes
     ("num_train: 4000, num_validation: 200", "num_train: 300, num_validation: 20"),
     ("batch_pieces: 1024", "batch_pieces: 512"),
     ("num_shapes: 2", "num_shapes: 1"),
-    ("num_steps: 288", "num_steps: 40"),
+    ("num_steps: 288", "num_steps: 30"),
     ("every: 12, score: loss, max_sentences: 200", "every: 6, score: loss, max_sentences: 20"),
 )
 
