@@ -22,7 +22,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,6 +161,7 @@ class Comparison:
 
     def __init__(self, task: Task, folder: Path, at_once: int):
         self.task, self.folder, self.at_once = task, folder, at_once
+        self.translators = cache(self._translators)
 
     def job(self, family: str, *, reverse: bool, guided: bool) -> Job:
         """The training of a model; a guided one waits for those that make its links."""
@@ -179,7 +180,7 @@ class Comparison:
         name = f"{family}.{direction}{'.guided' if guided else ''}"
         return Job(name, self.task.configs[family], overrides, self.folder / name)
 
-    def translators(self, family: str, *, guided: bool) -> tuple[Translator, Translator]:
+    def _translators(self, family: str, *, guided: bool) -> tuple[Translator, Translator]:
         """The models of both directions, trained to their ends."""
         forward, reverse = (
             self.job(family, reverse=reverse, guided=guided) for reverse in (False, True)

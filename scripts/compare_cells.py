@@ -54,7 +54,7 @@ def results(
       SystemExit: a training was stopped, or never began.
     """
     settings = [str(config), *overrides]
-    rows = {cell: dict.fromkeys(("cell", *MEASURED)) | {"cell": cell} for cell in cells}
+    rows = {cell: {"cell": cell} | dict.fromkeys(MEASURED) for cell in cells}
     jobs = []
     for cell in cells:
         kept = _kept(folder, cell)

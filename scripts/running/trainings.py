@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn, TextIO
 
-from benchmarking.machine import num_cores
 from benchmarking.report import say
 
 
@@ -104,7 +103,7 @@ def _on(cores: set[int]) -> Iterator[None]:
 def _shares(at_once: int) -> list[set[int]]:
     """The cores of this process dealt out; of more runs than cores several have the same one."""
     known = hasattr(os, "sched_getaffinity")
-    cores = sorted(os.sched_getaffinity(0)) if known else list(range(num_cores()))
+    cores = sorted(os.sched_getaffinity(0)) if known else list(range(os.cpu_count() or 1))
     return [set(cores[k::at_once]) or {cores[k % len(cores)]} for k in range(at_once)]
 
 
