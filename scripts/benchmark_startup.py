@@ -207,7 +207,7 @@ def _parser() -> ScriptParser:
     add("--repetitions", type=int, default=5, metavar="N", help="warm starts, and of sentences")
     add("--sentences", type=int, default=50, metavar="N", help="of the test split, one at a time")
     add("--json", action="store_true", help="print one object instead of a table")
-    add("overrides", nargs="*", metavar="section.key=value", help="laid over every config")
+    parser.add_overrides("every config")
     return parser
 
 

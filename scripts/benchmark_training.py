@@ -150,7 +150,7 @@ def _parser() -> ScriptParser:
     add("--joeynmt", metavar="PYTHON", help="of an environment with joeynmt 2.3.0: compare with it")
     add("--cold", action="store_true", help="compile all anew, to see what it costs")
     add("--json", action="store_true", help="print one object instead of a table")
-    add("overrides", nargs="*", metavar="section.key=value", help="laid over every config")
+    parser.add_overrides("every config")
     return parser
 
 

@@ -18,6 +18,7 @@ directions side by side, a core each on 2 cores, which takes little longer than 
 again, the script goes on where it stopped. The table is printed and written to FOLDER/table.md.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -362,6 +363,14 @@ def table(rows: Sequence[Row]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def two_languages(text: str) -> tuple[str, str]:
+    """Source and target of such as "de-en"."""
+    source, _, target = text.partition("-")
+    if not (source and target):
+        raise argparse.ArgumentTypeError(f"such as de-en is wanted; got {text}")
+    return source, target
+
+
 @one_line_errors(__file__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, trains, measures and reports; returns the exit status."""
@@ -371,7 +380,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--embedded", action="store_true", help="the built-in corpus")
     add("--corpus", type=Path, help="a folder of raw text files")
     add("--gold", type=Path, help="a folder with test.talp and its text")
-    add("--languages", default="de-en", help="source-target (default: de-en)")
+    add("--languages", type=two_languages, default="de-en", help="source-target (default: de-en)")
     add("--eflomal", metavar="PROGRAM", help="the program eflomal-align")
     add("--at-once", type=at_least_one, default=1, metavar="N", help="train 2 side by side")
     options = parser.parse_args(arguments)
@@ -381,8 +390,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.embedded:
         task = embedded_task()
     else:
-        source, target = options.languages.split("-")
-        task = file_task(options.corpus, options.gold, options.folder, (source, target))
+        task = file_task(options.corpus, options.gold, options.folder, options.languages)
     rows = list(model_rows(task, options.folder, options.at_once))
     if options.eflomal:
         rows.append(eflomal_row(task, options.folder, options.eflomal))

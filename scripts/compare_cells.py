@@ -29,6 +29,7 @@ from running.trainings import Job, end_all, train_all
 
 from nmt.analysis.curves import curve, plot_curves
 from nmt.analysis.records import Record, read_records
+from nmt.config.reader import read_config
 from nmt.errors import nearest
 from nmt.runs.directory import write_atomically
 
@@ -121,19 +122,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--at-once", type=at_least_one, default=1, metavar="N", help="train N cells side by side")
     add("--config", type=Path, default=CONFIG, help="laid under all (default: quickstart)")
     add("--json", action="store_true", help="print one object instead of a table")
-    add("overrides", nargs="*", metavar="section.key=value", help="laid over the config")
-    options = parser.parse_intermixed_args(arguments)
+    parser.add_overrides("the config")
+    return _compare(parser.parse_intermixed_args(arguments))
+
+
+def _compare(options: argparse.Namespace) -> int:
     from benchmarking.machine import describe_machine
     from benchmarking.report import report, table
 
     folder = options.folder
-    folder.mkdir(parents=True, exist_ok=True)
     overrides = [
         *OVERRIDES,
         f"data.path={options.corpus}",
         f"training.max_minutes={options.minutes}",
         *options.overrides,
     ]
+    read_config(options.config, overrides)  # so that a mistake is told before anything is trained
+    folder.mkdir(parents=True, exist_ok=True)
     rows = results(options.cells, folder, options.config, overrides, options.at_once)
     write_atomically(folder / "table.txt", table(rows) + "\n")
     draw(folder, options.cells)

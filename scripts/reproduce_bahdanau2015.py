@@ -106,7 +106,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     corpus.add_argument("--hub", metavar="NAME", help="a dataset of the Hugging Face Hub")
     add("--minutes", type=float, help="of each model (cpu-small: 16; paper: no limit)")
     add("--at-once", type=at_least_one, default=1, metavar="N", help="train N models side by side")
-    add("overrides", nargs="*", metavar="section.key=value", help="laid over the configs")
+    parser.add_overrides("the configs")
     return parser.parse_intermixed_args(arguments)
 
 

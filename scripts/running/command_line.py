@@ -23,6 +23,16 @@ class ScriptParser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
+    def add_overrides(self, configs: str) -> None:
+        """Any number of overrides, none too; `configs` says what they are laid over."""
+        self.add_argument(
+            "overrides",
+            nargs="*",
+            default=[],  # without which argparse says that one is required
+            metavar="section.key=value",
+            help=f"laid over {configs}",
+        )
+
     def error(self, message: str) -> NoReturn:
         """What argparse calls for a mistake."""
         raise NmtError(message.removeprefix("argument "))

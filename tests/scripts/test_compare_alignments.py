@@ -77,6 +77,13 @@ def test_a_row_has_each_direction_and_what_they_are_together(script, task):
     assert lines[3] == "| gru | shift-att | - | - | - | - | - |"
 
 
+def test_two_languages_are_wanted(script, tmp_path, capsys):
+    assert script.main([str(tmp_path), "--corpus", "a", "--gold", "b", "--languages", "de"]) == 2
+    assert capsys.readouterr().err == (
+        "compare_alignments: --languages: such as de-en is wanted; got de\n"
+    )
+
+
 @pytest.mark.parametrize("arguments", [[], ["--embedded", "--corpus", "a"], ["--corpus", "a"]])
 def test_a_corpus_is_asked_for_in_one_line(script, tmp_path, capsys, arguments):
     assert script.main([str(tmp_path), *arguments]) == 2

@@ -78,6 +78,18 @@ def test_a_mistake_that_no_cell_makes_ends_it(script, trainings, tmp_path):
     assert ended.value.code == 2 and len(trainings) == 1
 
 
+def test_a_mistake_in_the_config_is_one_line_before_anything_is_trained(
+    script, trainings, tmp_path, capsys
+):
+    assert script.main([str(tmp_path), "training.sede=3"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and 'did you mean "seed"?' in said and trainings == []
+    assert script.main([]) == 2
+    assert capsys.readouterr().err == (
+        "compare_cells: the following arguments are required: folder\n"
+    )
+
+
 def test_a_misspelt_cell_is_named(script, tmp_path, capsys):
     assert script.main([str(tmp_path), "--cells", "lsmt"]) == 2
     assert "no cell is named 'lsmt'; did you mean \"lstm\"?" in capsys.readouterr().err
