@@ -43,6 +43,7 @@ from nmt.runs.directory import RunDirectory, write_atomically
 from nmt.training.links_from_run import check_alignment_run, links_from_run
 
 logger = logging.getLogger(__name__)
+MOST_VALIDATION_SHAPES = 4  # each is compiled for a few batches
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
             validation,
             vocabularies.target.special,
             batch_pieces=config.data.batch_pieces,
-            num_shapes=4,
+            num_shapes=min(config.data.num_shapes, MOST_VALIDATION_SHAPES),
             row_multiple=config.data.row_multiple,
         ),
         gold,
