@@ -35,8 +35,9 @@ gc.set_threshold(100_000, 20, 50)  # what jax has traced is much to go through, 
 
 
 def pytest_collection_modifyitems(items):
-    """The notebooks come first: they take longest, and the last ones to run run beside nothing."""
-    items.sort(key=lambda item: "notebooks" not in item.path.parts[-2])
+    """Files that take long come first, notebooks before all: short ones even out the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path.parent.name != "notebooks", item.path not in slow))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,12 +14,14 @@ from nmt.config.schema import SearchConfig
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
 from nmt.decoding.continuations import Output
-from nmt.decoding.lattice import Group, group_by_length, pad, round_up
+from nmt.decoding.lattice import Group, group_by_length, pad
 from nmt.decoding.scoring import Ids
 from nmt.decoding.search import Hypotheses
 from nmt.decoding.shortlist import Lexicon, Shortlist
 from nmt.errors import ConfigError
 from nmt.models.build import Params
+
+MOST_SHARING = 2  # batches of one shape: a long search is not to be much longer over padding
 
 
 class Found(NamedTuple):
@@ -76,7 +78,8 @@ def find(
         run = partial(_sample, graph, params, search=search, forbidden_id=forbidden_id, **static)
     results: list[list[Found]] = [[] for _ in sources]
     lengths = [(len(ids),) for ids in sources]
-    for group in group_by_length(lengths, search.batch_sentences, mesh.size):
+    groups = group_by_length(lengths, search.batch_sentences, mesh.size, most_sharing=MOST_SHARING)
+    for group in groups:
         rows = _rows(sources, group, special, search, lexicon)
         found = jax.tree.map(np.asarray, run(rows))
         for row, i in enumerate(group.indices):
@@ -134,8 +137,9 @@ def _rows(
     lexicon: Lexicon | None,
 ) -> _Rows:
     of_group = [sources[i] for i in group.indices]
-    length = round_up(max(map(len, of_group)))
-    source, source_mask = pad(of_group, group.rows, length, [special.eos_id], special.pad_id)
+    source, source_mask = pad(
+        of_group, group.rows, *group.lengths, [special.eos_id], special.pad_id
+    )
     max_lengths, indices = np.ones(group.rows, np.int32), np.zeros(group.rows, np.int32)
     max_lengths[: len(of_group)] = [max_target_pieces(len(ids), search) for ids in of_group]
     indices[: len(of_group)] = group.indices

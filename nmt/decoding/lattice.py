@@ -1,9 +1,15 @@
-"""Batches for decoding: sequences of like length together, in few shapes."""
+"""Batches for decoding: sequences of like length together, in few shapes.
+
+To compile another program takes longer than to decode a few batches over some padding, so batches
+share a shape where it is not much too large for them.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+MOST_PADDING = 2  # times the length of a side that a batch has without sharing
 
 
 class Group(NamedTuple):
@@ -12,10 +18,12 @@ class Group(NamedTuple):
     Attributes:
       indices: of the sequences, in the order of the batch's rows.
       rows: rows of the batch; those after the indices are filler.
+      lengths: of the batch's arrays, one for each side.
     """
 
     indices: list[int]
     rows: int
+    lengths: tuple[int, ...]
 
 
 def round_up(length: int) -> int:
@@ -30,7 +38,11 @@ def round_up(length: int) -> int:
 
 
 def group_by_length(
-    lengths: Sequence[tuple[int, ...]], batch_sentences: int, num_devices: int
+    lengths: Sequence[tuple[int, ...]],
+    batch_sentences: int,
+    num_devices: int,
+    *,
+    most_sharing: int = 1,
 ) -> list[Group]:
     """Cuts the sequences, sorted by length, into batches of equally many rows.
 
@@ -41,13 +53,35 @@ def group_by_length(
       lengths: for each sequence its lengths (of source, or of source and target).
       batch_sentences: rows of a batch at most, on each device.
       num_devices: that a batch is dealt out over; each gets equally many rows.
+      most_sharing: batches in a row that may get one shape for all of them.
     """
     of_device = -(-len(lengths) // num_devices)
     rows = num_devices * min(_rows_for(of_device), batch_sentences)
     order = sorted(range(len(lengths)), key=lambda i: (round_up(lengths[i][0]), lengths[i][::-1]))
     first = len(order) % rows or rows
     cuts = [0, *range(first, len(order) + 1, rows)]
-    return [Group(order[a:b], rows) for a, b in zip(cuts, cuts[1:], strict=False)]
+    members = [order[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    shapes = _shapes([_own_shape(lengths, indices) for indices in members], most_sharing)
+    return [Group(i, rows, shape) for i, shape in zip(members, shapes, strict=True)]
+
+
+def _own_shape(lengths: Sequence[tuple[int, ...]], indices: Sequence[int]) -> tuple[int, ...]:
+    """The lengths that the sequences of a batch need."""
+    return tuple(round_up(max(side)) for side in zip(*(lengths[i] for i in indices), strict=True))
+
+
+def _shapes(own: Sequence[tuple[int, ...]], most_sharing: int) -> list[tuple[int, ...]]:
+    """The lengths that batches get, of those that they need; the longest is last."""
+    runs: list[list[tuple[int, ...]]] = []  # what batches need that share a shape
+    for needed in reversed(own):
+        run = [*runs[-1], needed] if runs else [needed]
+        is_close = all(max(side) <= MOST_PADDING * min(side) for side in zip(*run, strict=True))
+        if runs and is_close and len(run) <= most_sharing:
+            runs[-1] = run
+        else:
+            runs.append([needed])
+    shapes = [tuple(max(side) for side in zip(*run, strict=True)) for run in runs for _ in run]
+    return shapes[::-1]
 
 
 def _rows_for(num_sequences: int) -> int:

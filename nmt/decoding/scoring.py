@@ -10,13 +10,12 @@ from jax.sharding import Mesh
 
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
-from nmt.decoding.lattice import Group, group_by_length, pad, round_up
+from nmt.decoding.lattice import Group, group_by_length, pad
 from nmt.models.build import Params
 
 Ids = np.ndarray  # (length,) int32, of one sentence
 MAX_CELLS = 2**22  # of (B, T, S) on a device: 16 MiB for each layer and head of the model
-MOST_SHARING = 4  # groups in the shape of the first of them
-MOST_PADDING = 4  # times the cells that a group has in its own shape
+MOST_SHARING = 4  # batches of one shape: a pass takes a tenth of what its program takes to compile
 
 
 class PairScore(NamedTuple):
@@ -46,13 +45,6 @@ class ForcedBatch(NamedTuple):
     target_in: np.ndarray
     target_out: np.ndarray
     target_mask: np.ndarray
-
-
-class Lengths(NamedTuple):
-    """Of the arrays of both sides."""
-
-    source: int
-    target: int
 
 
 def score_ids(
@@ -98,13 +90,13 @@ def forced_batches(
     assert len(sources) == len(targets), "a target to each source"
     lengths = [(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
     filler = [special.eos_id]
-    groups = group_by_length(lengths, batch_sentences, num_devices)
-    for indices, rows, shape in _in_shapes(groups, lengths, num_devices):
+    groups = group_by_length(lengths, batch_sentences, num_devices, most_sharing=MOST_SHARING)
+    for indices, rows, shape in _of_bounded_size(groups, num_devices):
         source, source_mask = pad(
-            [sources[i] for i in indices], rows, shape.source, filler, special.pad_id
+            [sources[i] for i in indices], rows, shape[0], filler, special.pad_id
         )
         target_out, target_mask = pad(
-            [targets[i] for i in indices], rows, shape.target, filler, special.pad_id
+            [targets[i] for i in indices], rows, shape[1], filler, special.pad_id
         )
         target_mask[len(indices) :] = False
         target_in = np.roll(target_out, 1, axis=1)
@@ -112,22 +104,9 @@ def forced_batches(
         yield ForcedBatch(indices, source, source_mask, target_in, target_out, target_mask)
 
 
-def _in_shapes(
-    groups: Sequence[Group], lengths: Sequence[tuple[int, int]], num_devices: int
-) -> Iterator[tuple[list[int], int, Lengths]]:
-    """The groups, longest first, with the lengths of their arrays; fewer rows of long pairs.
-
-    To compile another program takes longer than a few passes over some padding, so a group shares
-    the shape of the one before it where that is not much too large.
-    """
-    shape, sharing = Lengths(0, 0), 0
-    for group in reversed(groups):
-        own = Lengths(*(round_up(max(lengths[i][side] for i in group.indices)) for side in (0, 1)))
-        is_held = own.source <= shape.source and own.target <= shape.target
-        is_close = math.prod(shape) <= MOST_PADDING * math.prod(own)
-        if not (is_held and is_close and sharing < MOST_SHARING):
-            shape, sharing = own, 0
-        sharing += 1
-        rows = min(group.rows, num_devices * max(1, MAX_CELLS // math.prod(shape)))
+def _of_bounded_size(groups: Sequence[Group], num_devices: int) -> Iterator[Group]:
+    """The groups, those of long pairs cut into smaller ones of fewer rows."""
+    for group in groups:
+        rows = min(group.rows, num_devices * max(1, MAX_CELLS // math.prod(group.lengths)))
         for start in range(0, len(group.indices), rows):
-            yield group.indices[start : start + rows], rows, shape
+            yield Group(group.indices[start : start + rows], rows, group.lengths)

@@ -62,20 +62,20 @@ data:
   num_shapes: 1
   batch_pieces: 640
 vocabulary: {size: 1200}
-validation: {every: 600, max_sentences: 64}
+validation: {every: 400, max_sentences: 64}
 search: {beam_size: 1}
 """
 recurrent = """
 model: {embedding_dim: 96, encoder_dim: 96, decoder_dim: 192, alignment_dim: 96, readout_dim: 96}
-training: {num_steps: 1200, learning_rate: 4.0e-3, schedule: cosine, warmup_steps: 100,
-           log_every: 400, save_every: 1200}
+training: {num_steps: 1200, learning_rate: 5.0e-3, schedule: cosine, warmup_steps: 100,
+           log_every: 200, save_every: 400}
 """
 transformer = """
 model: {architecture: transformer, model_dim: 96, feedforward_dim: 192, num_heads: 4,
         encoder_layers: 2, decoder_layers: 2, norm: pre, dropout: 0.0,
         share_embeddings: true, tie_projection: true}
-training: {num_steps: 1200, learning_rate: 3.0e-3, schedule: cosine, warmup_steps: 200,
-           beta2: 0.98, log_every: 400, save_every: 1200}
+training: {num_steps: 800, learning_rate: 3.0e-3, schedule: cosine, warmup_steps: 200,
+           beta2: 0.98, log_every: 200, save_every: 400}
 """
 (FOLDER / "recurrent.yaml").write_text(data + recurrent)
 (FOLDER / "transformer.yaml").write_text(data + transformer)

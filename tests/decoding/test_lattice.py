@@ -23,6 +23,8 @@ def test_every_sequence_is_in_one_group_and_shapes_are_few(num_sequences, sides,
     assert sorted(i for group in groups for i in group.indices) == list(range(num_sequences))
     assert len({group.rows for group in groups}) <= 1
     for group in groups:
+        for side, length in enumerate(group.lengths):
+            assert length == round_up(max(lengths[i][side] for i in group.indices))
         assert 0 < len(group.indices) <= group.rows <= 64 * num_devices
         assert group.rows % num_devices == 0
     filler = sum(group.rows for group in groups) - num_sequences
@@ -37,6 +39,19 @@ def test_sequences_of_like_length_go_together():
         assert max(of_group) - min(of_group) == 63
 
 
+@pytest.mark.parametrize("most_sharing", [2, 4])
+def test_batches_share_shapes_that_are_not_much_too_large(most_sharing):
+    rng = np.random.default_rng(0)
+    lengths = [*map(tuple, rng.integers(1, 25, (159, 2)).tolist()), (1000, 900)]
+    own = [group.lengths for group in group_by_length(lengths, 16, 1)]
+    shared = [group.lengths for group in group_by_length(lengths, 16, 1, most_sharing=most_sharing)]
+    for needed, shape in zip(own, shared, strict=True):
+        for least, length in zip(needed, shape, strict=True):
+            assert least <= length <= 2 * least or needed == shape
+    assert shared[-1] == own[-1] != shared[-2]  # nothing is padded for the one that is far longer
+    assert len(set(shared)) < len(set(own))
+
+
 def test_rows_never_exceed_what_is_asked():
     assert {group.rows for group in group_by_length([(3,)] * 10, 6, 1)} == {6}
     assert {group.rows for group in group_by_length([(3,)] * 10, 1, 1)} == {1}
@@ -45,9 +60,9 @@ def test_rows_never_exceed_what_is_asked():
 
 def test_one_sequence_is_one_row_on_each_device():
     assert [group_by_length([(3,)], 64, n) for n in (1, 2, 8)] == [
-        [([0], 1)],
-        [([0], 2)],
-        [([0], 8)],
+        [([0], 1, (8,))],
+        [([0], 2, (8,))],
+        [([0], 8, (8,))],
     ]
 
 

@@ -1,6 +1,5 @@
 """Forced decoding in batches against each pair alone, through the model itself."""
 
-import math
 from functools import partial
 
 import jax
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 from nmt.decoding import scoring
-from nmt.decoding.lattice import round_up
 from nmt.decoding.scoring import PairScore, forced_batches, score_ids
 from nmt.devices.mesh import make_mesh, on_all
 from nmt.models.build import merge_model
@@ -107,22 +105,3 @@ def test_long_pairs_are_fewer_to_a_batch(vocabularies, monkeypatch):
         for row, i in enumerate(batch.indices):
             assert batch.source[row, : len(sources[i])].tolist() == sources[i].tolist()
     assert sorted(seen) == list(range(8))
-
-
-def test_batches_share_shapes_that_are_not_much_too_large(vocabularies):
-    special, rng = vocabularies.target.special, np.random.default_rng(0)
-    lengths = [*rng.integers(1, 25, (100, 2)).tolist(), [100, 90]]
-    sources, targets = (
-        [np.full(n, special.eos_id) for n in side] for side in zip(*lengths, strict=True)
-    )
-    shapes, own_shapes = set(), set()
-    for batch in forced_batches(sources, targets, special, 16, 1):
-        shape = batch.source.shape[1], batch.target_in.shape[1]
-        own = tuple(
-            round_up(max(len(side[i]) for i in batch.indices)) for side in (sources, targets)
-        )
-        assert shape[0] >= own[0] and shape[1] >= own[1]
-        assert math.prod(shape) <= 4 * math.prod(own)
-        shapes.add(shape)
-        own_shapes.add(own)
-    assert len(shapes) < len(own_shapes)
