@@ -58,8 +58,8 @@ data:
   num_shapes: 2        # batches come in 2 sizes, each of which is compiled once
   batch_pieces: 512    # target pieces of a batch, padding included
 vocabulary: {size: 1200}
-model: {embedding_dim: 96, encoder_dim: 96, decoder_dim: 192, alignment_dim: 96, readout_dim: 96}
-training: {num_steps: 2000, learning_rate: 4.0e-3, schedule: cosine, warmup_steps: 100,
+model: {embedding_dim: 64, encoder_dim: 64, decoder_dim: 128, alignment_dim: 64, readout_dim: 64}
+training: {num_steps: 2000, learning_rate: 6.0e-3, schedule: cosine, warmup_steps: 100,
            log_every: 200, save_every: 1000}
 validation: {every: 500, max_sentences: 100}
 search: {beam_size: 3}

@@ -30,7 +30,7 @@ CORPUS = FOLDER / "corpus"
 CORPUS.mkdir(parents=True)
 
 # %%
-sizes = EmbeddedConfig(num_train=12000, num_validation=200, num_test=200, max_words=8)
+sizes = EmbeddedConfig(num_train=16000, num_validation=200, num_test=200, max_words=8)
 for split in ("train", "validation", "test"):
     pairs = make_split(split, sizes)
     if split == "train":
@@ -69,8 +69,8 @@ data:
   num_shapes: 2
   batch_pieces: 512
 vocabulary: {{size: 1200}}
-model: {{embedding_dim: 96, encoder_dim: 96, decoder_dim: 192, alignment_dim: 96, readout_dim: 96}}
-training: {{num_steps: 1600, learning_rate: 4.0e-3, schedule: cosine, warmup_steps: 100,
+model: {{embedding_dim: 64, encoder_dim: 64, decoder_dim: 128, alignment_dim: 64, readout_dim: 64}}
+training: {{num_steps: 2000, learning_rate: 6.0e-3, schedule: cosine, warmup_steps: 100,
            log_every: 200, save_every: 1000}}
 validation: {{every: 500, max_sentences: 100}}
 search: {{beam_size: 3}}

@@ -14,6 +14,8 @@ SHORT = (  # seconds instead of minutes
     ("batch_pieces: 1024", "batch_pieces: 512"),
     ("num_shapes: 2", "num_shapes: 1"),
     ("num_steps: 288", "num_steps: 30"),
+    ("_dim: 64", "_dim: 16"),
+    ("decoder_dim: 128", "decoder_dim: 32"),
     ("every: 12, score: loss, max_sentences: 200", "every: 6, score: loss, max_sentences: 20"),
 )
 
