@@ -1,7 +1,7 @@
 """Batches for decoding: sequences of like length together, in few shapes.
 
-To compile another program takes longer than to decode a few batches over some padding, so batches
-share a shape where it is not much too large for them.
+To compile another program takes longer than to decode a few batches over some padding, so where
+there are only a few they share a shape that is not much too large for them.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+FEW = 8  # batches; of more, each shape has enough to be compiled for them
 MOST_PADDING = 2  # times the length of a side that a batch has without sharing
 
 
@@ -53,7 +54,7 @@ def group_by_length(
       lengths: for each sequence its lengths (of source, or of source and target).
       batch_sentences: rows of a batch at most, on each device.
       num_devices: that a batch is dealt out over; each gets equally many rows.
-      most_sharing: batches in a row that may get one shape for all of them.
+      most_sharing: batches in a row that may get one shape for all of them, where there are few.
     """
     of_device = -(-len(lengths) // num_devices)
     rows = num_devices * min(_rows_for(of_device), batch_sentences)
@@ -61,7 +62,8 @@ def group_by_length(
     first = len(order) % rows or rows
     cuts = [0, *range(first, len(order) + 1, rows)]
     members = [order[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
-    shapes = _shapes([_own_shape(lengths, indices) for indices in members], most_sharing)
+    needed = [_own_shape(lengths, indices) for indices in members]
+    shapes = _shapes(needed, most_sharing) if len(needed) <= FEW else needed
     return [Group(i, rows, shape) for i, shape in zip(members, shapes, strict=True)]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nmt.decoding.lattice import group_by_length, pad, round_up
+from nmt.decoding.lattice import FEW, group_by_length, pad, round_up
 
 
 def test_lengths_are_rounded_up_by_at_most_a_half():
@@ -41,8 +41,9 @@ def test_sequences_of_like_length_go_together():
 
 @pytest.mark.parametrize("most_sharing", [2, 4])
 def test_batches_share_shapes_that_are_not_much_too_large(most_sharing):
+    num_pairs = 16 * FEW
     rng = np.random.default_rng(0)
-    lengths = [*map(tuple, rng.integers(1, 25, (159, 2)).tolist()), (1000, 900)]
+    lengths = [*map(tuple, rng.integers(1, 25, (num_pairs - 1, 2)).tolist()), (1000, 900)]
     own = [group.lengths for group in group_by_length(lengths, 16, 1)]
     shared = [group.lengths for group in group_by_length(lengths, 16, 1, most_sharing=most_sharing)]
     for needed, shape in zip(own, shared, strict=True):
@@ -50,6 +51,10 @@ def test_batches_share_shapes_that_are_not_much_too_large(most_sharing):
             assert least <= length <= 2 * least or needed == shape
     assert shared[-1] == own[-1] != shared[-2]  # nothing is padded for the one that is far longer
     assert len(set(shared)) < len(set(own))
+    lengths.append((3, 3))  # one batch more: each has its own
+    assert group_by_length(lengths, 16, 1, most_sharing=most_sharing) == group_by_length(
+        lengths, 16, 1
+    )
 
 
 def test_rows_never_exceed_what_is_asked():
