@@ -386,15 +386,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.embedded == (options.corpus is not None) or (options.corpus and not options.gold):
         parser.error("either --embedded, or --corpus and --gold")
-    options.folder.mkdir(parents=True, exist_ok=True)
     if options.embedded:
         task = embedded_task()
     else:
         task = file_task(options.corpus, options.gold, options.folder, options.languages)
+    options.folder.mkdir(parents=True, exist_ok=True)
     rows = list(model_rows(task, options.folder, options.at_once))
     if options.eflomal:
         rows.append(eflomal_row(task, options.folder, options.eflomal))
-    (options.folder / "table.md").write_text(table(rows), encoding="utf-8")
+    write_atomically(options.folder / "table.md", table(rows))
     print(table(rows), end="")
     return 0
 
