@@ -137,9 +137,8 @@ def _rows(
     lexicon: Lexicon | None,
 ) -> _Rows:
     of_group = [sources[i] for i in group.indices]
-    source, source_mask = pad(
-        of_group, group.rows, *group.lengths, [special.eos_id], special.pad_id
-    )
+    (length,) = group.lengths
+    source, source_mask = pad(of_group, group.rows, length, [special.eos_id], special.pad_id)
     max_lengths, indices = np.ones(group.rows, np.int32), np.zeros(group.rows, np.int32)
     max_lengths[: len(of_group)] = [max_target_pieces(len(ids), search) for ids in of_group]
     indices[: len(of_group)] = group.indices
