@@ -141,7 +141,7 @@ plot_bleu_by_length(by_length, FOLDER / "length.png", title="embedded English-Fr
 # - On the shortest sentences the fixed vector is no disadvantage: a few words fit into it. (That
 #   model is even ahead there, as it has taken more steps.)
 # - The longer the sentence, the more of it the fixed vector loses. The translation is still fluent
-#   French and begins well, but it is of another sentence.
+#   French, but it is of another sentence.
 # - With attention BLEU falls far less, and it goes on beyond the lengths of training, in the last
 #   range. There the model without attention fails.
 #
