@@ -1,4 +1,9 @@
-"""The compiled training programs, one for each shape of batch, made while the first ones train."""
+"""The compiled training programs, made while the first ones train.
+
+A step is two programs. The one that makes the gradients is compiled for each shape of batch; the
+update knows no shapes of batches and is compiled once. Optimisers are many small operations for
+each parameter, so that the update takes as long to compile as the gradients of a small model do.
+"""
 
 import logging
 import os
@@ -20,10 +25,11 @@ from nmt.devices.mesh import replicated
 from nmt.models.build import Params
 from nmt.training.loss import LossSums
 from nmt.training.members import Members
-from nmt.training.step import Metrics, Trainer, TrainState, accumulate, train_step
+from nmt.training.step import Metrics, Trainer, TrainState
 
 logger = logging.getLogger(__name__)
 Array = jax.Array
+UPDATE, ADD = "update", "sum of gradients"  # the programs that know no shapes of batches
 
 
 class CompiledSteps:
@@ -34,8 +40,8 @@ class CompiledSteps:
     alone.
 
     All arrays are of one mesh: parameters and the rest of the state where the rules of
-    `nmt.models.partition` put them, batches by rows. The dropout key of a step depends on the seed
-    and the step alone, and is made on the devices.
+    `nmt.models.partition` put them, batches by rows. The dropout key of a batch depends on the
+    seed, the step and the batch's place in it alone, and is made on the devices.
     """
 
     def __init__(
@@ -68,40 +74,34 @@ class CompiledSteps:
         }
         where, whole = members.shardings(state, mesh), replicated(mesh)
         state = jax.tree.map(_like, state)  # the arrays themselves are used up by the first step
-        if accumulation == 1:
-            step = jax.jit(
-                members.seeded(partial(_step, trainer)),
-                donate_argnums=0,
-                out_shardings=(where, whole),
-            )
-            examples = {shape: (step, (state, batch)) for shape, batch in batches.items()}
-        else:
-            total = (where.params, whole)
-            zeros = jax.jit(members.mapped(partial(_zeros, trainer)), out_shardings=total)
-            add = members.seeded(partial(_add, trainer))
-            add = jax.jit(add, donate_argnums=1, out_shardings=total)
-            update = members.mapped(trainer.update)
-            update = jax.jit(update, donate_argnums=0, out_shardings=(where, whole))
-            like = jax.eval_shape(zeros, state.params)
-            part = members.same(np.int32(0))
-            examples = {"zeros": (zeros, (state.params,)), "update": (update, (state, *like))}
-            examples |= {
-                shape: (add, (state, like, batch, part)) for shape, batch in batches.items()
-            }
+        total = (where.params, whole)
+        gradients = members.seeded(partial(_gradients, trainer))
+        gradients = jax.jit(gradients, out_shardings=total)
+        update = members.mapped(trainer.update)
+        update = jax.jit(update, donate_argnums=0, out_shardings=(where, whole))
+        add = jax.jit(partial(jax.tree.map, jnp.add), donate_argnums=0, out_shardings=total)
+        like, part = (state.params, state.sums), members.same(np.int32(0))
+        rest = {UPDATE: (update, (state, *like))}
+        if accumulation > 1:
+            rest[ADD] = (add, (like, like))
+        first, *others = [
+            (shape, (gradients, (state.params, state.counters.step, batch, part)))
+            for shape, batch in batches.items()
+        ]
+        self._always = rest.keys()
         self._programs: dict[Hashable, Any] = {}
-        self._compiler = _Compiler(examples)
+        self._compiler = _Compiler(dict([first, *rest.items(), *others]))
         self._check = check
 
     def step(self, state: TrainState, batches: list[Batch]) -> tuple[TrainState, Metrics]:
         """One update from `accumulation` batches on the mesh; the state given is used up."""
         self.wait(batches)
-        if self.accumulation == 1:
-            return self._programs[_shape(batches[0])](state, batches[0])
-        total = self._programs["zeros"](state.params)
+        total = None
         for part, batch in enumerate(batches):
             part = self.members.same(np.int32(part))
-            total = self._programs[_shape(batch)](state, total, batch, part)
-        return self._programs["update"](state, *total)
+            made = self._programs[_shape(batch)](state.params, state.counters.step, batch, part)
+            total = made if total is None else self._programs[ADD](total, made)
+        return self._programs[UPDATE](state, *total)
 
     def is_ready(self, batches: Sequence[Batch]) -> bool:
         """Whether a step over these batches need not wait."""
@@ -125,8 +125,7 @@ class CompiledSteps:
         self._compiler.close()
 
     def _needed(self, batches: Sequence[Batch]) -> set[Hashable]:
-        rest = set() if self.accumulation == 1 else {"zeros", "update"}
-        return rest | {_shape(batch) for batch in batches}
+        return self._always | {_shape(batch) for batch in batches}
 
     def _take(self, compiled: Mapping[Hashable, tuple[Any, float]]) -> None:
         for name, (program, seconds) in compiled.items():
@@ -182,30 +181,12 @@ def _num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _step(
-    trainer: Trainer, seed: int | Array, state: TrainState, batch: Batch
-) -> tuple[TrainState, Metrics]:
-    return train_step(trainer, state, batch, _key(seed, state))
-
-
-def _add(
-    trainer: Trainer,
-    seed: int | Array,
-    state: TrainState,
-    total: tuple[Params, LossSums],
-    batch: Batch,
-    part: Array,
+def _gradients(
+    trainer: Trainer, seed: int | Array, params: Params, step: Array, batch: Batch, part: Array
 ) -> tuple[Params, LossSums]:
-    key = jax.random.fold_in(_key(seed, state), part)
-    return accumulate(trainer, state.params, total, batch, key)
-
-
-def _zeros(trainer: Trainer, params: Params) -> tuple[Params, LossSums]:
-    return jax.tree.map(jnp.zeros_like, params), trainer.zero_sums()
-
-
-def _key(seed: int | Array, state: TrainState) -> Array:
-    return jax.random.fold_in(jax.random.key(seed), state.counters.step)
+    """Of the batch that is part `part` of a step."""
+    key = jax.random.fold_in(jax.random.key(seed), step)
+    return trainer.gradients(params, batch, jax.random.fold_in(key, part))
 
 
 def _batch_like(shape: Shape, members: Members, sharding: NamedSharding, *, guided: bool) -> Batch:

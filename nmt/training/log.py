@@ -13,7 +13,7 @@ from nmt.data.batching import Batches
 from nmt.training.clock import Clock, duration
 from nmt.training.members import Members
 from nmt.training.reporting import Reporter, Silence
-from nmt.training.step import Counters, Metrics, Trainer, TrainState
+from nmt.training.step import Counters, Metrics, TrainState
 from nmt.training.validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -32,14 +32,13 @@ class Log:
     def __init__(
         self,
         training: TrainingConfig,
-        trainer: Trainer,
         members: Members,
         batches: Batches,
         reporter: Reporter | Silence,
         clock: Clock,
         state: TrainState,
     ):
-        self.training, self.trainer, self.batches = training, trainer, batches
+        self.training, self.batches = training, batches
         self.members = members
         self.reporter, self.clock = reporter, clock
         # Pieces and steps that the state brought along count in the sums, but took no time now.
@@ -53,8 +52,7 @@ class Log:
         Returns:
           what was measured of the members that train, by number.
         """
-        now = state.sums, state.counters, state.lr_scale, metrics.gradient_norm, state.running
-        now = jax.device_get(now)
+        now = jax.device_get((state.sums, state.counters, metrics, state.running))
         seconds = self.clock.lap()
         num_pieces = int(now[0].num_pieces.sum())
         rate = (num_pieces - self._pieces_before) / seconds
@@ -63,7 +61,8 @@ class Log:
         epoch = self.batches.epoch_of(step * self.training.accumulation - 1) + 1  # as people count
 
         values, measured = {}, {}
-        for k, (sums, counters, scale, norm, is_running) in enumerate(self.members.unstacked(now)):
+        for k, of_member in enumerate(self.members.unstacked(now)):
+            sums, counters, last, is_running = of_member
             if not is_running:
                 continue
             nll, loss = (_mean(total, int(sums.num_pieces)) for total in (sums.nll, sums.loss))
@@ -72,8 +71,8 @@ class Log:
                 "loss": loss,
                 "perplexity": math.exp(min(nll, 700.0)),
                 **guided,
-                "learning_rate": float(self.trainer.schedule(step - 1) * scale),
-                "gradient_norm": float(norm),
+                "learning_rate": float(last.learning_rate),
+                "gradient_norm": float(last.gradient_norm),
                 "skipped": int(counters.skipped),
             }
             measured[k] = Measured(counters, nll)

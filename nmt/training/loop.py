@@ -117,7 +117,7 @@ def _train(
     ):
         state = fresh() if state is form else state  # while the programs of the steps compile
         state = with_running(state, standing.running(training)) if members.leading else state
-        log = Log(training, trainer, members, prepared.batches, reporter, clock, state)
+        log = Log(training, members, prepared.batches, reporter, clock, state)
         equipment = Equipment(
             config=config,
             members=members,

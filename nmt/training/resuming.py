@@ -21,6 +21,7 @@ from nmt.training.step import Trainer, TrainState
 
 logger = logging.getLogger(__name__)
 NO_CHECKPOINT = -1
+RUNS_ONCE = {"xla_backend_optimization_level": 0}  # compiling it well takes longer than it saves
 
 
 def initial(
@@ -62,7 +63,7 @@ def planned(
         shapes,
         where,
     )
-    return trainer, form, jax.jit(fresh, out_shardings=where)
+    return trainer, form, jax.jit(fresh, out_shardings=where, compiler_options=RUNS_ONCE)
 
 
 def items_of(members: Members, state: TrainState, standing: Standing) -> dict[str, Any]:

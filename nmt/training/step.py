@@ -1,4 +1,4 @@
-"""The training state and the pure training step."""
+"""The training state, and the two pure functions of a step: its gradients and its update."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -66,10 +66,11 @@ class TrainState:
 
 
 class Metrics(NamedTuple):
-    """What a step measured: the loss's sums and the norm of the gradient before clipping."""
+    """What a step measured: the loss's sums, the gradient's norm before clipping, and its rate."""
 
     sums: LossSums
     gradient_norm: Array
+    learning_rate: Array
 
 
 class Trainer(NamedTuple):
@@ -149,7 +150,10 @@ class Trainer(NamedTuple):
             loss = sums.loss + self.alignment_weight * guided.loss
             return loss, sums._replace(alignment=guided)
 
-        return jax.grad(loss_fn, has_aux=True)(params)
+        # The barrier is for programs that return this. Where a layout was laid on an output (see
+        # `nmt.models.linear`), jax lets XLA choose its layout in memory; then XLA chooses that of
+        # other outputs too, and jax reads them as if they had the usual one.
+        return jax.lax.optimization_barrier(jax.grad(loss_fn, has_aux=True)(params))
 
     def update(
         self, state: TrainState, gradients: Params, sums: LossSums
@@ -170,7 +174,7 @@ class Trainer(NamedTuple):
         )
         moved = jax.tree.map(partial(jnp.where, finite & state.running), moved, state)
         counters = _counted(state.counters, finite, state.running)
-        return replace(moved, counters=counters), Metrics(sums, norm)
+        return replace(moved, counters=counters), Metrics(sums, norm, rate)
 
     def _averaged(self, state: TrainState, params: Params) -> Params | None:
         """a' = d a + (1 - d) p, with d at most (1 + step) / (10 + step) at the start."""
@@ -194,25 +198,6 @@ def with_lr_scale(state: TrainState, scale: float | Sequence[float]) -> TrainSta
 def with_running(state: TrainState, running: bool | Sequence[bool]) -> TrainState:
     """The state that goes on, or from now on stays as it is."""
     return replace(state, running=set_like(state.running, running))
-
-
-def train_step(
-    trainer: Trainer, state: TrainState, batch: Batch, key: Array
-) -> tuple[TrainState, Metrics]:
-    """One step on one batch; pure, so it may be compiled, mapped over seeds and sharded."""
-    gradients, sums = trainer.gradients(state.params, batch, key)
-    return trainer.update(state, gradients, sums)
-
-
-def accumulate(
-    trainer: Trainer,
-    params: Params,
-    total: tuple[Params, LossSums],
-    batch: Batch,
-    key: Array,
-) -> tuple[Params, LossSums]:
-    """Adds a batch's gradients and sums to those of the batches before it."""
-    return jax.tree.map(jnp.add, total, trainer.gradients(params, batch, key))
 
 
 def _counted(counters: Counters, finite: Array, running: Array) -> Counters:

@@ -134,14 +134,14 @@ def test_a_signal_ends_the_wait_for_the_compiler(batches):
 
 @pytest.fixture
 def compiler(monkeypatch):
-    """A compiler of one thread, which does after its first program as `then` says."""
+    """A compiler of one thread, which after the two programs of a step does as `then` says."""
 
     class Held(compilation._Compiler):
         begun, then = 0, staticmethod(lambda: None)
 
         def _compile(self, function, arguments):
             Held.begun += 1
-            if Held.begun > 1:
+            if Held.begun > 2:
                 self.then()
             return super()._compile(function, arguments)
 
@@ -163,7 +163,7 @@ def test_a_step_waits_for_its_own_program_alone(batches, compiler):
     training = Training(batches)
     assert np.isfinite(training.step(first))
     assert np.isfinite(training.step(first))
-    assert compiler.begun == 2 and not training.steps.is_ready([batches.batch(second)])
+    assert compiler.begun == 3 and not training.steps.is_ready([batches.batch(second)])
     held.set()
     assert np.isfinite(training.step(second))
     assert training.steps.is_ready([batches.batch(second)])

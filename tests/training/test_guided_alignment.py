@@ -14,7 +14,8 @@ from nmt.data.batching import Batch
 from nmt.models.build import build_model, merge_model, split_model
 from nmt.training.guided_alignment import alignment_loss
 from nmt.training.loss import cross_entropy
-from nmt.training.step import Trainer, accumulate, train_step
+from nmt.training.step import Trainer
+from tests.training.train_step import train_step
 
 SIZE = 12
 KEY = jax.random.key(0)
@@ -137,10 +138,8 @@ def test_accumulated_batches_give_the_step_of_one_large_batch():
     trainer, params = trainer_of("one_head", 0.3)
     parts = [linked_batch(seed) for seed in (0, 1)]
     whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    total = jax.tree.map(jnp.zeros_like, params), trainer.zero_sums()
-    add = jax.jit(partial(accumulate, trainer))
-    for part in parts:
-        total = add(params, total, part, KEY)
+    gradients = jax.jit(trainer.gradients)
+    total = jax.tree.map(jnp.add, *(gradients(params, part, KEY) for part in parts))
     state = trainer.initial_state(params)
     accumulated, _ = trainer.update(state, *total)
     at_once, _ = jax.jit(partial(train_step, trainer))(state, whole, KEY)
