@@ -23,7 +23,7 @@ from nmt.config.schema import Config
 from nmt.data.batching import Batch, Batches
 from nmt.data.shapes import Shape
 from nmt.devices.mesh import make_mesh, to_devices
-from nmt.training.compilation import CompiledSteps
+from nmt.training.compilation import UPDATE, CompiledSteps
 from nmt.training.members import Members
 from nmt.training.preparation import Prepared
 from nmt.training.resuming import initial
@@ -40,11 +40,13 @@ class Compiled(NamedTuple):
     """What compiling cost.
 
     Attributes:
-      seconds: of each program.
+      seconds: of the program of each shape.
+      update_seconds: of the one that all shapes share.
       mebibytes: the most that a program needs beside its arguments; None if that is unknown.
     """
 
     seconds: list[float]
+    update_seconds: float
     mebibytes: float | None
 
 
@@ -161,6 +163,8 @@ def _ledger() -> Iterator[list[str]]:
 
 
 def _compiled(lines: Sequence[str]) -> Compiled:
-    found = [match.groups() for match in map(LEDGER_LINE.search, lines) if match]
-    sizes = [float(size) for _, size in found if size != "unknown"]
-    return Compiled([float(seconds) for seconds, _ in found], max(sizes, default=None))
+    found = {line: match.groups() for line in lines if (match := LEDGER_LINE.search(line))}
+    sizes = [float(size) for _, size in found.values() if size != "unknown"]
+    (update,) = (float(seconds) for line, (seconds, _) in found.items() if line.startswith(UPDATE))
+    of_shapes = [float(seconds) for line, (seconds, _) in found.items() if line.startswith("shape")]
+    return Compiled(of_shapes, update, max(sizes, default=None))

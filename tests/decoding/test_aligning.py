@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -148,12 +149,16 @@ def conditional(random_model):
     return random_model(CONDITIONAL, SIZE)
 
 
+@partial(jax.jit, static_argnums=0)
+def align(graph, params, *batch):
+    return merge_model(graph, params).align(*batch)
+
+
 def every_row(model, source, target):
     """(layers, N, T + 2, S) of a pair alone; after its end two more EOS are read."""
     eos = SPECIAL.eos_id
     target_in = jnp.array([SPECIAL.bos_id, *target, eos])[None]
-    align = jax.jit(merge_model(*model).align)
-    return np.asarray(align(source[None], np.ones((1, len(source)), bool), target_in)[0])
+    return np.asarray(align(*model, source[None], np.ones((1, len(source)), bool), target_in)[0])
 
 
 @pytest.mark.parametrize("name", ["transformer", "conditional"])
