@@ -83,11 +83,12 @@ def one_device(compilation):
 
 @pytest.fixture
 def optimized_compilation():
-    """A `jax.jit` that compiles as in real use."""
+    """A `jax.jit` that compiles as in real use, to machine code that is polished less."""
     import jax
 
     jax.config.update("jax_disable_most_optimizations", False)
-    yield partial(jax.jit, compiler_options={"xla_cpu_use_fusion_emitters": True})
+    options = {"xla_cpu_use_fusion_emitters": True, "xla_backend_optimization_level": 1}
+    yield partial(jax.jit, compiler_options=options)
     jax.config.update("jax_disable_most_optimizations", True)
 
 

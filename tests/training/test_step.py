@@ -283,7 +283,7 @@ def test_two_runs_are_equal_to_the_bit():
 def test_learns_to_reverse_digits(family):
     """Where each piece is the best one after the reference's, greedy search finds the reference."""
     graph, params = parts(family)
-    config = TrainingConfig(num_steps=600, learning_rate=5e-3, schedule="cosine", warmup_steps=20)
+    config = TrainingConfig(num_steps=400, learning_rate=8e-3, schedule="cosine", warmup_steps=20)
     state = trained(params, config.num_steps, *compiled_step(graph, config))
     held_out = reversal_batch(10**6, 200, min_length=3)
     model = merge_model(graph, state.params)
