@@ -21,7 +21,6 @@ from nmt.training.step import Trainer, TrainState
 
 logger = logging.getLogger(__name__)
 NO_CHECKPOINT = -1
-RUNS_ONCE = {"xla_backend_optimization_level": 0}  # compiling it well takes longer than it saves
 
 
 def initial(
@@ -63,7 +62,13 @@ def planned(
         shapes,
         where,
     )
-    return trainer, form, jax.jit(fresh, out_shardings=where, compiler_options=RUNS_ONCE)
+    return trainer, form, jax.jit(fresh, out_shardings=where, compiler_options=_runs_once(mesh))
+
+
+def _runs_once(mesh: Mesh) -> dict[str, int] | None:
+    """Options for a program that takes longer to compile well than that saves, on a CPU."""
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    return {"xla_backend_optimization_level": 0} if on_cpu else None
 
 
 def items_of(members: Members, state: TrainState, standing: Standing) -> dict[str, Any]:
