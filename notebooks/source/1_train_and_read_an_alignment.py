@@ -82,10 +82,10 @@ for source, target, links in list(zip(test.source, test.target, gold, strict=Tru
 # ## Training
 #
 # `train` does the same as `nmt train CONFIG --run FOLDER` on the command line. First the corpus is
-# cleaned and cut into vocabulary pieces, then one program for each size of batch is compiled. The
-# log gives the loss in nats per target piece. Perplexity is its exponential: among how many pieces
-# the model hesitates. At each validation 100 sentences are translated, and BLEU says how far the
-# translations agree with the references.
+# cleaned and cut into vocabulary pieces, then the program that makes the gradients is compiled for
+# each size of batch, and the update once. The log gives the loss in nats per target piece.
+# Perplexity is its exponential: among how many pieces the model hesitates. At each validation 100
+# sentences are translated, and BLEU says how far the translations agree with the references.
 
 # %%
 run = FOLDER / "run"
