@@ -237,19 +237,18 @@ for rule, links in symmetrized.items():
 #
 # One sentence by both models and several methods, with the gold links drawn in. Below each matrix
 # stands the AER of this sentence alone. `transformer, attention` is the layer that the config
-# names, before a choice.
+# names, `transformer, chosen` what the validation split has chosen.
 
 # %%
+compared = {
+    "recurrent, attention": ("recurrent", AlignmentMethod("attention")),
+    "recurrent, saliency": ("recurrent", AlignmentMethod("saliency")),
+    "transformer, attention": ("transformer", AlignmentMethod("attention")),
+    "transformer, chosen": ("transformer", chosen["attention"]),
+}
 alignments = {
-    f"{name}, {method.name}": translators[name].align(
-        test.source[shown], test.target[shown], method=method
-    )
-    for name, method in [
-        ("recurrent", AlignmentMethod("attention")),
-        ("recurrent", AlignmentMethod("saliency")),
-        ("transformer", AlignmentMethod("attention")),
-        ("transformer", chosen["attention"]),
-    ]
+    label: translators[name].align(test.source[shown], test.target[shown], method=method)
+    for label, (name, method) in compared.items()
 }
 plot_side_by_side(alignments, FOLDER / "methods.png", gold=gold[shown], links=True)
 
