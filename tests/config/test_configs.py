@@ -13,6 +13,7 @@ from nmt.models.build import build_model, split_model
 from nmt.models.seq2seq import padded_size
 from nmt.training.optimizer import make_schedule
 from nmt.training.step import Trainer
+from tests.training.train_step import train_step
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -62,7 +63,7 @@ def test_head_comment_gives_the_command(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_array_of_the_shrunk_model_has_a_finite_gradient(name):
+def test_a_step_of_the_shrunk_model_is_finite_and_moves_every_array(name):
     config = config_of(name)
     shrunk = SHRUNK[config.model.architecture]
     if config.model.tie_projection and config.model.architecture == "recurrent":
@@ -85,13 +86,18 @@ def test_every_array_of_the_shrunk_model_has_a_finite_gradient(name):
         jax.eval_shape(parts),
     )
     (graph,) = graphs
-    trainer = Trainer.from_config(graph, config.training)
+    training = replace(config.training, warmup_steps=1)
+    trainer = Trainer.from_config(graph, training)
     source, target = rng.integers(4, size, (2, 6)), rng.integers(4, size, (2, 5))
     batch = Batch(source, source > 0, np.pad(target, ((0, 0), (1, 0)))[:, :5], target, target > 0)
-    gradients, sums = jax.jit(trainer.gradients)(params, batch, jax.random.key(0))
-    assert np.isfinite(sums.loss)
-    for path, gradient in jax.tree.leaves_with_path(gradients):
-        assert np.isfinite(gradient).all() and gradient.any(), path
+    before = trainer.initial_state(params)
+    step = jax.jit(train_step, static_argnums=0)
+    after, metrics = step(trainer, before, batch, jax.random.key(0))
+    assert np.isfinite(metrics.sums.loss)
+    assert int(after.counters.skipped) == 0
+    moved = jax.tree.map(lambda a, b: bool((a != b).any()), before.params, after.params)
+    still = [path for path, value in jax.tree.leaves_with_path(moved) if not value]
+    assert not still, still
 
 
 def test_rnnsearch50_has_the_published_size():
