@@ -11,8 +11,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from nmt.models.biased_kernel import biased_kernel, logits_from_biased, with_ones
 from nmt.models.linear import einsum, rounded
-from nmt.models.seq2seq import VOCABULARY_MULTIPLE, Projection, logits_from_features
+from nmt.models.seq2seq import VOCABULARY_MULTIPLE, Projection
 from nmt.training.guided_alignment import AlignmentSums
 
 Array = jax.Array
@@ -67,8 +68,10 @@ def cross_entropy(
 def _cross_entropy(features, projection, target, mask, label_smoothing):
     """features (P, E), target and mask (P,) -> loss, nll."""
 
+    biased = biased_kernel(projection)
+
     def add(sums, chunk):
-        losses, nlls, _ = _losses(*chunk, projection, label_smoothing)
+        losses, nlls, _ = _losses(*chunk, projection, biased, label_smoothing)
         return (sums[0] + losses.sum(), sums[1] + nlls.sum()), None
 
     chunks = _chunked(projection, features, target, mask)
@@ -78,27 +81,28 @@ def _cross_entropy(features, projection, target, mask, label_smoothing):
 def _forward(features, projection, target, mask, label_smoothing):
     """As `_cross_entropy`, and the gradient with it."""
 
+    biased = biased_kernel(projection)
+
     def add(sums, chunk):
         features, target, mask = chunk
-        losses, nlls, logits_gradient = _losses(*chunk, projection, label_smoothing)
-        loss, nll, kernel, bias = sums
+        losses, nlls, logits_gradient = _losses(*chunk, projection, biased, label_smoothing)
+        loss, nll, kernel = sums
         features_gradient = einsum(
             "pv,ve->pe", logits_gradient, projection.kernel, projection.precision
         )
-        kernel += einsum("pe,pv->ev", features, logits_gradient, projection.precision)
-        bias += logits_gradient.sum(axis=0)
-        return (loss + losses.sum(), nll + nlls.sum(), kernel, bias), features_gradient
+        kernel += einsum("pe,pv->ev", with_ones(features), logits_gradient, projection.precision)
+        return (loss + losses.sum(), nll + nlls.sum(), kernel), features_gradient
 
     start = (
         jnp.zeros(()),
         jnp.zeros(()),
-        jnp.zeros_like(projection.kernel.T),  # E V, in which form it is summed fastest
-        jnp.zeros_like(projection.bias),
+        jnp.zeros_like(biased, jnp.float32),  # E' V, in which form it is summed fastest
     )
     chunks = _chunked(projection, features, target, mask)
-    (loss, nll, kernel, bias), features_gradient = jax.lax.scan(add, start, chunks)
+    (loss, nll, kernel), features_gradient = jax.lax.scan(add, start, chunks)
     features_gradient = features_gradient.reshape(-1, features.shape[-1])[: len(features)]
-    gradient = Projection(kernel.T, bias, projection.size, projection.precision)
+    kernel, bias = jnp.split(kernel, [features.shape[1]])  # what a one is multiplied with
+    gradient = Projection(kernel.T, bias[0], projection.size, projection.precision)
     return (loss, nll), (features_gradient, gradient)
 
 
@@ -111,13 +115,13 @@ def _backward(label_smoothing, gradients, cotangents):
 _cross_entropy.defvjp(_forward, _backward)
 
 
-def _losses(features, target, mask, projection, label_smoothing):
+def _losses(features, target, mask, projection, biased, label_smoothing):
     """features (C, E), target, mask (C,) -> losses, nlls (C,), d loss / d logits (C, V).
 
     On a CPU each pass over the logits costs a hundredth of a product of theirs. Here are five: the
     product itself, the greatest, the exponentials, their sum, the gradient.
     """
-    logits = logits_from_features(features, projection)  # C V
+    logits = logits_from_biased(features, biased, projection.precision)  # C V
     greatest = logits.max(axis=-1)  # C
     exps = jnp.exp(logits - greatest[:, None])  # C V, zero for padding rows
     total = _sum_of_rows(exps)

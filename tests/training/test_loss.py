@@ -158,15 +158,16 @@ def test_uniform_predictions_cost_the_log_of_the_vocabulary(target):
 
 
 def test_chunked_program_never_holds_all_logits(features, weights, target, monkeypatch):
-    """Neither forwards nor with the gradient; unchunked, it does. (E is 3: less than a chunk.)"""
+    """Neither forwards nor with the gradient; unchunked, it does. (A chunk exceeds the kernel.)"""
     features, weights = features[..., :3], (weights[0][:, :3], weights[1])
+    features, pieces, mask = (np.concatenate([x, x]) for x in (features, target, MASK))
 
     def largest_logits(chunk):
         monkeypatch.setattr(loss_module, "CHUNK_LOGITS", chunk)
-        function = jax.value_and_grad(lambda *a: ours(*a, target, MASK, 0.1).loss, (0, 1, 2))
+        function = jax.value_and_grad(lambda *a: ours(*a, pieces, mask, 0.1).loss, (0, 1, 2))
         text = jax.jit(function).lower(features, *weights).as_text()
         shapes = re.findall(r"tensor<([\dx]+)xf32>", text)
         return max(math.prod(map(int, s.split("x"))) for s in shapes if s.endswith(f"x{ROWS}"))
 
-    assert largest_logits(2**23) == B * T * ROWS
-    assert largest_logits(4 * ROWS) == 4 * ROWS
+    assert largest_logits(2**23) == 2 * B * T * ROWS
+    assert largest_logits(15 * ROWS) == 15 * ROWS
