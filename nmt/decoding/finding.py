@@ -13,10 +13,9 @@ from jax.sharding import Mesh
 from nmt.config.schema import SearchConfig
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
-from nmt.decoding.continuations import Output
 from nmt.decoding.lattice import Group, group_by_length, pad
 from nmt.decoding.scoring import Ids
-from nmt.decoding.search import Hypotheses
+from nmt.decoding.search import Hypotheses, Prepared
 from nmt.decoding.shortlist import Lexicon, Shortlist
 from nmt.errors import ConfigError
 from nmt.models.build import Params
@@ -48,7 +47,7 @@ def find(
     num_hypotheses: int = 1,
     lexicon: Lexicon | None = None,
     forbidden_id: int | None = None,
-    output: Output | None = None,
+    prepared: Prepared | None = None,
     on_batch: Callable[[list[int]], object] | None = None,
 ) -> list[list[Found]]:
     """Searches for the translations of sentences; batch mates and devices change none of them.
@@ -62,7 +61,7 @@ def find(
       num_hypotheses: wanted of each sentence; of a beam no more than it has.
       lexicon: to make `search.shortlist` from, where it is set.
       forbidden_id: one more piece that no translation is to have, besides padding and BOS.
-      output: of `programs.search_output`, without which it is made here.
+      prepared: of `programs.prepare_search`, which is called here when None.
       on_batch: called after each batch with the indices of its sentences.
     Returns:
       for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
@@ -70,10 +69,10 @@ def find(
     """
     static = dict(mesh=mesh, special=special, num_hypotheses=num_hypotheses)
     if search.method == "beam":
-        output = output or programs.search_output(
+        prepared = prepared or programs.prepare_search(
             graph, params, mesh=mesh, special=special, forbidden_id=forbidden_id
         )
-        run = partial(_beam_search, graph, params, output, search=search, **static)
+        run = partial(_beam_search, graph, params, prepared, search=search, **static)
     else:
         run = partial(_sample, graph, params, search=search, forbidden_id=forbidden_id, **static)
     results: list[list[Found]] = [[] for _ in sources]
@@ -152,7 +151,7 @@ def _rows(
 def _beam_search(
     graph: nnx.GraphDef,
     params: Params,
-    output: Output,
+    prepared: Prepared,
     rows: _Rows,
     *,
     search: SearchConfig,
@@ -162,7 +161,7 @@ def _beam_search(
     return programs.beam_search(
         graph,
         params,
-        output,
+        prepared,
         rows.source,
         rows.source_mask,
         rows.max_lengths,

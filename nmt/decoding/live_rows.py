@@ -29,8 +29,9 @@ def step_live(
     """Steps hypotheses, and does something with the features of those that are live.
 
     Hypotheses whose state is in rows of their own are stepped where they are live alone, each as
-    the only one of a sentence. Those that share their state, as a Transformer's keys and values,
-    are all stepped; a lone hypothesis is live nearly as long as its sentence.
+    the only one of a sentence, or all together while most are live. Those that share their state,
+    as a Transformer's keys and values, are all stepped; a lone hypothesis is live nearly as long
+    as its sentence.
 
     Args:
       model: any model of the contract.
@@ -65,17 +66,31 @@ def step_live(
         state, features, _ = model.step(state, own, piece[:, None], positions[:, None])
         return jax.tree.map(lambda leaf: leaf[:, 0], state), then(features[:, 0], sentence)
 
-    found = for_live(alone, rows(is_live), jax.tree.map(rows, state), rows(pieces), sentences)
+    def together(state: DecoderState, piece: Array, sentence: Array) -> tuple[DecoderState, Any]:
+        state, piece = jax.tree.map(places, (state, piece))
+        positions = jnp.full_like(piece, position)
+        state, features, _ = model.step(state, memory, piece, positions)
+        return jax.tree.map(rows, state), then(rows(features), sentence)
+
+    of_all = jax.tree.map(rows, (state, pieces))
+    found = for_live(alone, rows(is_live), *of_all, sentences, on_all=together)
     return jax.tree.map(places, found)
 
 
-def for_live(program: Callable[..., Any], is_live: Array, *rows: Any) -> Any:
+def for_live(
+    program: Callable[..., Any],
+    is_live: Array,
+    *rows: Any,
+    on_all: Callable[..., Any] | None = None,
+) -> Any:
     """Runs a program on live rows alone, packed into the smallest of a few numbers of rows.
 
     Args:
       program: of pytrees of arrays (R', ...) to another one, row by row.
       is_live: (R,); what the result holds for other rows means nothing.
       rows: pytrees of arrays (R, ...).
+      on_all: does the same to all rows, where more than the last but one of those numbers are live;
+        the program itself when None.
     Returns:
       program(*rows), a pytree of arrays (R, ...).
     """
@@ -96,4 +111,5 @@ def for_live(program: Callable[..., Any], is_live: Array, *rows: Any) -> Any:
         return run
 
     smallest = jnp.searchsorted(jnp.array(sizes), is_live.sum())
-    return jax.lax.switch(smallest, [packed(size) for size in sizes], *rows)
+    branches = [*(packed(size) for size in sizes[:-1]), on_all or program]
+    return jax.lax.switch(smallest, branches, *rows)

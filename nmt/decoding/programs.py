@@ -20,7 +20,6 @@ from jax.sharding import Mesh, PartitionSpec
 
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import saliency, sampling, search
-from nmt.decoding.continuations import Output, output_of
 from nmt.devices.mesh import DATA, MODEL, replicated
 from nmt.models.build import Params, merge_model
 from nmt.models.seq2seq import (
@@ -35,21 +34,18 @@ ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both
 
 
 @partial(jax.jit, static_argnames=("graph", "mesh", "special", "forbidden_id"))
-def search_output(
+def prepare_search(
     graph: nnx.GraphDef,
     params: Params,
     *,
     mesh: Mesh,
     special: SpecialPieces,
     forbidden_id: int | None = None,
-) -> Output:
-    """What `beam_search` needs of a model's projection, whole on every device.
-
-    See `nmt.decoding.continuations.output_of`.
-    """
-    projection = merge_model(graph, params).projection()
-    output = output_of(projection, special.bos_id, special.pad_id, forbidden_id=forbidden_id)
-    return jax.lax.with_sharding_constraint(output, replicated(mesh))
+) -> search.Prepared:
+    """See `nmt.decoding.search.prepare`; whole on every device."""
+    model = merge_model(graph, params)
+    made = search.prepare(model, special.bos_id, special.pad_id, forbidden_id=forbidden_id)
+    return jax.lax.with_sharding_constraint(made, replicated(mesh))
 
 
 @partial(
@@ -59,7 +55,7 @@ def search_output(
 def beam_search(
     graph: nnx.GraphDef,
     params: Params,
-    output: Output,
+    prepared: search.Prepared,
     source: Array,
     source_mask: Array,
     max_lengths: Array,
@@ -74,7 +70,7 @@ def beam_search(
 ) -> search.Hypotheses:
     """See `nmt.decoding.search.beam_search`."""
 
-    def find(model, source, source_mask, max_lengths, allowed, length_norm, pieces, output):
+    def find(model, source, source_mask, max_lengths, allowed, length_norm, pieces, prepared):
         return search.beam_search(
             model,
             source,
@@ -86,12 +82,12 @@ def beam_search(
             max_length=max_length,
             num_hypotheses=num_hypotheses,
             shortlist=None if pieces is None else (pieces, allowed),
-            output=output,
+            prepared=prepared,
         )
 
     pieces, allowed = (None, None) if shortlist is None else shortlist
     rows = source, source_mask, max_lengths, allowed
-    return _on_each_device(find, graph, params, mesh, rows, length_norm, pieces, output)
+    return _on_each_device(find, graph, params, mesh, rows, length_norm, pieces, prepared)
 
 
 @partial(

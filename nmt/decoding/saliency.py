@@ -37,7 +37,7 @@ def saliency(
     """
     memory, projection = model.encode(source, source_mask), model.projection()
     leaves, structure = jax.tree.flatten(memory)
-    of_positions = [i for i, leaf in enumerate(leaves) if leaf.ndim >= 3]  # (B, S, ...)
+    of_positions = [i for i, leaf in enumerate(leaves) if leaf.ndim >= 3]  # (B, ..., S, d)
 
     def log_odds(annotations, state, piece, position, wanted):
         """annotations: the leaves of the memory -> () and the next state."""
@@ -64,8 +64,9 @@ def saliency(
 
 
 def _weights(gradients: list[Array], source_mask: Array) -> Array:
-    """Gradients (B, S, ...) -> weights (B, S), zero on padding, which sum to one."""
-    sizes = sum(jnp.abs(leaf).reshape(*leaf.shape[:2], -1).sum(axis=-1) for leaf in gradients)
+    """Gradients (B, ..., S, d) -> weights (B, S), zero on padding, which sum to one."""
+    of_positions = [leaf.swapaxes(1, -2).reshape(*source_mask.shape, -1) for leaf in gradients]
+    sizes = sum(jnp.abs(leaf).sum(axis=-1) for leaf in of_positions)
     sizes = jnp.where(source_mask, sizes, 0)
     total = sizes.sum(axis=1, keepdims=True)
     uniform = source_mask / source_mask.sum(axis=1, keepdims=True)

@@ -79,6 +79,7 @@ def sample(
     """
     projection = model.projection()
     memory = model.encode(source, source_mask)
+    model = model.for_steps()
 
     def step(batch: tuple[Any, Array, Array], state: SampleState) -> SampleState:
         memory, max_lengths, keys = batch

@@ -57,6 +57,18 @@ class BeamState:
     finished: Hypotheses  # (B, K, ...), those that ended, best score first
 
 
+class Prepared(NamedTuple):
+    """What a search makes of a model alone, once for all batches.
+
+    Attributes:
+      tables: of the model's `piece_tables`.
+      output: the projection.
+    """
+
+    tables: Any
+    output: Output
+
+
 class Candidates(NamedTuple):
     """The continuations that were chosen, best log_prob first; each leaf is (B, K)."""
 
@@ -79,7 +91,7 @@ def beam_search(
     max_length: int,
     num_hypotheses: int | None = None,
     shortlist: tuple[Array, Array] | None = None,
-    output: Output | None = None,
+    prepared: Prepared | None = None,
 ) -> Hypotheses:
     """Searches for the translations of highest score.
 
@@ -98,17 +110,17 @@ def beam_search(
       max_length: L, the static bound of max_lengths.
       num_hypotheses: how many of the K are wanted; a sentence is done once they are sure.
       shortlist: pieces (U,) and allowed (B, U), as in `nmt.decoding.shortlist.Shortlist`.
-      output: of `nmt.decoding.continuations.output_of`, which is called here when None.
+      prepared: of `prepare`, which is called here when None.
     Returns:
       the best `num_hypotheses` (all K when None) of each sentence.
     """
     num_hypotheses = num_hypotheses or beam_size
     pieces, allowed = (None, None) if shortlist is None else map(jnp.asarray, shortlist)
-    if output is None:
-        output = output_of(model.projection(), bos_id, pad_id)
+    tables, output = prepared or prepare(model, bos_id, pad_id)
     if pieces is not None:
         output = output.only(pieces)
     memory = model.encode(source, source_mask)
+    model = model.for_steps(tables)
 
     def step(batch: tuple[Any, Array, Array | None], state: BeamState) -> BeamState:
         memory, max_lengths, allowed = batch
@@ -147,6 +159,19 @@ def beam_search(
     state = in_half_the_room(partial(step, batch), state, max_length)
     finished = run_in_stages(step, is_searching, lambda state: state.finished, batch, state)
     return jax.tree.map(lambda leaf: leaf[:, :num_hypotheses], finished)
+
+
+def prepare(
+    model: Seq2Seq, bos_id: int, pad_id: int, *, forbidden_id: int | None = None
+) -> Prepared:
+    """What `beam_search` needs of a model, whatever the batch.
+
+    Args:
+      model: any model of the contract.
+      bos_id, pad_id, forbidden_id: see `nmt.decoding.continuations.output_of`.
+    """
+    output = output_of(model.projection(), bos_id, pad_id, forbidden_id=forbidden_id)
+    return Prepared(model.piece_tables(), output)
 
 
 def in_half_the_room(

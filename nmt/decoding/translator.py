@@ -23,7 +23,7 @@ from nmt.decoding import aligning, scoring
 from nmt.decoding.aligning import PieceAlignment, Segmented, segment, segment_ids
 from nmt.decoding.finding import Found, check_search, find
 from nmt.decoding.methods import AlignmentMethod, check_method
-from nmt.decoding.programs import search_output
+from nmt.decoding.programs import prepare_search
 from nmt.decoding.scoring import Ids
 from nmt.decoding.shortlist import Lexicon
 from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
@@ -79,20 +79,20 @@ class Translator:
         self._read_lexicon = read_lexicon and cache(read_lexicon)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
         self._graph_in = cache(partial(in_precision, graph, shapes))
-        self._prepare_output()
+        self._prepare()
 
     def with_params(self, params: Params) -> "Translator":
         """The same translator with other parameters; nothing is compiled again."""
         other = copy.copy(self)
         other.params = meshes.on_all(self.mesh, params)
-        other._prepare_output()
+        other._prepare()
         return other
 
-    def _prepare_output(self) -> None:
+    def _prepare(self) -> None:
         """Makes what beam search needs of these parameters once, when it is first asked for."""
         special = self.vocabularies.target.special
-        make = partial(search_output, params=self.params, mesh=self.mesh, special=special)
-        self._output = cache(make)
+        make = partial(prepare_search, params=self.params, mesh=self.mesh, special=special)
+        self._prepared = cache(make)
 
     def with_units(self, source: Unit, target: Unit) -> "Translator":
         """The same translator with other rows and columns of alignments.
@@ -223,7 +223,7 @@ class Translator:
             num_hypotheses=num_hypotheses,
             lexicon=None if search.shortlist is None else self._read_lexicon(),
             forbidden_id=forbidden_id,
-            output=self._output(graph, forbidden_id=forbidden_id) if is_beam else None,
+            prepared=self._prepared(graph, forbidden_id=forbidden_id) if is_beam else None,
             on_batch=on_batch,
         )
 

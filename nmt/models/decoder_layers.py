@@ -1,6 +1,7 @@
 """The decoder's bottom layer: in which order it attends to the source and updates its state.
 
-    project(embedded, context)          (B, Q, E) -> (B, Q, gates, H), outside the scan
+    project(embedded)                   (..., E) -> (..., gates, H), outside the scan
+    join(projected, context)            adds what the fixed context (B, M) has to say, likewise
     advance(state, projected, attend)   -> state, context, alignment, for one position
     cell                                whose states these are
     rows_to_read                        as in `nmt.models.seq2seq.CrossAttentions`
@@ -24,7 +25,21 @@ NewLinear = Callable[..., nnx.LinearGeneral]
 Advanced = tuple[State, Array | None, Array | None]
 
 
-class _JoinedContext(nnx.Module):
+class _BottomLayer(nnx.Module):
+    """What the layers share."""
+
+    cell: Cell
+
+    def project(self, embedded: Array) -> Array:
+        """The share of E y_{i-1} in the gates."""
+        return self.cell.project(embedded)
+
+    def join(self, projected: Array, context: Array | None) -> Array:
+        """projected (B, Q, gates, H), which no fixed context changes."""
+        return projected
+
+
+class _JoinedContext(_BottomLayer):
     """A cell that reads [E y_{i-1}; c], its kernel in two: cell.W for E y_{i-1} and C for c."""
 
     def __init__(
@@ -41,17 +56,13 @@ class AttendUpdate(_JoinedContext):
 
     rows_to_read = 2  # s_{i-1}, which attends, has read y_{i-2}
 
-    def project(self, embedded: Array, context: Array | None) -> Array:
-        """The share of E y_{i-1} in the gates; that of c_i is known only within the scan."""
-        return self.cell.project(embedded)
-
     def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
         """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""
         context, alignment = attend(self.cell.output(state))
         return self.cell.step(state, projected + self.C(context)), context, alignment
 
 
-class UpdateAttendUpdate(nnx.Module):
+class UpdateAttendUpdate(_BottomLayer):
     """s'_i = cell(s_{i-1}, E y_{i-1}), c_i = attend(s'_i), s_i = cell'(s'_i, c_i).
 
     The conditional GRU of Nematus: Sennrich et al. (2017), https://arxiv.org/abs/1703.04357.
@@ -65,10 +76,6 @@ class UpdateAttendUpdate(nnx.Module):
         self.cell = new_cell(config.embedding_dim, config.decoder_dim)
         self.second_cell = new_cell(annotation_dim, config.decoder_dim)
 
-    def project(self, embedded: Array, context: Array | None) -> Array:
-        """The first cell's gates."""
-        return self.cell.project(embedded)
-
     def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
         """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""
         between = self.cell.step(state, projected)
@@ -80,26 +87,22 @@ class UpdateAttendUpdate(nnx.Module):
 class FixedContext(_JoinedContext):
     """s_i = cell(s_{i-1}, [E y_{i-1}; c]) with one c for all positions: Cho et al. (2014)."""
 
-    def project(self, embedded: Array, context: Array | None) -> Array:
-        """All of the gates' input; context (B, M)."""
-        return self.cell.project(embedded) + self.C(context)[:, None]
+    def join(self, projected: Array, context: Array | None) -> Array:
+        """projected (B, Q, gates, H), context (B, M) -> all of the gates' input."""
+        return projected + self.C(context)[:, None]
 
     def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
         """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""
         return self.cell.step(state, projected), None, None
 
 
-class UpdateOnly(nnx.Module):
+class UpdateOnly(_BottomLayer):
     """s_i = cell(s_{i-1}, E y_{i-1}), with the source in s_0 alone: Sutskever et al. (2014)."""
 
     def __init__(
         self, new_cell: NewCell, config: RecurrentConfig, annotation_dim: int, new_linear: NewLinear
     ):
         self.cell = new_cell(config.embedding_dim, config.decoder_dim)
-
-    def project(self, embedded: Array, context: Array | None) -> Array:
-        """The gates' input."""
-        return self.cell.project(embedded)
 
     def advance(self, state: State, projected: Array, attend: Attend) -> Advanced:
         """One position; leaves (B, Q, H), projected (B, Q, gates, H)."""

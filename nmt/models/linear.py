@@ -106,6 +106,18 @@ def dot_general(precision: str) -> Callable[..., Array]:
     return contract
 
 
+def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
+    """A copy, good for no gradient, whose layers hold their kernels in the compute type.
+
+    Of what does not change in a loop, XLA moves out what is not within a branch.
+    """
+    model = nnx.merge(*nnx.split(model))
+    for _, module in nnx.iter_modules(model):
+        if isinstance(module, nnx.LinearGeneral) and module.dot_general is dot_general("bfloat16"):
+            module.kernel[...] = module.kernel[...].astype(jnp.bfloat16)
+    return model
+
+
 def linear(
     in_dim: int,
     out_dims: int | tuple[int, ...],

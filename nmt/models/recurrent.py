@@ -24,7 +24,7 @@ from nmt.models import cells
 from nmt.models.decoder_layers import BOTTOM_LAYERS, Attend
 from nmt.models.dropout import draw_mask, drop, dropout, split_key
 from nmt.models.embedding import Embedding, VocabularyProjection
-from nmt.models.linear import linear
+from nmt.models.linear import linear, with_kernels_as_used
 from nmt.models.readout import Readout
 from nmt.models.recurrent_attention import ATTENTIONS
 from nmt.models.recurrent_encoder import Encoder
@@ -32,6 +32,7 @@ from nmt.models.seq2seq import CrossAttentions, Decoded, DecoderState, Projectio
 from nmt.models.stacks import Joint
 
 Array = jax.Array
+MOST_IN_TABLES = 2**25  # numbers of `piece_tables`: 128 MiB
 
 
 class RecurrentMemory(NamedTuple):
@@ -85,6 +86,7 @@ class RecurrentSeq2Seq(nnx.Module):
         upper_cell = partial(cells.upper_cell(config), precision=precision, rngs=rngs)
         num_upper = config.decoder_layers - 1
 
+        self.tables = nnx.data(None)  # see `for_steps`
         self.target_embedding = new_embedding(target_size)
         self.source_embedding = (
             nnx.data(None) if config.share_embeddings else new_embedding(source_size)
@@ -134,6 +136,19 @@ class RecurrentSeq2Seq(nnx.Module):
         """The vocabulary projection."""
         return self.output(self.target_embedding)
 
+    def piece_tables(self) -> tuple[Array, Array] | None:
+        """W E y (V, gates, H) and V_o E y (V, O) of each piece y; None where they are too large."""
+        numbers = self.bottom.cell.gates * self.config.decoder_dim
+        numbers += self.readout.pieces * self.config.readout_dim
+        table = self.target_embedding.table[...]
+        return None if len(table) * numbers > MOST_IN_TABLES else self._project(table)
+
+    def for_steps(self, tables: tuple[Array, Array] | None = None) -> "RecurrentSeq2Seq":
+        """The same model, whose steps look up in tables what they would make of a piece."""
+        model = with_kernels_as_used(self)
+        model.tables = nnx.data(tables)
+        return model
+
     def encode(
         self, source: Array, source_mask: Array, *, dropout_key: Array | None = None
     ) -> RecurrentMemory:
@@ -173,9 +188,12 @@ class RecurrentSeq2Seq(nnx.Module):
     ) -> tuple[RecurrentState, Array, Array | None]:
         """One piece (B, K) per hypothesis -> state, features (B, K, E), alignment (B, K, S)."""
         del position  # the state itself remembers
-        embedded = self.target_embedding(piece)  # B K E
-        projected = self.bottom.project(embedded, memory.context)
-        return self._advance(state, memory, projected, self.readout.project(embedded), None)
+        if self.tables is None:
+            projected, projected_readout = self._project(self.target_embedding(piece))
+        else:
+            projected, projected_readout = jax.tree.map(lambda leaf: leaf[piece], self.tables)
+        projected = self.bottom.join(projected, memory.context)
+        return self._advance(state, memory, projected, projected_readout, None)
 
     def __call__(
         self,
@@ -211,6 +229,10 @@ class RecurrentSeq2Seq(nnx.Module):
         """The one alignment that there is, (B, 1, 1, T, S); None without attention."""
         alignment = self(source, source_mask, target_in).alignment
         return None if alignment is None else alignment[:, None, None]
+
+    def _project(self, embedded: Array) -> tuple[Array, Array]:
+        """What is made of pieces alone: E y (..., E) -> W E y (..., gates, H), V_o E y (..., O)."""
+        return self.bottom.project(embedded), self.readout.project(embedded)
 
     def _attend(self, memory: RecurrentMemory) -> Attend:
         """The view of the source: queries (B, Q, H) -> context, alignment, or None for both."""
@@ -275,9 +297,10 @@ class RecurrentSeq2Seq(nnx.Module):
             return advanced[0], advanced[1:]
 
         batch, length, _ = embedded.shape
+        projected, projected_readout = self._project(embedded)
         projections = (
-            self.bottom.project(embedded, memory.context),
-            self.readout.project(embedded),
+            self.bottom.join(projected, memory.context),
+            projected_readout,
             draw_mask((batch, length, self.config.readout_dim), self.config.dropout, readout_key),
         )
         time_major = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1)[:, :, None], projections)
@@ -293,7 +316,7 @@ class RecurrentSeq2Seq(nnx.Module):
             state, context, alignment = self.bottom.advance(state, projected, attend)
             return state, (cells.seen(self.bottom.cell, state, above), context, alignment)
 
-        projected = self.bottom.project(embedded, memory.context)
+        projected = self.bottom.join(self.bottom.project(embedded), memory.context)
         time_major = jnp.expand_dims(projected.swapaxes(0, 1), 2)  # T B 1 gates H
         _, collected = jax.lax.scan(step, initial, time_major)
         return jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected)

@@ -5,6 +5,7 @@ state  = model.init_state(memory, num_hypotheses, max_length)    leaves (B, K, .
 state, features, alignment = model.step(state, memory, piece, position)
 decoded = model(source, source_mask, target_in)                  all positions, teacher-forced
 alignments = model.align(source, source_mask, target_in)         those of every layer and head
+model.for_steps(model.piece_tables())                            the same, for a loop of steps
 log_probs = log_probs_from_features(features, model.projection())
 """
 
@@ -105,7 +106,8 @@ class Seq2Seq(Protocol):
     def encode(self, source: Array, source_mask: Array, *, dropout_key: Array | None = None) -> Any:
         """source (B, S), source_mask (B, S) -> memory, a pytree with leaves (B, ...).
 
-        What is kept of each source position, and nothing else, has three axes or more: (B, S, ...).
+        What is kept of each source position, and nothing else, has three axes or more: it is
+        (B, ..., S, d).
         """
 
     def init_state(self, memory: Any, num_hypotheses: int, max_length: int) -> DecoderState:
@@ -140,6 +142,20 @@ class Seq2Seq(Protocol):
 
     def projection(self) -> Projection:
         """The vocabulary projection; the tied embedding where tied."""
+
+    def piece_tables(self) -> Any:
+        """What `step` makes of each piece alone, whatever the sentence: for `for_steps`.
+
+        A pytree with leaves (V, ...), or None where tables are not worth their size. It costs as
+        much as V steps would, so that it is made once for many batches.
+        """
+
+    def for_steps(self, tables: Any = None) -> "Seq2Seq":
+        """The same model, to encode and to take many steps with.
+
+        Made outside of the loop, it is what its steps need not do again. Without tables they make
+        themselves what is read there.
+        """
 
 
 def padded_size(size: int) -> int:

@@ -14,6 +14,7 @@ from flax import nnx
 from nmt.config.schema import TransformerConfig
 from nmt.models.dropout import dropout, split_key
 from nmt.models.embedding import Embedding, VocabularyProjection
+from nmt.models.linear import with_kernels_as_used
 from nmt.models.seq2seq import (
     CrossAttentions,
     Decoded,
@@ -22,7 +23,7 @@ from nmt.models.seq2seq import (
     choose_alignment,
     gather_hypotheses,
 )
-from nmt.models.transformer_layers import DecoderLayer, EncoderLayer, Stack, sinusoids
+from nmt.models.transformer_layers import Apart, DecoderLayer, EncoderLayer, Stack, sinusoids
 
 Array = jax.Array
 
@@ -32,7 +33,7 @@ class TransformerMemory(NamedTuple):
 
     Attributes:
       source_mask: (B, S).
-      keys_values: keys and values of the source for each decoder layer, each (B, S, N, d).
+      keys_values: keys and values of the source for each decoder layer, each (B, N, S, d).
     """
 
     source_mask: Array
@@ -125,6 +126,15 @@ class TransformerSeq2Seq(nnx.Module):
         """The vocabulary projection."""
         return self.output(self.target_embedding)
 
+    def piece_tables(self) -> None:
+        """None: embeddings are all that is made of a piece alone."""
+
+    def for_steps(self, tables: None = None) -> "TransformerSeq2Seq":
+        """The same model with the decoder's layers taken out of their stack."""
+        model = with_kernels_as_used(self)
+        model.decoder = Apart(model.decoder)
+        return model
+
     def encode(
         self, source: Array, source_mask: Array, *, dropout_key: Array | None = None
     ) -> TransformerMemory:
@@ -140,8 +150,8 @@ class TransformerSeq2Seq(nnx.Module):
     ) -> TransformerState:
         """Empty caches for `max_length` target positions."""
 
-        def empty(keys):  # B S N d
-            batch, _, heads, dim = keys.shape
+        def empty(keys):  # B N S d
+            batch, heads, _, dim = keys.shape
             return jnp.zeros((batch, heads, num_hypotheses, max_length, dim), keys.dtype)
 
         ancestors = jnp.zeros((len(memory.source_mask), num_hypotheses, max_length), jnp.int32)

@@ -81,17 +81,18 @@ class CrossAttention(nnx.Module):
         self.out = layer(dim, dim)
 
     def project(self, annotations: Array) -> tuple[Array, Array]:
-        """annotations (B, S, D) -> keys, values, each (B, S, N, d); once per sentence."""
+        """annotations (B, S, D) -> keys, values, each (B, N, S, d); once per sentence."""
         projected = self.keys_values(annotations)
-        return projected[..., 0, :, :], projected[..., 1, :, :]
+        keys, values = (projected[..., i, :, :].swapaxes(1, 2) for i in range(2))
+        return keys, values
 
     def __call__(self, inputs, keys, values, source_mask, dropout_key: Array | None = None):
         """inputs (B, Q, D), source_mask (B, S) -> (B, Q, D), alignment (B, N, Q, S)."""
         rate = self.config.attention_dropout
         context, alignment = dot_product_attention(
             self.queries(inputs).swapaxes(1, 2),
-            keys.swapaxes(1, 2),
-            values.swapaxes(1, 2),
+            keys,
+            values,
             source_mask[:, None, None],
             self.precision,
             rate=rate,
@@ -189,7 +190,7 @@ class DecoderLayer(nnx.Module):
           cache: keys and values of the positions so far, each (B, N, K, L, d).
           is_own: (B, K, K, L), which of the cache each hypothesis goes on from, this position
             included.
-          memory: keys and values of the source, each (B, S, N, d).
+          memory: keys and values of the source, each (B, N, S, d).
           source_mask: (B, S).
           position: (B, K), from 0.
         Returns:
@@ -251,3 +252,14 @@ class Stack(nnx.Module):
             nnx.merge(graph, jax.tree.map(lambda leaf, i=i: leaf[i], stacked))
             for i in range(self.num_layers)
         ]
+
+
+class Apart(nnx.Module):
+    """The layers of a stack, taken out of it once: a loop over them need not cut them out anew."""
+
+    def __init__(self, stack: Stack):
+        self.layers = nnx.List(stack.unstacked())
+
+    def unstacked(self) -> list[nnx.Module]:
+        """The layers one by one."""
+        return list(self.layers)

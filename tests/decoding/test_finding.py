@@ -81,8 +81,8 @@ def test_devices_do_not_speak_with_each_other(models, vocabularies, search):
     rows, number = (source, source > 0, np.ones(4, np.int32)), np.float32(1)
     static = dict(mesh=mesh, special=special, max_length=2, num_hypotheses=1)
     if search == "greedy":
-        output = programs.search_output(graph, params, mesh=mesh, special=special)
-        program, arguments = programs.beam_search, (output, *rows, number)
+        prepared = programs.prepare_search(graph, params, mesh=mesh, special=special)
+        program, arguments = programs.beam_search, (prepared, *rows, number)
         static["beam_size"] = 1
     else:
         program, arguments = programs.sample, (*rows, rows[-1], number, np.uint32(1), number)

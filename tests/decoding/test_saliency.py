@@ -53,7 +53,7 @@ def with_finite_differences(model):
         now = TARGET_IN[:, t], np.full(2, t), TARGET_OUT[:, t]
         sizes = np.zeros(SOURCE.shape)
         for k, leaf in enumerate(leaves):
-            if leaf.shape[:2] != SOURCE.shape or leaf.dtype == bool:
+            if leaf.ndim < 3:  # (B, ..., S, d) is kept of positions
                 continue
             for place in np.ndindex(leaf.shape[1:]):  # both sentences at once
                 moved = [
@@ -62,7 +62,7 @@ def with_finite_differences(model):
                     )[1]
                     for shift in (SHIFT, -SHIFT)
                 ]
-                sizes[:, place[0]] += np.abs(moved[0] - moved[1])
+                sizes[:, place[-2]] += np.abs(moved[0] - moved[1])
         rows.append(sizes / sizes.sum(axis=1, keepdims=True))
         state, _ = step(leaves, state, *now)
     return np.stack(rows, axis=1)

@@ -140,6 +140,10 @@ def test_search_stops_once_the_best_is_sure(table_model):
 
     class Counting:
         encode, init_state, projection = model.encode, model.init_state, model.projection
+        piece_tables = model.piece_tables
+
+        def for_steps(self, tables):
+            return self
 
         def step(self, state, memory, piece, position):
             jax.debug.callback(lambda p: positions.append(int(p)), position[0, 0])

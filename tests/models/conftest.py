@@ -127,10 +127,13 @@ class TinyModel:
 
     @cached_property
     def step(self):
-        """(state, memory, piece, position) -> state, features, alignment."""
-        return partial(
-            jax.jit(lambda params, *a: merge_model(self.graph, params).step(*a)), self.params
-        )
+        """(state, memory, piece, position) -> state, features, alignment; as search steps."""
+
+        def step(params, *arguments):
+            model = merge_model(self.graph, params)
+            return model.for_steps(model.piece_tables()).step(*arguments)
+
+        return partial(jax.jit(step), self.params)
 
 
 @cache

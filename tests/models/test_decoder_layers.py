@@ -75,7 +75,7 @@ def test_attend_update_asks_with_the_state_before(name, new_cell, new_layer, rec
     layer, dims = new_layer("attend_update", name), recurrent_config
     attend, state = Attention(dims.decoder_dim), random_state(layer.cell)
     embedded = random(B, Q, dims.embedding_dim)
-    moved, context, alignment = layer.advance(state, layer.project(embedded, None), attend)
+    moved, context, alignment = layer.advance(state, layer.project(embedded), attend)
 
     np.testing.assert_array_equal(attend.queries, layer.cell.output(state))
     expected_context, expected_alignment = attend(layer.cell.output(state))
@@ -92,7 +92,7 @@ def test_update_attend_update_asks_with_the_state_between(name, new_layer, recur
     layer, dims = new_layer("update_attend_update", name), recurrent_config
     attend, state = Attention(dims.decoder_dim), random_state(layer.cell)
     embedded = random(B, Q, dims.embedding_dim)
-    moved, context, alignment = layer.advance(state, layer.project(embedded, None), attend)
+    moved, context, alignment = layer.advance(state, layer.project(embedded), attend)
 
     between = layer.cell.step(state, layer.cell.project(embedded))
     np.testing.assert_allclose(attend.queries, layer.cell.output(between), atol=1e-6)
@@ -107,7 +107,7 @@ def test_update_attend_leaves_the_attention_to_the_decoder(new_layer):
     """s_i = cell(s_{i-1}, E y_{i-1}), and the top layer's s_i asks."""
     layer = new_layer("update_attend", "lstm")
     attend, state, embedded = Attention(5), random_state(layer.cell), random(B, Q, 4)
-    moved, context, alignment = layer.advance(state, layer.project(embedded, None), attend)
+    moved, context, alignment = layer.advance(state, layer.project(embedded), attend)
     assert_same_states(moved, layer.cell.step(state, layer.cell.project(embedded)))
     assert context is None and alignment is None and not hasattr(attend, "queries")
 
@@ -117,7 +117,9 @@ def test_fixed_context_is_read_at_every_step(name, new_cell, new_layer, recurren
     """s_i = cell(s_{i-1}, [E y_{i-1}; c])."""
     layer, dims = new_layer("every_step", name), recurrent_config
     state, embedded, fixed = random_state(layer.cell), random(B, Q, 4), random(B, M, seed=7)
-    moved, context, alignment = layer.advance(state, layer.project(embedded, fixed), None)
+    moved, context, alignment = layer.advance(
+        state, layer.join(layer.project(embedded), fixed), None
+    )
 
     cell = joined_cell(new_cell, name, layer, dims.embedding_dim, dims.decoder_dim)
     everywhere = np.broadcast_to(fixed[:, None], (B, Q, M))
@@ -131,6 +133,6 @@ def test_initial_state_only_reads_no_context(name, new_layer):
     """s_i = cell(s_{i-1}, E y_{i-1})."""
     layer = new_layer("initial_state", name)
     state, embedded = random_state(layer.cell), random(B, Q, 4)
-    moved, context, alignment = layer.advance(state, layer.project(embedded, None), None)
+    moved, context, alignment = layer.advance(state, layer.project(embedded), None)
     assert_same_states(moved, layer.cell.step(state, layer.cell.project(embedded)))
     assert context is None and alignment is None

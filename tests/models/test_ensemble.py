@@ -42,6 +42,7 @@ def stepwise(graph, params):
     """Two hypotheses of which one has the wanted pieces; it goes on, in the place of both."""
     model = merge_model(graph, params)
     memory = model.encode(SOURCE, MASK)
+    model = model.for_steps(model.piece_tables())
     state, found = model.init_state(memory, 2, 2).grow(3), []
     for t in range(TARGET_IN.shape[1]):
         wanted = t % 2

@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from nmt.models import recurrent
+
 SENTENCES = [[5, 6, 4, 3], [7, 3]]
 SOURCE = np.array([[5, 6, 4, 3], [7, 3, 1, 2]])  # junk under the padding
 SOURCE_MASK = np.arange(4) < np.array([[4], [2]])
@@ -347,3 +349,14 @@ def test_steps_equal_the_forced_pass_for_every_attention_and_order(
             state, *stepped = model.step(state, memory, TARGETS[:, i : i + 1], position)
             for ours, expected in zip(stepped, forced, strict=True):
                 np.testing.assert_allclose(ours[:, 0], expected[:, i], atol=1e-5)
+
+
+def test_tables_are_not_made_where_they_would_be_too_large(tiny, recurrent_config, monkeypatch):
+    model = tiny(recurrent_config).model
+    rows, gates = len(model.target_embedding.table), model.bottom.cell.gates
+    numbers = rows * (gates * recurrent_config.decoder_dim + recurrent_config.readout_dim)
+    monkeypatch.setattr(recurrent, "MOST_IN_TABLES", numbers)
+    tables = model.piece_tables()
+    assert sum(leaf.size for leaf in jax.tree.leaves(tables)) == numbers
+    monkeypatch.setattr(recurrent, "MOST_IN_TABLES", numbers - 1)
+    assert model.piece_tables() is None
