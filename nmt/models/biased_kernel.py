@@ -9,7 +9,7 @@ third of it. Where many positions meet the vocabulary in turn, the kernel is mad
 import jax
 import jax.numpy as jnp
 
-from nmt.models.linear import matmul, row_by_row
+from nmt.models.linear import einsum, matmul, row_by_row
 from nmt.models.seq2seq import Projection
 
 Array = jax.Array
@@ -38,7 +38,14 @@ def with_ones(features: Array) -> Array:
 
 def logits_from_biased(features: Array, kernel: Array, precision: str) -> Array:
     """features (..., E), the kernel of `biased_kernel` -> logits (..., V) in float32."""
-    return matmul(with_ones(features), kernel, precision)
+    features = with_ones(features)
+    if precision == "bfloat16":
+        return matmul(features, kernel, precision)
+    # XLA's CPU backend has two libraries for float32, and gives such a product, which sums over the
+    # rows of both, to the one that is faster at it: by a tenth, or a third of 64 positions.
+    rows = row_by_row(features.reshape(-1, len(kernel)).T)  # E' R
+    logits = einsum("ep,ev->pv", rows, kernel, precision)
+    return logits.reshape(*features.shape[:-1], -1)
 
 
 def _summands(bias: Array, precision: str) -> Array:
