@@ -114,8 +114,14 @@ def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
     model = nnx.merge(*nnx.split(model))
     for _, module in nnx.iter_modules(model):
         if isinstance(module, nnx.LinearGeneral) and module.dot_general is dot_general("bfloat16"):
-            module.kernel[...] = module.kernel[...].astype(jnp.bfloat16)
+            module.kernel = nnx.Param(module.kernel[...].astype(jnp.bfloat16))
+            module.promote_dtype = _as_they_are
     return model
+
+
+def _as_they_are(arrays, **_):
+    """The `promote_dtype` of layers whose operands need not be of one type."""
+    return arrays
 
 
 def linear(
