@@ -2,8 +2,9 @@
 
 Logits of these alone cost a fraction of those of the whole vocabulary (Jean et al. 2015, section
 3.2, https://arxiv.org/abs/1412.2007). A sentence's list holds the pieces that are most frequent,
-and those that the sentence's own pieces are likeliest translated by, after model 1 of Brown et al.
-(1993), https://aclanthology.org/J93-2003, trained on the run's own pairs.
+those that the sentence's own pieces are likeliest translated by, after model 1 of Brown et al.
+(1993), https://aclanthology.org/J93-2003, trained on the run's own pairs, and where these are not
+as many as are wanted, the next most frequent.
 """
 
 import io
@@ -24,7 +25,7 @@ from nmt.runs.directory import RunDirectory, write_atomically
 LIKELY = 100  # target pieces that are kept of each source piece
 ITERATIONS = 4  # of expectation maximisation
 MAX_LINKS = 20_000_000  # pairs of a source and a target piece of a sentence that are looked at
-FREQUENT = 4  # one in so many pieces of a list is there for its frequency
+FREQUENT = 4  # at least one in so many pieces of a list is there for its frequency
 
 
 class Shortlist(NamedTuple):
@@ -60,24 +61,35 @@ class Lexicon(NamedTuple):
           size: of the list.
           special: EOS is on every list, BOS and padding on none.
         Returns:
-          (size,) or fewer, ascending.
+          (size,), ascending; of a small vocabulary all that may be listed.
         """
-        num_pieces = len(self.frequent)
+        never = [special.bos_id, special.pad_id]
+        is_listed = np.zeros(len(self.frequent), bool)
+        is_listed[self.frequent[: size // FREQUENT]] = True
+        is_listed[[special.eos_id, *never]] = True
+        size += len(never)  # which have places until the end
         scores = np.bincount(
-            self.likely[source].ravel(), self.probabilities[source].ravel(), minlength=num_pieces
+            self.likely[source].ravel(),
+            self.probabilities[source].ravel(),
+            minlength=len(self.frequent),
         )
-        scores[self.frequent[: size // FREQUENT]] = np.inf
-        scores[special.eos_id] = np.inf
-        scores[[special.bos_id, special.pad_id]] = 0
-        chosen = np.argsort(-scores, kind="stable")[:size]
-        return np.sort(chosen[scores[chosen] > 0])
+        scores[is_listed] = 0
+        likely = np.flatnonzero(scores)
+        likely = likely[np.argsort(-scores[likely], kind="stable")]
+        is_listed[likely[: max(0, size - is_listed.sum())]] = True
+        others = self.frequent[~is_listed[self.frequent]]
+        is_listed[others[: max(0, size - is_listed.sum())]] = True
+        is_listed[never] = False
+        return np.flatnonzero(is_listed)
 
     def batch(
         self, sources: Sequence[np.ndarray], rows: int, size: int, special: SpecialPieces
     ) -> Shortlist:
         """The lists of the sentences of a batch; rows without a sentence have EOS alone."""
         lists = [self.list_of(source, size, special) for source in sources]
-        union = np.unique(np.concatenate([*lists, [special.eos_id]]))
+        is_listed = np.zeros(len(self.frequent), bool)
+        is_listed[np.concatenate([*lists, [special.eos_id]])] = True
+        union = np.flatnonzero(is_listed)
         pieces = np.full(_rounded(len(union)), special.pad_id, np.int32)
         pieces[: len(union)] = union
         allowed = np.zeros((rows, len(pieces)), bool)

@@ -88,6 +88,19 @@ def test_a_list_has_the_frequent_and_the_likely_and_eos():
     assert pieces.tolist() == sorted(always | set(rest))
 
 
+def test_the_rest_of_a_list_are_the_next_most_frequent(lexicon):
+    """Of 12 pieces: EOS, what source piece 8 is linked to, then 9, 11 and so on."""
+    source = np.array([8])
+    linked = {3, 4, 10}
+    assert set(lexicon.list_of(source, 3, SPECIAL)) == linked
+    order = [t for t in lexicon.frequent if t not in {*linked, SPECIAL.bos_id, SPECIAL.pad_id}]
+    assert order[0] == 9
+    for more in range(1, len(order) + 1):
+        pieces = lexicon.list_of(source, 3 + more, SPECIAL)
+        assert pieces.tolist() == sorted(linked | set(order[:more]))
+    np.testing.assert_array_equal(lexicon.list_of(source, 99, SPECIAL), pieces)  # there are no more
+
+
 def test_a_batch_is_the_union_of_its_lists_and_mates_change_no_list(lexicon):
     sources = [np.array(ids) for ids in SOURCES[:3]]
     together = lexicon.batch(sources, 4, 5, SPECIAL)
