@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -171,3 +172,25 @@ def test_chunked_program_never_holds_all_logits(features, weights, target, monke
 
     assert largest_logits(2**23) == 2 * B * T * ROWS
     assert largest_logits(15 * ROWS) == 15 * ROWS
+
+
+def bfloat16_products(program, *arguments):
+    """(products of bfloat16, products) of the compiled program."""
+    text = jax.jit(program).lower(*arguments).compile().as_text()
+    dots = re.findall(r"= f32\[[\d,]*\]\S* dot\((?:\w+\[\S* )?(\S+), ", text)
+    types = [re.search(rf"{re.escape(operand)}(?: =|:) (\w+)\[", text)[1] for operand in dots]
+    return types.count("bf16"), len(types)
+
+
+def test_no_product_of_the_loss_is_made_in_float32_by_the_compiler(features, weights, target):
+    """XLA has code for some forms of products in bfloat16 alone; others it makes in float32."""
+    half = jnp.ones((64, 64), jnp.bfloat16)
+    product = partial(jnp.matmul, preferred_element_type=jnp.float32)
+    if bfloat16_products(product, half, half) != (1, 1):
+        pytest.skip("this processor, or XLA for it, multiplies no bfloat16")
+
+    def loss(*arguments):
+        return ours(*arguments, target, MASK, 0.1, "bfloat16").loss
+
+    found = bfloat16_products(jax.grad(loss, (0, 1, 2)), features, *weights)
+    assert found == (3, 3)  # the logits, and the gradients of features and kernel
