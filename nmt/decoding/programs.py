@@ -21,13 +21,9 @@ from jax.sharding import Mesh, PartitionSpec
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import saliency, sampling, search
 from nmt.devices.mesh import DATA, MODEL, replicated
+from nmt.models.biased_kernel import biased_kernel, logits_from_biased
 from nmt.models.build import Params, merge_model
-from nmt.models.seq2seq import (
-    Seq2Seq,
-    choose_alignment,
-    log_probs_of_pieces,
-    logits_from_features,
-)
+from nmt.models.seq2seq import Seq2Seq, choose_alignment, log_probs_of_pieces
 
 Array = jax.Array
 ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both axes deal out rows
@@ -175,10 +171,12 @@ def forced_log_probs(
     def score(model, source, source_mask, target_in, target_out, target_mask):
         features = model(source, source_mask, target_in).features  # B T E
         projection = model.projection()
+        kernel = biased_kernel(projection)
 
         def at_position(now):
             features, pieces = now  # (B, E), (B,)
-            return log_probs_of_pieces(logits_from_features(features, projection), pieces)
+            logits = logits_from_biased(features, kernel, projection.precision)
+            return log_probs_of_pieces(logits, pieces)
 
         log_probs = jax.lax.map(at_position, (features.swapaxes(0, 1), target_out.T)).T
         return jnp.where(target_mask, log_probs, 0.0)

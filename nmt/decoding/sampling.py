@@ -10,13 +10,8 @@ import jax.numpy as jnp
 from nmt.decoding.continuations import best_pieces
 from nmt.decoding.search import Hypotheses, length_penalty
 from nmt.decoding.stages import run_in_stages
-from nmt.models.seq2seq import (
-    DecoderState,
-    Seq2Seq,
-    gather_hypotheses,
-    log_probs_of_pieces,
-    logits_from_features,
-)
+from nmt.models.biased_kernel import biased_kernel, logits_from_biased
+from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, log_probs_of_pieces
 
 Array = jax.Array
 
@@ -78,6 +73,7 @@ def sample(
       the samples, best score first; log_probs are the model's own (those of temperature 1).
     """
     projection = model.projection()
+    kernel = biased_kernel(projection)
     memory = model.encode(source, source_mask)
     model = model.for_steps()
 
@@ -85,7 +81,7 @@ def sample(
         memory, max_lengths, keys = batch
         position = jnp.full_like(state.pieces, state.position)
         decoder, features, _ = model.step(state.decoder, memory, state.pieces, position)
-        logits = logits_from_features(features, projection)  # B K V
+        logits = logits_from_biased(features, kernel, projection.precision)  # B K V
         is_last = state.position + 1 >= max_lengths
         legal = legal_pieces(logits.shape[-1], projection.size, is_last, bos_id, eos_id, pad_id)
         if forbidden_id is not None:
