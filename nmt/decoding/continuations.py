@@ -114,7 +114,7 @@ def best_continuations(
         logits = jnp.where(allowed, logits, LOWEST)
     # Enough of the best that the wanted ones are among them, whichever of them are barred.
     best, places = best_pieces(logits, min(num_pieces + output.num_barred, logits.shape[1]))
-    # Or XLA sorts all of them, and anew for each of the exponentials that the greatest is for.
+    # Without the barrier XLA finds the greatest anew for each exponential, and sorts to find it.
     best = jax.lax.optimization_barrier(best)
     top = best[:, :1]
     best = best + output.barred[places]
