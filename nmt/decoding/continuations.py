@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from nmt.models.biased_kernel import LOWEST, biased_kernel, logits_from_biased
+from nmt.models.linear import row_by_row
 from nmt.models.seq2seq import Projection
 
 Array = jax.Array
@@ -109,6 +110,8 @@ def best_continuations(
     Returns:
       (R, k); log_prob is -inf where there is no such piece.
     """
+    # Fused with the ones that join it, what makes the features is vectorised no longer.
+    features = row_by_row(features)
     logits = logits_from_biased(features, output.kernel, output.precision)
     if allowed is not None:
         logits = jnp.where(allowed, logits, LOWEST)
