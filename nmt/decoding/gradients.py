@@ -31,6 +31,7 @@ from nmt.analysis.gradient_norms import (
 )
 from nmt.models.build import Params, merge_model
 from nmt.models.cells import Cell, State
+from nmt.models.cells.contract import by_gate
 from nmt.models.recurrent_encoder import Encoder
 from nmt.models.seq2seq import Projection, Seq2Seq, log_probs_of_pieces, logits_from_features
 
@@ -135,24 +136,23 @@ class _ShiftedCell(nnx.Module):
     """A cell whose state is shifted after each position, within any scan that can run the cell."""
 
     def __init__(self, cell: Cell, shifts: Shifts):
-        """The cell, and shifts of each leaf with a gradient, (B, T, ...)."""
+        """The cell, and shifts of each leaf with a gradient, (B, T, H)."""
         self.cell, self.shifts = cell, nnx.data(shifts)
-        self.gates, self.reads_below = cell.gates, cell.reads_below
+        self.gates, self.reads_below = cell.gates + len(shifts), cell.reads_below
 
-    def project(self, inputs: Array) -> tuple[Array, Shifts]:
-        """inputs (B, T, E) -> what the cell makes of them, and the shifts."""
-        return self.cell.project(inputs), list(self.shifts)
+    def project(self, inputs: Array) -> Array:
+        """inputs (B, T, E) -> (B, T, gates, H): what the cell makes of them, then the shifts."""
+        shifts = jnp.stack(list(self.shifts), axis=-2)
+        return jnp.concatenate([self.cell.project(inputs), shifts], axis=-2)
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """The cell's, not shifted."""
         return self.cell.initial_state(shape)
 
-    def step(
-        self, state: State, projected: tuple[Array, Shifts], below: State | None = None
-    ) -> State:
+    def step(self, state: State, projected: Array, below: State | None = None) -> State:
         """The cell's next state, shifted."""
-        projected, shift = projected
-        return shifted(self.cell.step(state, projected, below), shift)
+        projected, shifts = jnp.split(projected, [self.cell.gates], axis=-2)
+        return shifted(self.cell.step(state, projected, below), by_gate(shifts))
 
     def output(self, state: State) -> Array:
         """The cell's."""
