@@ -24,10 +24,13 @@ def test_help_and_import_load_nothing_heavy():
         "assert nmt.cli.main(['evaluate', '--help']) == 0\n"
         "print(time.process_time() - start, sorted(sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seconds, _, modules = done.stderr.partition(" ")
-    assert not [name for name in heavy if f"'{name}'" in modules]
-    assert float(seconds) < 0.5
+    command, times = [sys.executable, "-c", code], []
+    for _ in range(3):  # what else the machine does can only add to the time
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        seconds, _, modules = done.stderr.partition(" ")
+        assert not [name for name in heavy if f"'{name}'" in modules]
+        times.append(float(seconds))
+    assert min(times) < 0.5
 
 
 def test_help_and_version(call):
