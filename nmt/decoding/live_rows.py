@@ -53,11 +53,15 @@ def step_live(
     def places(leaf: Array) -> Array:
         return leaf.reshape(*is_live.shape, *leaf.shape[1:])
 
-    if num_hypotheses == 1 or not state.is_by_hypothesis:
+    def step_all() -> tuple[DecoderState, Array]:
         positions = jnp.full_like(pieces, position)
-        state, features, _ = model.step(state, memory, pieces, positions)
-        made = for_live(then, rows(is_live), rows(features), sentences)
-        return state, jax.tree.map(places, made)
+        stepped, features, _ = model.step(state, memory, pieces, positions)
+        return stepped, rows(features)
+
+    if num_hypotheses == 1 or not state.is_by_hypothesis:
+        stepped, features = step_all()
+        made = for_live(then, rows(is_live), features, sentences)
+        return stepped, jax.tree.map(places, made)
 
     def alone(state: DecoderState, piece: Array, sentence: Array) -> tuple[DecoderState, Any]:
         own = jax.tree.map(lambda leaf: jnp.asarray(leaf)[sentence], memory)
@@ -66,11 +70,9 @@ def step_live(
         state, features, _ = model.step(state, own, piece[:, None], positions[:, None])
         return jax.tree.map(lambda leaf: leaf[:, 0], state), then(features[:, 0], sentence)
 
-    def together(state: DecoderState, piece: Array, sentence: Array) -> tuple[DecoderState, Any]:
-        state, piece = jax.tree.map(places, (state, piece))
-        positions = jnp.full_like(piece, position)
-        state, features, _ = model.step(state, memory, piece, positions)
-        return jax.tree.map(rows, state), then(rows(features), sentence)
+    def together(*_: Any) -> tuple[DecoderState, Any]:
+        stepped, features = step_all()
+        return jax.tree.map(rows, stepped), then(features, sentences)
 
     of_all = jax.tree.map(rows, (state, pieces))
     found = for_live(alone, rows(is_live), *of_all, sentences, on_all=together)
