@@ -63,22 +63,20 @@ class Lexicon(NamedTuple):
         Returns:
           (size,), ascending; of a small vocabulary all that may be listed.
         """
-        never = [special.bos_id, special.pad_id]
+        never = [special.bos_id, special.pad_id]  # which have places of their own until the end
         is_listed = np.zeros(len(self.frequent), bool)
         is_listed[self.frequent[: size // FREQUENT]] = True
         is_listed[[special.eos_id, *never]] = True
-        size += len(never)  # which have places until the end
         scores = np.bincount(
             self.likely[source].ravel(),
             self.probabilities[source].ravel(),
             minlength=len(self.frequent),
         )
-        scores[is_listed] = 0
         likely = np.flatnonzero(scores)
         likely = likely[np.argsort(-scores[likely], kind="stable")]
-        is_listed[likely[: max(0, size - is_listed.sum())]] = True
-        others = self.frequent[~is_listed[self.frequent]]
-        is_listed[others[: max(0, size - is_listed.sum())]] = True
+        for pieces in (likely, self.frequent):
+            others = pieces[~is_listed[pieces]]
+            is_listed[others[: max(0, size + len(never) - is_listed.sum())]] = True
         is_listed[never] = False
         return np.flatnonzero(is_listed)
 
