@@ -61,11 +61,11 @@ def decoder_gradients(
     memory, projection = model.encode(source, source_mask), model.projection()
 
     def step(state, now):
-        piece, position, wanted = now  # (B,) each
-        state, features, _ = model.step(state, memory, piece[:, None], position[:, None])
+        piece, position, wanted = now  # (B,), (), (B,)
+        state, features, _ = model.step(state, memory, piece[:, None], position)
         return state, _losses(features[:, 0], wanted, projection)
 
-    positions = jnp.broadcast_to(jnp.arange(target_in.shape[1])[:, None], target_in.T.shape)
+    positions = jnp.arange(target_in.shape[1])
     state = model.init_state(memory, 1, target_in.shape[1])
     return state_gradient_norms(step, state, (target_in.T, positions, target_out.T))
 

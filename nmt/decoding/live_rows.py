@@ -54,8 +54,7 @@ def step_live(
         return leaf.reshape(*is_live.shape, *leaf.shape[1:])
 
     def step_all() -> tuple[DecoderState, Array]:
-        positions = jnp.full_like(pieces, position)
-        stepped, features, _ = model.step(state, memory, pieces, positions)
+        stepped, features, _ = model.step(state, memory, pieces, position)
         return stepped, rows(features)
 
     if num_hypotheses == 1 or not state.is_by_hypothesis:
@@ -66,8 +65,7 @@ def step_live(
     def alone(state: DecoderState, piece: Array, sentence: Array) -> tuple[DecoderState, Any]:
         own = jax.tree.map(lambda leaf: jnp.asarray(leaf)[sentence], memory)
         state = jax.tree.map(lambda leaf: leaf[:, None], state)
-        positions = jnp.full_like(piece, position)
-        state, features, _ = model.step(state, own, piece[:, None], positions[:, None])
+        state, features, _ = model.step(state, own, piece[:, None], position)
         return jax.tree.map(lambda leaf: leaf[:, 0], state), then(features[:, 0], sentence)
 
     def together(*_: Any) -> tuple[DecoderState, Any]:

@@ -45,7 +45,7 @@ def saliency(
         for i, leaf in zip(of_positions, annotations, strict=True):
             whole[i] = leaf
         memory = jax.tree.unflatten(structure, whole)
-        state, features, _ = model.step(state, memory, piece[:, None], position[:, None])
+        state, features, _ = model.step(state, memory, piece[:, None], position)
         logits = logits_from_features(features[:, 0], projection)  # B V
         is_wanted = jnp.arange(logits.shape[1]) == wanted[:, None]
         others = jax.nn.logsumexp(jnp.where(is_wanted, -jnp.inf, logits), axis=1)
@@ -57,7 +57,7 @@ def saliency(
         gradients, state = jax.grad(log_odds, has_aux=True)(annotations, state, *now)
         return state, _weights(gradients, source_mask)
 
-    positions = jnp.broadcast_to(jnp.arange(target_in.shape[1])[:, None], target_in.T.shape)
+    positions = jnp.arange(target_in.shape[1])
     state = model.init_state(memory, 1, target_in.shape[1])
     _, rows = jax.lax.scan(at_position, state, (target_in.T, positions, target_out.T))
     return rows.swapaxes(0, 1)

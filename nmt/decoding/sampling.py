@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from nmt.decoding.continuations import best_pieces
+from nmt.decoding.rooms import first_room, run_in_rooms
 from nmt.decoding.search import Hypotheses, length_penalty
-from nmt.decoding.stages import run_in_stages
 from nmt.models.biased_kernel import biased_kernel, logits_from_biased
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, log_probs_of_pieces
 
@@ -79,8 +79,7 @@ def sample(
 
     def step(batch: tuple[Any, Array, Array], state: SampleState) -> SampleState:
         memory, max_lengths, keys = batch
-        position = jnp.full_like(state.pieces, state.position)
-        decoder, features, _ = model.step(state.decoder, memory, state.pieces, position)
+        decoder, features, _ = model.step(state.decoder, memory, state.pieces, state.position)
         logits = logits_from_biased(features, kernel, projection.precision)  # B K V
         is_last = state.position + 1 >= max_lengths
         legal = legal_pieces(logits.shape[-1], projection.size, is_last, bos_id, eos_id, pad_id)
@@ -97,14 +96,15 @@ def sample(
         pieces=jnp.full(shape, bos_id, jnp.int32),
         lengths=jnp.zeros(shape, jnp.int32),
         log_probs=jnp.zeros(shape, jnp.float32),
-        decoder=model.init_state(memory, num_hypotheses, max_length),
+        decoder=model.init_state(memory, num_hypotheses, first_room(len(source), max_length)),
     )
-    drawn = run_in_stages(
+    drawn = run_in_rooms(
         step,
         lambda state: jnp.any(state.lengths == 0, axis=1),
         lambda state: (state.ids, state.lengths, state.log_probs),
         (memory, max_lengths, keys),
         start,
+        max_length,
     )
     return best_first(*drawn, length_norm)
 

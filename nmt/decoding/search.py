@@ -6,7 +6,6 @@ a beam of 1 is greedy search with nothing made special for it. Continuations are
 as they have the same length; what has ended is ranked by score, as lengths differ.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 
 from nmt.decoding.continuations import Continuations, Output, best_continuations, output_of
 from nmt.decoding.live_rows import step_live
-from nmt.decoding.stages import run_in_stages
+from nmt.decoding.rooms import first_room, run_in_rooms
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses
 
 Array = jax.Array
@@ -154,10 +153,11 @@ def beam_search(
         return give_up(state, length_norm, max_lengths, num_hypotheses)
 
     batch = memory, max_lengths, allowed
-    decoder = model.init_state(memory, beam_size, -(-max_length // 2))
+    decoder = model.init_state(memory, beam_size, first_room(len(source), max_length))
     state = first_state(decoder, len(source), beam_size, max_length, bos_id, pad_id)
-    state = in_half_the_room(partial(step, batch), state, max_length)
-    finished = run_in_stages(step, is_searching, lambda state: state.finished, batch, state)
+    finished = run_in_rooms(
+        step, is_searching, lambda state: state.finished, batch, state, max_length
+    )
     return jax.tree.map(lambda leaf: leaf[:, :num_hypotheses], finished)
 
 
@@ -172,26 +172,6 @@ def prepare(
     """
     output = output_of(model.projection(), bos_id, pad_id, forbidden_id=forbidden_id)
     return Prepared(model.piece_tables(), output)
-
-
-def in_half_the_room(
-    step: Callable[[BeamState], BeamState], state: BeamState, max_length: int
-) -> BeamState:
-    """Searches while half of the greatest length has room; then there is room for all of it.
-
-    Most translations are far from the greatest length, and a step costs by its room. It ends once
-    half of the sentences are done, as do the stages that come after it.
-    """
-    grown = state.decoder.grow(max_length)
-    if grown is state.decoder:
-        return state  # its size does not depend on the length
-
-    def has_room(state: BeamState) -> Array:
-        is_left = is_searching(state)
-        return (is_left.sum() > len(is_left) // 2) & (state.position < -(-max_length // 2))
-
-    state = jax.lax.while_loop(has_room, step, state)
-    return replace(state, decoder=state.decoder.grow(max_length))
 
 
 def length_penalty(lengths: Array, length_norm: float | Array) -> Array:

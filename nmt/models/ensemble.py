@@ -42,7 +42,9 @@ class EnsembleState(DecoderState):
 
     def grow(self, max_length: int) -> "EnsembleState":
         """Each model's own way to do it."""
-        return EnsembleState(tuple(state.grow(max_length) for state in self.members))
+        grown = tuple(state.grow(max_length) for state in self.members)
+        is_same = all(new is old for new, old in zip(grown, self.members, strict=True))
+        return self if is_same else EnsembleState(grown)
 
 
 class Ensemble(nnx.Module):

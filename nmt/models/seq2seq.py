@@ -92,7 +92,7 @@ class DecoderState:
         return jax.tree.map(lambda leaf: gather_hypotheses(leaf, parents), self)
 
     def grow(self, max_length: int) -> "DecoderState":
-        """Makes room for `max_length` target positions; a fixed-size state needs none."""
+        """Makes room for `max_length` target positions; a state of fixed size gives itself."""
         return self
 
 
@@ -122,7 +122,7 @@ class Seq2Seq(Protocol):
           state: leaves (B, K, ...).
           memory: of `encode`.
           piece: (B, K), the piece before: BOS at position 0.
-          position: (B, K), the target position that `piece` is the input of.
+          position: (), the target position that `piece` is the input of, of all hypotheses.
         Returns:
           state, features (B, K, E) and alignment (B, K, S) or None.
         """

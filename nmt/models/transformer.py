@@ -14,6 +14,7 @@ from flax import nnx
 from nmt.config.schema import TransformerConfig
 from nmt.models.dropout import dropout, split_key
 from nmt.models.embedding import Embedding, VocabularyProjection
+from nmt.models.key_value_cache import Cache
 from nmt.models.linear import with_kernels_as_used
 from nmt.models.seq2seq import (
     CrossAttentions,
@@ -49,12 +50,11 @@ class TransformerState(DecoderState):
     which they are is all that `reorder` changes.
 
     Attributes:
-      caches: keys and values for each decoder layer, each (B, N, K, L, d), by the hypothesis that
-        wrote them.
+      caches: of each decoder layer, with room for L positions.
       ancestors: (B, K, L), which hypothesis wrote each position of this one.
     """
 
-    caches: tuple[tuple[Array, Array], ...]
+    caches: tuple[Cache, ...]
     ancestors: Array
 
     @property
@@ -68,11 +68,10 @@ class TransformerState(DecoderState):
 
     def grow(self, max_length: int) -> "TransformerState":
         """Makes room for `max_length` positions."""
-        missing = max_length - self.ancestors.shape[2]
-        pad = partial(jnp.pad, pad_width=[(0, 0)] * 3 + [(0, missing), (0, 0)])
+        _, num_hypotheses, length = self.ancestors.shape
         return TransformerState(
-            jax.tree.map(pad, self.caches),
-            jnp.pad(self.ancestors, [(0, 0), (0, 0), (0, missing)]),
+            tuple(cache.with_room(max_length * num_hypotheses) for cache in self.caches),
+            jnp.pad(self.ancestors, [(0, 0), (0, 0), (0, max_length - length)]),
         )
 
 
@@ -150,23 +149,23 @@ class TransformerSeq2Seq(nnx.Module):
     ) -> TransformerState:
         """Empty caches for `max_length` target positions."""
 
-        def empty(keys):  # B N S d
-            batch, heads, _, dim = keys.shape
-            return jnp.zeros((batch, heads, num_hypotheses, max_length, dim), keys.dtype)
-
+        caches = tuple(
+            Cache.empty(keys, num_hypotheses, max_length) for keys, _ in memory.keys_values
+        )
         ancestors = jnp.zeros((len(memory.source_mask), num_hypotheses, max_length), jnp.int32)
-        return TransformerState(jax.tree.map(empty, memory.keys_values), ancestors)
+        return TransformerState(caches, ancestors)
 
     def step(
         self, state: TransformerState, memory: TransformerMemory, piece: Array, position: Array
     ) -> tuple[TransformerState, Array, Array]:
         """One piece (B, K) per hypothesis -> state, features (B, K, D), alignment (B, K, S)."""
         x, caches, alignments = self._embed(self.target_embedding, piece, position), [], []
-        places, hypotheses = jnp.arange(state.ancestors.shape[2]), jnp.arange(piece.shape[1])
-        now = position[:, :, None]  # B K 1
-        ancestors = jnp.where(places == now, hypotheses[:, None], state.ancestors)  # B K L
-        is_own = ancestors[:, :, None] == hypotheses[:, None]  # B K K L
-        is_own &= (places <= now)[:, :, None]
+        batch, num_hypotheses, length = state.ancestors.shape
+        hypotheses, positions = jnp.arange(num_hypotheses), jnp.arange(length)
+        ancestors = jnp.where(positions == position, hypotheses[:, None], state.ancestors)  # B K L
+        is_own = ancestors[..., None] == hypotheses  # B K L K
+        is_own &= (positions <= position)[:, None]
+        is_own = is_own.reshape(batch, num_hypotheses, -1)
         for layer, cache, keys_values in zip(
             self.decoder.unstacked(), state.caches, memory.keys_values, strict=True
         ):

@@ -14,6 +14,7 @@ from flax import nnx
 from nmt.config.schema import TransformerConfig
 from nmt.models.attention import dot_product_attention
 from nmt.models.dropout import dropout, split_key
+from nmt.models.key_value_cache import Cache
 from nmt.models.linear import linear
 
 Array = jax.Array
@@ -177,7 +178,7 @@ class DecoderLayer(nnx.Module):
     def step(
         self,
         x: Array,
-        cache: tuple,
+        cache: Cache,
         is_own: Array,
         memory: tuple,
         source_mask: Array,
@@ -187,26 +188,20 @@ class DecoderLayer(nnx.Module):
 
         Args:
           x: (B, K, D).
-          cache: keys and values of the positions so far, each (B, N, K, L, d).
-          is_own: (B, K, K, L), which of the cache each hypothesis goes on from, this position
-            included.
+          cache: of the positions before.
+          is_own: (B, K, L*K), which slots of the cache each hypothesis goes on from, those of this
+            position included.
           memory: keys and values of the source, each (B, N, S, d).
           source_mask: (B, S).
-          position: (B, K), from 0.
+          position: (), from 0.
         Returns:
           outputs (B, K, D), the cache with this position in it, alignment (B, N, K, S).
         """
         queries, *now = self.attention.project(self.attention_residual.before(x))  # B N K d
-        sentences, hypotheses = jnp.indices(position.shape)
-        cache = tuple(
-            old.at[sentences, :, hypotheses, position].set(new.swapaxes(1, 2))
-            for old, new in zip(cache, now, strict=True)
-        )
+        cache = cache.with_position(*now, position)
         # All slots of a sentence, in one matmul for all of its hypotheses, cost less than moving
         # those of each into a place of its own.
-        slots = (leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1]) for leaf in cache)  # B N K*L d
-        mask = is_own.reshape(*position.shape, -1)[:, None]  # B 1 K K*L
-        attended = self.attention.attend(queries, *slots, mask)
+        attended = self.attention.attend(queries, *cache.slots(), is_own[:, None])
         outputs, alignment = self.rest(x, attended, memory, source_mask, [None] * 4)
         return outputs, cache, alignment
 

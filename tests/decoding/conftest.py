@@ -80,7 +80,7 @@ class TableModel:
     def __call__(self, source, source_mask, target_in, *, dropout_key=None):
         memory = self.encode(source, source_mask)
         previous = jnp.pad(target_in, ((0, 0), (1, 0)))[:, :-1]
-        position = jnp.broadcast_to(jnp.arange(target_in.shape[1]), target_in.shape)
+        position = jnp.arange(target_in.shape[1])  # of each piece, not of all as in search
         _, features, alignment = self.step(TableState(previous), memory, target_in, position)
         return Decoded(features, alignment)
 

@@ -57,7 +57,7 @@ class Recorder:
 
     def step(self, state, memory, piece, position):
         state, features, alignment = self.model.step(state, memory, piece, position)
-        jax.debug.callback(self._keep, position[0, 0], alignment[:, 0], ordered=True)
+        jax.debug.callback(self._keep, position, alignment[:, 0], ordered=True)
         return state, features, alignment
 
     def _keep(self, position, rows):

@@ -117,7 +117,7 @@ def test_the_way_through_attention_is_that_of_annotations_that_were_made_already
         seen = memory._replace(annotations=annotations, keys=keys)
         state, rows = model.init_state(seen, 1, 3), []
         for t in range(3):
-            state, features, _ = model.step(state, seen, TARGET_IN[:, [t]], np.full((2, 1), t))
+            state, features, _ = model.step(state, seen, TARGET_IN[:, [t]], np.int32(t))
             log_probs = log_probs_from_features(features[:, 0], projection)
             rows.append(-log_probs[jnp.arange(2), TARGET_OUT[:, t]])
         return jnp.stack(rows, axis=1).sum(axis=0)  # of the sentences, which are independent

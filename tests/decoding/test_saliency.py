@@ -44,13 +44,13 @@ def with_finite_differences(model):
     @jax.jit
     def step(leaves, state, piece, position, wanted):
         memory = jax.tree.unflatten(structure, leaves)
-        state, features, _ = model.step(state, memory, piece[:, None], position[:, None])
+        state, features, _ = model.step(state, memory, piece[:, None], position)
         log_probs = log_probs_from_features(features[:, 0], projection)
         return state, log_probs[jnp.arange(len(wanted)), wanted]
 
     rows, state = [], model.init_state(memory, 1, 3)
     for t in range(3):
-        now = TARGET_IN[:, t], np.full(2, t), TARGET_OUT[:, t]
+        now = TARGET_IN[:, t], np.int32(t), TARGET_OUT[:, t]
         sizes = np.zeros(SOURCE.shape)
         for k, leaf in enumerate(leaves):
             if leaf.ndim < 3:  # (B, ..., S, d) is kept of positions

@@ -51,8 +51,7 @@ def test_steps_equal_the_forced_pass(variant, room):
         if t == room:
             state = state.grow(T)
         histories = np.concatenate([histories, piece[..., None]], axis=-1)
-        position = np.full((B, K), t)
-        state, *decoded = variant.step(state, memory, piece, position)
+        state, *decoded = variant.step(state, memory, piece, np.int32(t))
         stepped.append(decoded)
         prefixes.append(np.pad(histories, [(0, 0), (0, 0), (0, T - 1 - t)], constant_values=5))
         parents = rng.integers(K, size=(B, K))
@@ -71,43 +70,6 @@ def test_steps_equal_the_forced_pass(variant, room):
         whole = np.asarray(whole).reshape(B, K, T, T, -1)
         for t, step in enumerate(steps):
             np.testing.assert_allclose(step, whole[:, :, t, t], **variant.tolerance)
-
-
-def test_hypotheses_of_a_sentence_may_stand_at_different_positions(variant):
-    """`position` is (B, K): a state for which hypothesis 1 lags behind by one position."""
-    source, mask, target_in = random_batch(variant)
-    source, mask = source[:B], mask[:B]
-    memory, state = variant.start(source, mask, K, T)
-    targets = target_in[: B * K].reshape(B, K, T)
-    late = np.zeros((B, K), bool)
-    late[:, 1] = True
-    for t in range(T):
-        position = np.where(late, max(t - 1, 0), t)  # the late one reads position 0 twice
-        piece = np.take_along_axis(targets, position[..., None], axis=2)[..., 0]
-        moved, features, _ = variant.step(state, memory, piece, position)
-        if t == 0:  # as though the late ones had not started yet
-            state = jax.tree.map(lambda old, new: where(late, old, new), state, moved)
-        else:
-            state = moved
-    everywhere = np.repeat(np.arange(B), K)
-    forced = variant.forward(*padded_to_rows(source[everywhere], mask[everywhere], targets))
-    whole = np.asarray(forced.features)[: B * K].reshape(B, K, T, -1)
-    expected = np.where(late[..., None], whole[:, :, T - 2], whole[:, :, T - 1])
-    np.testing.assert_allclose(features, expected, **variant.tolerance)
-
-
-def where(chosen, old, new):
-    axis = old.shape.index(K, 1)  # of hypotheses: caches have heads before them
-    return np.where(np.expand_dims(chosen, [*range(1, axis), *range(axis + 1, old.ndim)]), old, new)
-
-
-def padded_to_rows(source, mask, targets):
-    missing = [(0, ROWS - B * K), (0, 0)]
-    return (
-        np.pad(source, missing),
-        np.pad(mask, missing, constant_values=True),
-        np.pad(targets.reshape(B * K, T), missing),
-    )
 
 
 def test_padding_and_batch_mates_change_nothing(variant):

@@ -48,7 +48,7 @@ def stepwise(graph, params):
         wanted = t % 2
         pieces = [TARGET_IN[:, t], np.full(2, 6, np.int32)]
         pieces = np.stack(pieces[::-1] if wanted else pieces, axis=1)
-        state, features, alignment = model.step(state, memory, pieces, jnp.full((2, 2), t))
+        state, features, alignment = model.step(state, memory, pieces, jnp.int32(t))
         logits = logits_from_features(features[:, wanted], model.projection())
         found.append((logits, None if alignment is None else alignment[:, wanted]))
         state = state.reorder(np.full((2, 2), wanted))
