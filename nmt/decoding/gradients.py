@@ -166,9 +166,9 @@ class _ShiftedAnnotations(nnx.Module):
         """The encoder, and the shift (B, S, M)."""
         self.encoder, self.shift = encoder, nnx.data(shift)
 
-    def __call__(self, embedded: Array, mask: Array, dropout_key: Array | None):
+    def __call__(self, embedded: Array, mask: Array, dropout_keys: Array | None):
         """As the encoder."""
-        annotations, finals = self.encoder(embedded, mask, dropout_key)
+        annotations, finals = self.encoder(embedded, mask, dropout_keys)
         return annotations + self.shift, finals
 
 

@@ -30,7 +30,7 @@ def dot_product_attention(
     precision: str,
     *,
     rate: float = 0.0,
-    dropout_key: Array | None = None,
+    dropout_keys: Array | None = None,
 ) -> tuple[Array, Array]:
     """softmax(q k / sqrt(d)) v: Vaswani et al. (2017), equation 1, for every head.
 
@@ -44,12 +44,12 @@ def dot_product_attention(
       mask: broadcast to (B, N, Q, S), True where a query may look.
       precision: the compute type of the products.
       rate: dropout of the weights.
-      dropout_key: None for no dropout.
+      dropout_keys: None for no dropout.
     Returns:
       context: (B, N, Q, d).
       alignment: (B, N, Q, S), before dropout.
     """
     energies = einsum("bnqd,bnsd->bnqs", queries, keys, precision) / jnp.sqrt(queries.shape[-1])
     alignment = masked_softmax(energies, mask)  # B N Q S
-    weights = dropout(alignment, rate, dropout_key)
+    weights = dropout(alignment, rate, dropout_keys)
     return einsum("bnqs,bnsd->bnqd", weights, values, precision), alignment

@@ -1,4 +1,10 @@
-"""Dropout whose masks are drawn from an explicit key, for all positions at once."""
+"""Dropout whose masks are drawn from explicit keys, for all positions at once.
+
+Each sentence has a key of its own, so that its mask depends neither on the sentences beside it nor
+on how many devices share the batch. None in place of the keys is no dropout, as at test time.
+"""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -6,27 +12,33 @@ import jax.numpy as jnp
 Array = jax.Array
 
 
-def dropout(inputs: Array, rate: float, key: Array | None) -> Array:
+def keys_of_rows(key: Array, rows: Array) -> Array:
+    """The keys (B,) of sentences by their numbers in the whole batch; rows (B,)."""
+    return jax.vmap(partial(jax.random.fold_in, key))(rows)
+
+
+def dropout(inputs: Array, rate: float, keys: Array | None) -> Array:
     """Zeroes a share `rate` of the inputs and scales up the rest: Srivastava et al. (2014).
 
     Args:
-      inputs: of any shape.
+      inputs: (B, ...).
       rate: the share to zero, at least 0 and below 1.
-      key: of this mask; None (as at test time) leaves the inputs as they are.
+      keys: (B,), of this mask; None leaves the inputs as they are.
     """
-    return drop(inputs, rate, draw_mask(inputs.shape, rate, key))
+    return drop(inputs, rate, draw_mask(inputs.shape, rate, keys))
 
 
-def draw_mask(shape: tuple[int, ...], rate: float, key: Array | None) -> Array | None:
-    """Which elements are kept, for `drop`; None for all: without a key, or at rate 0.
+def draw_mask(shape: tuple[int, ...], rate: float, keys: Array | None) -> Array | None:
+    """Which elements of (B, ...) are kept, for `drop`; None for all: without keys, or at rate 0.
 
     `nnx.Dropout` draws 32 random bits an element; 16 decide as well at half the cost. The rate is
     rounded to a multiple of 2^-16.
     """
     threshold = _threshold(rate)
-    if key is None or threshold == 0:
+    if keys is None or threshold == 0:
         return None
-    return jax.random.bits(key, shape, jnp.uint16) >= threshold
+    draw = partial(jax.random.bits, shape=shape[1:], dtype=jnp.uint16)
+    return jax.vmap(draw)(keys) >= threshold
 
 
 def drop(inputs: Array, rate: float, keep: Array | None) -> Array:
@@ -43,6 +55,8 @@ def _threshold(rate: float) -> int:
     return min(round(rate * 2**16), 2**16 - 1)
 
 
-def split_key(key: Array | None, num_keys: int) -> list[Array | None]:
-    """Splits a dropout key that may be None."""
-    return [None] * num_keys if key is None else list(jax.random.split(key, num_keys))
+def split_keys(keys: Array | None, number: int) -> list[Array | None]:
+    """Splits the keys (B,) of sentences, or None, into as many of each; each (B,)."""
+    if keys is None:
+        return [None] * number
+    return list(jax.vmap(partial(jax.random.split, num=number), out_axes=1)(keys))

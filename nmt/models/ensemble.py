@@ -81,11 +81,11 @@ class Ensemble(nnx.Module):
         )
 
     def encode(
-        self, source: Array, source_mask: Array, *, dropout_key: Array | None = None
+        self, source: Array, source_mask: Array, *, dropout_keys: Array | None = None
     ) -> tuple[Any, ...]:
         """source (B, S), source_mask (B, S) -> the memory of each."""
         return tuple(
-            model.encode(source, source_mask, dropout_key=dropout_key) for model in self.members
+            model.encode(source, source_mask, dropout_keys=dropout_keys) for model in self.members
         )
 
     def init_state(
@@ -116,11 +116,12 @@ class Ensemble(nnx.Module):
         source_mask: Array,
         target_in: Array,
         *,
-        dropout_key: Array | None = None,
+        dropout_keys: Array | None = None,
     ) -> Decoded:
         """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded."""
         decoded = [
-            model(source, source_mask, target_in, dropout_key=dropout_key) for model in self.members
+            model(source, source_mask, target_in, dropout_keys=dropout_keys)
+            for model in self.members
         ]
         features = jnp.concatenate([of_one.features for of_one in decoded], axis=-1)
         return Decoded(features, _mean(of_one.alignment for of_one in decoded))

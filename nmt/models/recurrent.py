@@ -22,7 +22,7 @@ from flax import nnx
 from nmt.config.schema import RecurrentConfig
 from nmt.models import cells
 from nmt.models.decoder_layers import BOTTOM_LAYERS, Attend
-from nmt.models.dropout import draw_mask, drop, dropout, split_key
+from nmt.models.dropout import draw_mask, drop, dropout, split_keys
 from nmt.models.embedding import Embedding, VocabularyProjection
 from nmt.models.linear import linear, with_kernels_as_used
 from nmt.models.readout import Readout
@@ -150,19 +150,19 @@ class RecurrentSeq2Seq(nnx.Module):
         return model
 
     def encode(
-        self, source: Array, source_mask: Array, *, dropout_key: Array | None = None
+        self, source: Array, source_mask: Array, *, dropout_keys: Array | None = None
     ) -> RecurrentMemory:
         """source (B, S), source_mask (B, S) -> memory."""
-        embedding_key, layers_key, annotations_key = split_key(dropout_key, 3)
+        embedding_keys, layers_keys, annotations_keys = split_keys(dropout_keys, 3)
         embedding = self.source_embedding or self.target_embedding
-        embedded = dropout(embedding(source), self.config.dropout, embedding_key)
-        annotations, finals = self.encoder(embedded, source_mask, layers_key)
+        embedded = dropout(embedding(source), self.config.dropout, embedding_keys)
+        annotations, finals = self.encoder(embedded, source_mask, layers_keys)
         if self.attention is None:
             context = dropout(
-                jnp.concatenate(finals, axis=-1), self.config.dropout, annotations_key
+                jnp.concatenate(finals, axis=-1), self.config.dropout, annotations_keys
             )
             return RecurrentMemory(finals[-1], source_mask, None, None, context)
-        annotations = dropout(annotations, self.config.dropout, annotations_key)
+        annotations = dropout(annotations, self.config.dropout, annotations_keys)
         keys = self.attention.keys(annotations)
         return RecurrentMemory(finals[-1], source_mask, annotations, keys, None)
 
@@ -201,7 +201,7 @@ class RecurrentSeq2Seq(nnx.Module):
         source_mask: Array,
         target_in: Array,
         *,
-        dropout_key: Array | None = None,
+        dropout_keys: Array | None = None,
     ) -> Decoded:
         """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded.
 
@@ -209,12 +209,12 @@ class RecurrentSeq2Seq(nnx.Module):
         each over all positions, as the encoder's do; a top layer that attends does so from all
         positions at once.
         """
-        encode_key, embedding_key, readout_key = split_key(dropout_key, 3)
-        memory = self.encode(source, source_mask, dropout_key=encode_key)
-        embedded = dropout(self.target_embedding(target_in), self.config.dropout, embedding_key)
+        encode_keys, embedding_keys, readout_keys = split_keys(dropout_keys, 3)
+        memory = self.encode(source, source_mask, dropout_keys=encode_keys)
+        embedded = dropout(self.target_embedding(target_in), self.config.dropout, embedding_keys)
         initial = self.init_state(memory, 1, target_in.shape[1])
         if self.feed is not None:
-            return self._run_fed(memory, initial, embedded, readout_key)
+            return self._run_fed(memory, initial, embedded, readout_keys)
         seen, contexts, alignments = self._run_bottom(memory, initial.layers[0], embedded)
         outputs = self._run_upper(seen, initial.layers[1:])
         if alignments is None:
@@ -223,7 +223,7 @@ class RecurrentSeq2Seq(nnx.Module):
             outputs = jnp.concatenate([self._top(initial), outputs[:, :-1]], axis=1)
         contexts = _context(contexts, memory, target_in.shape[1])
         features = self.readout(outputs, self.readout.project(embedded), contexts)
-        return Decoded(dropout(features, self.config.dropout, readout_key), alignments)
+        return Decoded(dropout(features, self.config.dropout, readout_keys), alignments)
 
     def align(self, source: Array, source_mask: Array, target_in: Array) -> Array | None:
         """The one alignment that there is, (B, 1, 1, T, S); None without attention."""
@@ -287,7 +287,7 @@ class RecurrentSeq2Seq(nnx.Module):
         memory: RecurrentMemory,
         initial: RecurrentState,
         embedded: Array,
-        readout_key: Array | None,
+        readout_keys: Array | None,
     ) -> Decoded:
         """All positions of embedded (B, T, E), each of which waits for the features before it."""
 
@@ -301,7 +301,7 @@ class RecurrentSeq2Seq(nnx.Module):
         projections = (
             self.bottom.join(projected, memory.context),
             projected_readout,
-            draw_mask((batch, length, self.config.readout_dim), self.config.dropout, readout_key),
+            draw_mask((batch, length, self.config.readout_dim), self.config.dropout, readout_keys),
         )
         time_major = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1)[:, :, None], projections)
         _, collected = jax.lax.scan(step, initial, time_major)

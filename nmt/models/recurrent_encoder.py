@@ -8,7 +8,7 @@ from flax import nnx
 
 from nmt.config.schema import RecurrentConfig
 from nmt.models import cells
-from nmt.models.dropout import dropout, split_key
+from nmt.models.dropout import dropout, split_keys
 from nmt.models.stacks import Joint
 
 Array = jax.Array
@@ -41,19 +41,19 @@ class Encoder(nnx.Module):
         self.joints = nnx.List([Joint(config, dim, rngs=rngs) for dim in inputs[1:]])
         self.dropout = config.dropout
 
-    def __call__(self, embedded: Array, mask: Array, dropout_key: Array | None):
+    def __call__(self, embedded: Array, mask: Array, dropout_keys: Array | None):
         """Reads the source.
 
         Args:
           embedded: (B, S, E).
           mask: (B, S).
-          dropout_key: for what goes from one layer to the next.
+          dropout_keys: for what goes from one layer to the next.
         Returns:
           annotations: (B, S, M).
           finals: the annotation of each direction at the position that it visits last, its own half
             of it, [(B, H), ...].
         """
-        keys = split_key(dropout_key, len(self.forward))
+        keys = split_keys(dropout_keys, len(self.forward))
         below = [None] * (2 if self.backward else 1)
         annotations, finals, below = self._run_layer(0, embedded, mask, below)
         for layer, joint in enumerate(self.joints, start=1):

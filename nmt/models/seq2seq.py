@@ -97,13 +97,19 @@ class DecoderState:
 
 
 class Seq2Seq(Protocol):
-    """Every model. Masks are True on real positions, of which each row has at least one."""
+    """Every model.
+
+    Masks are True on real positions, of which each row has at least one. Dropout takes a key of
+    each sentence, (B,), see `nmt.models.dropout`.
+    """
 
     @property
     def cross_attentions(self) -> CrossAttentions | None:
         """What attends to the source; None without attention."""
 
-    def encode(self, source: Array, source_mask: Array, *, dropout_key: Array | None = None) -> Any:
+    def encode(
+        self, source: Array, source_mask: Array, *, dropout_keys: Array | None = None
+    ) -> Any:
         """source (B, S), source_mask (B, S) -> memory, a pytree with leaves (B, ...).
 
         What is kept of each source position, and nothing else, has three axes or more: it is
@@ -133,7 +139,7 @@ class Seq2Seq(Protocol):
         source_mask: Array,
         target_in: Array,
         *,
-        dropout_key: Array | None = None,
+        dropout_keys: Array | None = None,
     ) -> Decoded:
         """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded."""
 

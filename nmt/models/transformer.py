@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from nmt.config.schema import TransformerConfig
-from nmt.models.dropout import dropout, split_key
+from nmt.models.dropout import dropout, split_keys
 from nmt.models.embedding import Embedding, VocabularyProjection
 from nmt.models.key_value_cache import Cache
 from nmt.models.linear import with_kernels_as_used
@@ -135,10 +135,10 @@ class TransformerSeq2Seq(nnx.Module):
         return model
 
     def encode(
-        self, source: Array, source_mask: Array, *, dropout_key: Array | None = None
+        self, source: Array, source_mask: Array, *, dropout_keys: Array | None = None
     ) -> TransformerMemory:
         """source (B, S), source_mask (B, S) -> memory."""
-        annotations = self._annotate(source, source_mask, dropout_key)
+        annotations = self._annotate(source, source_mask, dropout_keys)
         keys_values = tuple(
             layer.cross_attention.project(annotations) for layer in self.decoder.unstacked()
         )
@@ -184,10 +184,10 @@ class TransformerSeq2Seq(nnx.Module):
         source_mask: Array,
         target_in: Array,
         *,
-        dropout_key: Array | None = None,
+        dropout_keys: Array | None = None,
     ) -> Decoded:
         """Teacher-forced: source (B, S), source_mask (B, S), target_in (B, T) -> Decoded."""
-        features, alignments = self._decode(source, source_mask, target_in, dropout_key)
+        features, alignments = self._decode(source, source_mask, target_in, dropout_keys)
         return Decoded(features, self._choose(alignments))
 
     def align(self, source: Array, source_mask: Array, target_in: Array) -> Array:
@@ -195,34 +195,34 @@ class TransformerSeq2Seq(nnx.Module):
         _, alignments = self._decode(source, source_mask, target_in, None)
         return alignments
 
-    def _annotate(self, source: Array, source_mask: Array, dropout_key: Array | None) -> Array:
+    def _annotate(self, source: Array, source_mask: Array, dropout_keys: Array | None) -> Array:
         """source (B, S) -> annotations (B, S, D)."""
-        embedding_key, layers_key = split_key(dropout_key, 2)
+        embedding_keys, layers_keys = split_keys(dropout_keys, 2)
         embedding = self.source_embedding or self.target_embedding
-        x = self._embed(embedding, source, jnp.arange(source.shape[1]), embedding_key)
+        x = self._embed(embedding, source, jnp.arange(source.shape[1]), embedding_keys)
         x, _ = self.encoder.scan(
-            lambda layer, x, key: (layer(x, source_mask, key), None), x, layers_key
+            lambda layer, x, keys: (layer(x, source_mask, keys), None), x, layers_keys
         )
         return x if self.encoder_norm is None else self.encoder_norm(x)
 
-    def _decode(self, source, source_mask, target_in, dropout_key):
+    def _decode(self, source, source_mask, target_in, dropout_keys):
         """-> features (B, T, D), alignments (B, layers, N, T, S)."""
-        encoder_key, embedding_key, layers_key = split_key(dropout_key, 3)
-        annotations = self._annotate(source, source_mask, encoder_key)
+        encoder_keys, embedding_keys, layers_keys = split_keys(dropout_keys, 3)
+        annotations = self._annotate(source, source_mask, encoder_keys)
         positions = jnp.arange(target_in.shape[1])
-        x = self._embed(self.target_embedding, target_in, positions, embedding_key)
+        x = self._embed(self.target_embedding, target_in, positions, embedding_keys)
         x, alignments = self.decoder.scan(
-            lambda layer, x, key: layer(x, annotations, source_mask, key), x, layers_key
+            lambda layer, x, keys: layer(x, annotations, source_mask, keys), x, layers_keys
         )
         features = x if self.decoder_norm is None else self.decoder_norm(x)
         return features, alignments.swapaxes(0, 1)
 
-    def _embed(self, embedding, ids, positions, dropout_key=None) -> Array:
+    def _embed(self, embedding, ids, positions, dropout_keys=None) -> Array:
         """ids (...), positions broadcast to (...) -> (..., D): sections 3.4 and 3.5."""
         config = self.config
         scale = config.model_dim**0.5 if config.scale_embeddings else 1.0
         x = embedding(ids) * scale + sinusoids(positions, config.model_dim, config.sinusoids)
-        return dropout(x, config.dropout, dropout_key)
+        return dropout(x, config.dropout, dropout_keys)
 
     def _choose(self, alignments: Array) -> Array:
         """alignments (B, layers, N, T, S) -> that of the alignment layer and head(s), (B, T, S)."""

@@ -13,7 +13,7 @@ from flax import nnx
 
 from nmt.config.schema import TransformerConfig
 from nmt.models.attention import dot_product_attention
-from nmt.models.dropout import dropout, split_key
+from nmt.models.dropout import dropout, split_keys
 from nmt.models.key_value_cache import Cache
 from nmt.models.linear import linear
 
@@ -61,11 +61,11 @@ class SelfAttention(nnx.Module):
         queries, keys, values = (projected[..., i, :, :].swapaxes(1, 2) for i in range(3))
         return queries, keys, values
 
-    def attend(self, queries, keys, values, mask, dropout_key: Array | None = None) -> Array:
+    def attend(self, queries, keys, values, mask, dropout_keys: Array | None = None) -> Array:
         """queries (B, N, Q, d), keys and values (B, N, T, d), mask to (B, N, Q, T) -> (B, Q, D)."""
         rate = self.config.attention_dropout
         context, _ = dot_product_attention(
-            queries, keys, values, mask, self.precision, rate=rate, dropout_key=dropout_key
+            queries, keys, values, mask, self.precision, rate=rate, dropout_keys=dropout_keys
         )
         return self.out(joined(context))
 
@@ -87,7 +87,7 @@ class CrossAttention(nnx.Module):
         keys, values = (projected[..., i, :, :].swapaxes(1, 2) for i in range(2))
         return keys, values
 
-    def __call__(self, inputs, keys, values, source_mask, dropout_key: Array | None = None):
+    def __call__(self, inputs, keys, values, source_mask, dropout_keys: Array | None = None):
         """inputs (B, Q, D), source_mask (B, S) -> (B, Q, D), alignment (B, N, Q, S)."""
         rate = self.config.attention_dropout
         context, alignment = dot_product_attention(
@@ -97,7 +97,7 @@ class CrossAttention(nnx.Module):
             source_mask[:, None, None],
             self.precision,
             rate=rate,
-            dropout_key=dropout_key,
+            dropout_keys=dropout_keys,
         )
         return self.out(joined(context)), alignment
 
@@ -131,9 +131,9 @@ class Residual(nnx.Module):
         """What the sublayer sees, (B, T, D)."""
         return self.norm(inputs) if self.pre else inputs
 
-    def after(self, inputs: Array, outputs: Array, dropout_key: Array | None) -> Array:
+    def after(self, inputs: Array, outputs: Array, dropout_keys: Array | None) -> Array:
         """The sublayer's outputs joined to its inputs, (B, T, D)."""
-        total = inputs + dropout(outputs, self.dropout, dropout_key)
+        total = inputs + dropout(outputs, self.dropout, dropout_keys)
         return total if self.pre else self.norm(total)
 
 
@@ -146,14 +146,14 @@ class EncoderLayer(nnx.Module):
         self.attention_residual = Residual(config, rngs=rngs)
         self.feedforward_residual = Residual(config, rngs=rngs)
 
-    def __call__(self, x: Array, source_mask: Array, dropout_key: Array | None) -> Array:
+    def __call__(self, x: Array, source_mask: Array, dropout_keys: Array | None) -> Array:
         """x (B, S, D), source_mask (B, S) -> (B, S, D)."""
-        weights_key, attention_key, feedforward_key = split_key(dropout_key, 3)
+        weights_keys, attention_keys, feedforward_keys = split_keys(dropout_keys, 3)
         projected = self.attention.project(self.attention_residual.before(x))
-        attended = self.attention.attend(*projected, source_mask[:, None, None], weights_key)
-        x = self.attention_residual.after(x, attended, attention_key)
+        attended = self.attention.attend(*projected, source_mask[:, None, None], weights_keys)
+        x = self.attention_residual.after(x, attended, attention_keys)
         outputs = self.feedforward(self.feedforward_residual.before(x))
-        return self.feedforward_residual.after(x, outputs, feedforward_key)
+        return self.feedforward_residual.after(x, outputs, feedforward_keys)
 
 
 class DecoderLayer(nnx.Module):
@@ -167,12 +167,14 @@ class DecoderLayer(nnx.Module):
         self.cross_residual = Residual(config, rngs=rngs)
         self.feedforward_residual = Residual(config, rngs=rngs)
 
-    def __call__(self, x: Array, annotations: Array, source_mask: Array, dropout_key: Array | None):
+    def __call__(
+        self, x: Array, annotations: Array, source_mask: Array, dropout_keys: Array | None
+    ):
         """x (B, T, D), annotations (B, S, D) -> (B, T, D), alignment (B, N, T, S)."""
-        weights_key, *keys = split_key(dropout_key, 5)
+        weights_keys, *keys = split_keys(dropout_keys, 5)
         projected = self.attention.project(self.attention_residual.before(x))
         causal = jnp.tril(jnp.ones((x.shape[1], x.shape[1]), bool))
-        attended = self.attention.attend(*projected, causal, weights_key)
+        attended = self.attention.attend(*projected, causal, weights_keys)
         return self.rest(x, attended, self.cross_attention.project(annotations), source_mask, keys)
 
     def step(
@@ -207,13 +209,13 @@ class DecoderLayer(nnx.Module):
 
     def rest(self, x: Array, attended: Array, memory: tuple, source_mask: Array, keys: list):
         """What follows self-attention, the same for all positions at once and one by one."""
-        attention_key, weights_key, cross_key, feedforward_key = keys
-        x = self.attention_residual.after(x, attended, attention_key)
+        attention_keys, weights_keys, cross_keys, feedforward_keys = keys
+        x = self.attention_residual.after(x, attended, attention_keys)
         inputs = self.cross_residual.before(x)
-        attended, alignment = self.cross_attention(inputs, *memory, source_mask, weights_key)
-        x = self.cross_residual.after(x, attended, cross_key)
+        attended, alignment = self.cross_attention(inputs, *memory, source_mask, weights_keys)
+        x = self.cross_residual.after(x, attended, cross_keys)
         outputs = self.feedforward(self.feedforward_residual.before(x))
-        return self.feedforward_residual.after(x, outputs, feedforward_key), alignment
+        return self.feedforward_residual.after(x, outputs, feedforward_keys), alignment
 
 
 class Stack(nnx.Module):
@@ -229,14 +231,16 @@ class Stack(nnx.Module):
         self.layers = layers[0]  # a layer in form, with stacked arrays
         self.num_layers = num_layers
 
-    def scan(self, apply: Callable[..., Any], x: Array, dropout_key: Array | None):
-        """x = apply(layer, x, key) -> (x, y) for each layer in turn; returns the last x, all y."""
+    def scan(self, apply: Callable[..., Any], x: Array, dropout_keys: Array | None):
+        """x = apply(layer, x, keys) -> (x, y) for each layer in turn; returns the last x, all y."""
         graph, stacked = nnx.split(self.layers)
-        keys = None if dropout_key is None else jax.random.split(dropout_key, self.num_layers)
+        keys = None
+        if dropout_keys is not None:
+            keys = jnp.stack(split_keys(dropout_keys, self.num_layers))
 
         def step(x, now):
-            params, key = now
-            return apply(nnx.merge(graph, params), x, key)
+            params, keys = now
+            return apply(nnx.merge(graph, params), x, keys)
 
         return jax.lax.scan(step, x, (stacked, keys))
 

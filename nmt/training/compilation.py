@@ -17,12 +17,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from nmt.data.batching import Batch
 from nmt.data.shapes import Shape
-from nmt.devices.mesh import replicated
+from nmt.devices.mesh import DATA, replicated
 from nmt.models.build import Params
+from nmt.models.dropout import keys_of_rows
 from nmt.training.loss import LossSums
 from nmt.training.members import Members
 from nmt.training.step import Metrics, Trainer, TrainState
@@ -40,8 +41,8 @@ class CompiledSteps:
     alone.
 
     All arrays are of one mesh: parameters and the rest of the state where the rules of
-    `nmt.models.partition` put them, batches by rows. The dropout key of a batch depends on the
-    seed, the step and the batch's place in it alone, and is made on the devices.
+    `nmt.models.partition` put them, batches by rows. The dropout key of a sentence depends on
+    the seed, the step and the sentence's place in its batches alone, and is made on the devices.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class CompiledSteps:
         where, whole = members.shardings(state, mesh), replicated(mesh)
         state = jax.tree.map(_like, state)  # the arrays themselves are used up by the first step
         total = (where.params, whole)
-        gradients = members.seeded(partial(_gradients, trainer))
+        gradients = members.seeded(partial(_gradients, trainer, mesh))
         gradients = jax.jit(gradients, out_shardings=total)
         update = members.mapped(trainer.update)
         update = jax.jit(update, donate_argnums=0, out_shardings=(where, whole))
@@ -182,11 +183,36 @@ def _num_cores() -> int:
 
 
 def _gradients(
-    trainer: Trainer, seed: int | Array, params: Params, step: Array, batch: Batch, part: Array
+    trainer: Trainer,
+    mesh: Mesh,
+    seed: int | Array,
+    params: Params,
+    step: Array,
+    batch: Batch,
+    part: Array,
 ) -> tuple[Params, LossSums]:
-    """Of the batch that is part `part` of a step."""
+    """Of the batch that is part `part` of a step.
+
+    Each device that has rows of its own makes their gradients, which are added up once. Left to
+    XLA, they would be at every step of a scan, and every device would make all logits.
+    """
+
+    def of_some_rows(params: Params, batch: Batch, key: Array) -> tuple[Params, LossSums]:
+        num_rows = len(batch.source)
+        rows = jax.lax.axis_index(DATA) * num_rows + jnp.arange(num_rows)
+        return jax.lax.psum(trainer.gradients(params, batch, keys_of_rows(key, rows)), DATA)
+
     key = jax.random.fold_in(jax.random.key(seed), step)
-    return trainer.gradients(params, batch, jax.random.fold_in(key, part))
+    everywhere = PartitionSpec()
+    on_each_device = jax.shard_map(
+        of_some_rows,
+        mesh=mesh,
+        in_specs=(everywhere, PartitionSpec(DATA), everywhere),
+        out_specs=everywhere,
+        axis_names={DATA},  # over "model" XLA deals out the arrays of each, as they lie
+        check_vma=False,  # checked, parameters would be summed over wherever they are used
+    )
+    return on_each_device(params, batch, jax.random.fold_in(key, part))
 
 
 def _batch_like(shape: Shape, members: Members, sharding: NamedSharding, *, guided: bool) -> Batch:

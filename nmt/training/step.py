@@ -127,16 +127,21 @@ class Trainer(NamedTuple):
         alignment = guided if self.alignment_weight else None
         return LossSums(zero(jnp.float32), zero(jnp.float32), zero(jnp.int32), alignment)
 
-    def gradients(self, params: Params, batch: Batch, key: Array) -> tuple[Params, LossSums]:
+    def gradients(self, params: Params, batch: Batch, keys: Array) -> tuple[Params, LossSums]:
         """The gradient of the summed loss of a batch, and the sums.
 
         What is minimised is, for each target piece, the loss and `alignment_weight` times the
         guided loss: one sum of both, so that batches may be accumulated.
+
+        Args:
+          params: of the model.
+          batch: or the rows of one that a device has.
+          keys: (B,), of dropout, one for each sentence.
         """
 
         def loss_fn(params):
             model = merge_model(self.graph, params)
-            decoded = model(batch.source, batch.source_mask, batch.target_in, dropout_key=key)
+            decoded = model(batch.source, batch.source_mask, batch.target_in, dropout_keys=keys)
             sums = cross_entropy(
                 decoded.features,
                 model.projection(),

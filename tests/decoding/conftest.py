@@ -53,7 +53,7 @@ class TableModel:
             precision="float32",
         )
 
-    def encode(self, source, source_mask, *, dropout_key=None):
+    def encode(self, source, source_mask, *, dropout_keys=None):
         sentence = jnp.where(source_mask, source, 0).sum(axis=1) % len(self.first)
         return Memory(sentence, source_mask)
 
@@ -77,7 +77,7 @@ class TableModel:
         alignment = jnp.broadcast_to(alignment[:, None], (*piece.shape, alignment.shape[1]))
         return TableState(piece), features, alignment
 
-    def __call__(self, source, source_mask, target_in, *, dropout_key=None):
+    def __call__(self, source, source_mask, target_in, *, dropout_keys=None):
         memory = self.encode(source, source_mask)
         previous = jnp.pad(target_in, ((0, 0), (1, 0)))[:, :-1]
         position = jnp.arange(target_in.shape[1])  # of each piece, not of all as in search

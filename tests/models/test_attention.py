@@ -80,9 +80,9 @@ def test_dropout_acts_on_the_context_and_not_on_the_alignment():
     queries, keys = random(1, 1, 4, 5), random(1, 1, 5, 5, seed=1)
     values = np.eye(5, dtype=np.float32)[None, None]  # so that the context is the weights
     plain, alignment = dot_product_attention(queries, keys, values, np.True_, "float32")
-    key = jax.random.key(0)
+    dropout_keys = jax.random.split(jax.random.key(0), 1)
     dropped, same = dot_product_attention(
-        queries, keys, values, np.True_, "float32", rate=0.5, dropout_key=key
+        queries, keys, values, np.True_, "float32", rate=0.5, dropout_keys=dropout_keys
     )
     np.testing.assert_array_equal(same, alignment)
     zero = np.asarray(dropped) == 0

@@ -4,15 +4,18 @@ import jax
 import numpy as np
 import pytest
 
-from nmt.models.dropout import draw_mask, drop, dropout, split_key
+from nmt.models.dropout import draw_mask, drop, dropout, keys_of_rows, split_keys
 
-KEY = jax.random.key(3)
+
+def keys(number, seed=3):
+    return jax.random.split(jax.random.key(seed), number)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_zeroes_its_share_and_keeps_the_mean(rate):
-    size = 100_000
-    dropped = np.asarray(dropout(np.ones(size, np.float32), rate, KEY))
+    shape = 100, 1000
+    size = np.prod(shape)
+    dropped = np.asarray(dropout(np.ones(shape, np.float32), rate, keys(100)))
     zeros = np.mean(dropped == 0)
     assert abs(zeros - rate) < 5 * np.sqrt(rate * (1 - rate) / size)  # 5 standard errors
     np.testing.assert_allclose(dropped[dropped != 0], 1 / (1 - rate), rtol=1e-3)
@@ -21,44 +24,55 @@ def test_zeroes_its_share_and_keeps_the_mean(rate):
 
 def test_scale_fits_the_rounded_rate():
     """3e-5 is 1.97 / 2^16: two of 2^16 patterns are zeroed, so the rest are 1 / (1 - 2 / 2^16)."""
-    dropped = np.asarray(dropout(np.ones(64, np.float64), 3e-5, KEY), np.float64)
-    assert set(dropped) <= {0.0, float(np.float32(2**16 / (2**16 - 2)))}
+    dropped = np.asarray(dropout(np.ones((4, 16), np.float64), 3e-5, keys(4)), np.float64)
+    assert set(dropped.ravel()) <= {0.0, float(np.float32(2**16 / (2**16 - 2)))}
 
 
-def test_without_key_or_rate_nothing_changes():
+def test_without_keys_or_rate_nothing_changes():
     inputs = np.arange(6.0)
     assert dropout(inputs, 0.5, None) is inputs
-    assert dropout(inputs, 0.0, KEY) is inputs
+    assert dropout(inputs, 0.0, keys(6)) is inputs
 
 
 def test_kept_elements_are_scaled_inputs_and_carry_the_gradient():
     inputs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    dropped = np.asarray(dropout(inputs, 0.25, KEY))
+    dropped = np.asarray(dropout(inputs, 0.25, keys(50)))
     kept = dropped != 0
     np.testing.assert_allclose(dropped[kept], inputs[kept] * 4 / 3, rtol=1e-6)
-    gradient = jax.grad(lambda x: dropout(x, 0.25, KEY).sum())(inputs)
+    gradient = jax.grad(lambda x: dropout(x, 0.25, keys(50)).sum())(inputs)
     np.testing.assert_allclose(gradient, kept * 4 / 3, rtol=1e-6)
 
 
-def test_key_decides_the_mask_and_elements_are_independent():
+def test_keys_decide_the_mask_and_elements_are_independent():
     ones = np.ones((200, 200), np.float32)
-    first, again, other = (np.asarray(dropout(ones, 0.5, k)) for k in (KEY, KEY, jax.random.key(4)))
+    first, again, other = (np.asarray(dropout(ones, 0.5, keys(200, seed))) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert np.mean(first == other) < 0.52  # as often as two fair coins agree
     assert np.mean(first[:, 1:] == first[:, :-1]) < 0.52
     assert np.mean(first[1:] == first[:-1]) < 0.52
 
 
+def test_the_mask_of_a_sentence_knows_nothing_of_those_beside_it():
+    key, numbers = jax.random.key(3), np.arange(8)
+    whole = draw_mask((8, 30), 0.5, keys_of_rows(key, numbers))
+    some = draw_mask((3, 30), 0.5, keys_of_rows(key, numbers[4:7]))
+    np.testing.assert_array_equal(some, whole[4:7])
+
+
 def test_a_mask_drawn_beforehand_drops_the_same():
     inputs = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
-    keep = draw_mask(inputs.shape, 0.25, KEY)
+    keep = draw_mask(inputs.shape, 0.25, keys(5))
     for row in range(5):
         dropped = drop(inputs[row], 0.25, keep[row])
-        np.testing.assert_array_equal(dropped, dropout(inputs, 0.25, KEY)[row])
-    assert draw_mask((5, 4), 0.25, None) is None and draw_mask((5, 4), 0.0, KEY) is None
+        np.testing.assert_array_equal(dropped, dropout(inputs, 0.25, keys(5))[row])
+    assert draw_mask((5, 4), 0.25, None) is None and draw_mask((5, 4), 0.0, keys(5)) is None
 
 
-def test_split_key():
-    assert split_key(None, 3) == [None] * 3
-    keys = split_key(KEY, 3)
-    assert len({tuple(jax.random.key_data(key).tolist()) for key in [KEY, *keys]}) == 4
+def test_split_keys_are_all_different_and_of_each_sentence_alone():
+    assert split_keys(None, 3) == [None] * 3
+    given = keys(4)
+    made = split_keys(given, 3)
+    data = np.array([jax.random.key_data(of_all) for of_all in [given, *made]])
+    assert len(np.unique(data.reshape(16, -1), axis=0)) == 16
+    for ours, whole in zip(split_keys(given[2:], 3), made, strict=True):
+        np.testing.assert_array_equal(jax.random.key_data(ours), jax.random.key_data(whole)[2:])

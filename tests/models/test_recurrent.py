@@ -205,22 +205,24 @@ def test_dropout_needs_a_key_and_a_rate(tiny, recurrent_config, attention):
     plain = tiny(replace(recurrent_config, attention=attention))
     dropping = tiny(replace(recurrent_config, attention=attention, dropout=0.5))
 
-    def features(tiny_model, key):
-        def forward(key):
-            return tiny_model.model(SOURCE, SOURCE_MASK, TARGET_IN, dropout_key=key).features
+    def features(tiny_model, keys):
+        def forward(keys):
+            return tiny_model.model(SOURCE, SOURCE_MASK, TARGET_IN, dropout_keys=keys).features
 
-        return np.asarray(jax.jit(forward)(key))
+        return np.asarray(jax.jit(forward)(keys))
+
+    keys, other_keys = (jax.random.split(jax.random.key(seed), len(SOURCE)) for seed in (0, 1))
 
     expected = features(plain, None)
-    np.testing.assert_allclose(features(plain, jax.random.key(0)), expected, atol=1e-6)
+    np.testing.assert_allclose(features(plain, keys), expected, atol=1e-6)
     np.testing.assert_allclose(features(dropping, None), expected, atol=1e-6)
-    dropped = features(dropping, jax.random.key(0))
+    dropped = features(dropping, keys)
     zeros = np.mean(dropped == 0)  # the readout is dropped last
     assert abs(zeros - 0.5) < 5 * np.sqrt(0.25 / dropped.size)
     kept = dropped != 0
     # What was kept is not just scaled: embeddings and annotations lost elements too.
     assert np.abs(dropped - 2 * expected)[kept].max() > 0.1
-    assert (features(dropping, jax.random.key(1)) != dropped).any()
+    assert (features(dropping, other_keys) != dropped).any()
 
 
 def test_memory_holds_what_its_docstring_says(tiny, recurrent_config):
@@ -305,7 +307,7 @@ def test_orders_of_a_stack_with_input_feeding(
 
     Nothing is dropped but the features: where they were is seen in what comes out.
     """
-    monkeypatch.setattr("nmt.models.recurrent.dropout", lambda inputs, rate, key: inputs)
+    monkeypatch.setattr("nmt.models.recurrent.dropout", lambda inputs, rate, keys: inputs)
     config = uncompiled(recurrent_config, "general", order, input_feeding=True, dropout=RATE)
     tiny_model = tiny(config)
     lstm, params = reference_cells["lstm"], as_float64(tiny_model.params)
@@ -313,8 +315,8 @@ def test_orders_of_a_stack_with_input_feeding(
         memory = tiny_model.model.encode(SOURCE, SOURCE_MASK)
         initial = tiny_model.model.init_state(memory, 1, 3)
         decoded = [
-            tiny_model.model(SOURCE, SOURCE_MASK, TARGETS, dropout_key=key)
-            for key in (None, jax.random.key(0))
+            tiny_model.model(SOURCE, SOURCE_MASK, TARGETS, dropout_keys=keys)
+            for keys in (None, jax.random.split(jax.random.key(0), len(SOURCE)))
         ]
     kept = np.asarray(decoded[1].features) != 0
     assert 0 < kept.mean() < 1 and (kept[:, 0] != kept[:, 1]).any()

@@ -61,7 +61,7 @@ def test_steps_equal_the_forced_pass(cell, tiny, config_of, record_property, mon
     """Of the decoder. How hypotheses go on from one another is tested in test_build.py."""
     tiny_model, mask = tiny(config_of(cell)), np.arange(S) < np.array([[S], [2]])
     memory = random_memory(tiny_model.model, mask)
-    monkeypatch.setattr(RecurrentSeq2Seq, "encode", lambda *_, dropout_key: memory)
+    monkeypatch.setattr(RecurrentSeq2Seq, "encode", lambda *_, dropout_keys: memory)
     target_in = np.random.default_rng(0).integers(tiny_model.target_size, size=(B, T))
 
     @jax.jit
@@ -107,7 +107,7 @@ def test_a_stack_of_joined_layers_follows_numpy(tiny, config_of, reference_cells
     config = replace(config_of("lstm_depth_gated"), **stack)
     tiny_model = tiny(config)
     params = tiny_model.params["encoder"]
-    encode = jax.jit(lambda p, *a: merge_model(tiny_model.graph, p).encoder(*a, dropout_key=None))
+    encode = jax.jit(lambda p, *a: merge_model(tiny_model.graph, p).encoder(*a, dropout_keys=None))
     embedded = np.random.default_rng(0).normal(size=(1, S, config.embedding_dim))
     length = 3
     annotations, finals = encode(tiny_model.params, embedded, np.arange(S)[None] < length)

@@ -211,15 +211,15 @@ def test_embeddings_and_projection_are_one_table_where_told(tiny_model):
 def test_dropout_needs_a_key_and_a_rate(tiny, transformer_config):
     def compiled(**rates):
         model = tiny(replace(transformer_config, **rates)).model
-        return jax.jit(lambda key: model(SOURCE, SOURCE_MASK, TARGET_IN, dropout_key=key).features)
+        return jax.jit(lambda k: model(SOURCE, SOURCE_MASK, TARGET_IN, dropout_keys=k).features)
 
-    key, other_key = jax.random.key(0), jax.random.key(1)
+    keys, other_keys = (jax.random.split(jax.random.key(seed), len(SOURCE)) for seed in (0, 1))
     expected = compiled(dropout=0.5, attention_dropout=0.5)(None)
-    without_rate = compiled(dropout=0.0, attention_dropout=0.0)(key)
+    without_rate = compiled(dropout=0.0, attention_dropout=0.0)(keys)
     np.testing.assert_allclose(without_rate, expected, atol=1e-5)
     for rates in ({"dropout": 0.5}, {"dropout": 0.0, "attention_dropout": 0.5}):
         features = compiled(**rates)
-        dropped = features(key)
-        np.testing.assert_array_equal(dropped, features(key))
+        dropped = features(keys)
+        np.testing.assert_array_equal(dropped, features(keys))
         assert np.abs(dropped - expected).max() > 0.1
-        assert np.abs(dropped - features(other_key)).max() > 0.1
+        assert np.abs(dropped - features(other_keys)).max() > 0.1

@@ -93,10 +93,11 @@ def test_stack_applies_its_layers_in_turn(transformer_config):
             np.testing.assert_array_equal(left, right)
 
 
-def test_stack_gives_every_layer_its_own_key(transformer_config):
+def test_stack_gives_every_layer_its_own_keys(transformer_config):
     stack = Stack(
         lambda: EncoderLayer(transformer_config, precision="float32", rngs=nnx.Rngs(0)), 3
     )
-    key = jax.random.key(0)
-    _, keys = stack.scan(lambda layer, x, key: (x, jax.random.key_data(key)), np.zeros(1), key)
-    assert len(np.unique(np.asarray(keys), axis=0)) == 3
+    keys = jax.random.split(jax.random.key(0), 2)  # of two sentences
+    _, given = stack.scan(lambda layer, x, keys: (x, jax.random.key_data(keys)), np.zeros(2), keys)
+    assert given.shape[:2] == (3, 2)
+    assert len(np.unique(np.reshape(given, (6, -1)), axis=0)) == 6

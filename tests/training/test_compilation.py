@@ -1,6 +1,7 @@
 """Programs for every shape, made beside the first steps, and none after."""
 
 import logging
+import re
 import threading
 
 import jax
@@ -179,6 +180,20 @@ def test_an_error_of_the_compiler_ends_the_next_step_of_any_shape(batches, compi
     with pytest.raises(RuntimeError, match="no room"):
         for _ in range(1000):  # the error comes at its own time
             training.step(first)
+
+
+COLLECTIVE = re.compile(r" (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)\(")
+
+
+def test_devices_add_up_their_gradients_and_otherwise_work_alone(batches):
+    """No logits are made twice, and no step of a scan waits for another device."""
+    training = Training(batches, mesh=make_mesh(devices=jax.devices()[:2]))
+    training.steps.wait()
+    for shape in batches.shapes:
+        program = training.steps._programs[shape].as_text()
+        functions, entry = program.split("\nENTRY ")
+        assert not COLLECTIVE.search(functions)
+        assert set(COLLECTIVE.findall(entry)) == {"all-reduce"}
 
 
 TRANSFORMER = TransformerConfig(

@@ -139,7 +139,7 @@ def test_accumulated_batches_give_the_step_of_one_large_batch():
     parts = [linked_batch(seed) for seed in (0, 1)]
     whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     gradients = jax.jit(trainer.gradients)
-    total = jax.tree.map(jnp.add, *(gradients(params, part, KEY) for part in parts))
+    total = jax.tree.map(jnp.add, *(gradients(params, part, None) for part in parts))
     state = trainer.initial_state(params)
     accumulated, _ = trainer.update(state, *total)
     at_once, _ = jax.jit(partial(train_step, trainer))(state, whole, KEY)

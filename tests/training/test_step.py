@@ -16,7 +16,7 @@ from nmt.models.seq2seq import logits_from_features
 from nmt.training.loss import LossSums
 from nmt.training.optimizer import make_optimizer, make_schedule
 from nmt.training.step import Trainer
-from tests.training.train_step import train_step
+from tests.training.train_step import keys_of, train_step
 
 KEY = jax.random.key(0)
 RATE = 0.5
@@ -84,7 +84,7 @@ def graph_and_params():
 def gradients(graph_and_params):
     """(params, batch) -> gradients, sums."""
     compiled = jax.jit(plain_trainer(graph_and_params[0]).gradients)
-    return lambda params, batch: compiled(params, batch, KEY)
+    return lambda params, batch: compiled(params, batch, keys_of(batch, KEY))
 
 
 @pytest.fixture(scope="module")

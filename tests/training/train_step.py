@@ -1,6 +1,15 @@
 """A step of training as one function: gradients, then the update."""
 
+import jax.numpy as jnp
+
+from nmt.models.dropout import keys_of_rows
+
+
+def keys_of(batch, key):
+    """The dropout keys of a batch's sentences."""
+    return keys_of_rows(key, jnp.arange(len(batch.source)))
+
 
 def train_step(trainer, state, batch, key):
-    gradients, sums = trainer.gradients(state.params, batch, key)
+    gradients, sums = trainer.gradients(state.params, batch, keys_of(batch, key))
     return trainer.update(state, gradients, sums)
