@@ -200,7 +200,9 @@ def _gradients(
     def of_some_rows(params: Params, batch: Batch, key: Array) -> tuple[Params, LossSums]:
         num_rows = len(batch.source)
         rows = jax.lax.axis_index(DATA) * num_rows + jnp.arange(num_rows)
-        return jax.lax.psum(trainer.gradients(params, batch, keys_of_rows(key, rows)), DATA)
+        own = trainer.gradients(params, batch, keys_of_rows(key, rows))
+        # XLA refuses a sum over one device where others share the model.
+        return own if mesh.shape[DATA] == 1 else jax.lax.psum(own, DATA)
 
     key = jax.random.fold_in(jax.random.key(seed), step)
     everywhere = PartitionSpec()

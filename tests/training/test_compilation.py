@@ -204,7 +204,7 @@ TRANSFORMER = TransformerConfig(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "model, accumulation, meshes",
-    [(MODEL, 2, ((4, 1), (2, 2))), (TRANSFORMER, 1, ((2, 2),))],
+    [(MODEL, 2, ((4, 1), (2, 2), (1, 2))), (TRANSFORMER, 1, ((2, 2), (1, 2)))],
     ids=["recurrent", "transformer"],
 )
 def test_every_mesh_has_the_losses_of_one_device(model, accumulation, meshes):
