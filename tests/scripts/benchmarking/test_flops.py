@@ -74,7 +74,8 @@ def products_of_gradient(model):
     trainer = Trainer.from_config(graph, TrainingConfig())
     pieces, real = np.zeros((B, T), np.int32), np.ones((B, T), bool)
     batch = Batch(pieces[:, :S], real[:, :S], pieces, pieces, real)
-    traced = jax.make_jaxpr(trainer.gradients)(params, batch, jax.random.key(0))
+    keys = jax.random.split(jax.random.key(0), len(batch.source))
+    traced = jax.make_jaxpr(trainer.gradients)(params, batch, keys)
     return multiply_adds(traced.jaxpr)
 
 
