@@ -23,6 +23,7 @@ from nmt.decoding import saliency, sampling, search
 from nmt.devices.mesh import DATA, MODEL, replicated
 from nmt.models.biased_kernel import biased_kernel, logits_from_biased
 from nmt.models.build import Params, merge_model
+from nmt.models.keys import keys_of_sentences
 from nmt.models.seq2seq import Seq2Seq, choose_alignment, log_probs_of_pieces
 
 Array = jax.Array
@@ -124,7 +125,7 @@ def sample(
     """
 
     def draw(model, source, source_mask, max_lengths, indices, length_norm, seed, temperature):
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), indices)
+        keys = keys_of_sentences(jax.random.key(seed), indices)
         return sampling.sample(
             model,
             source,

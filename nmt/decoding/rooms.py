@@ -9,13 +9,12 @@ sentences at a time, which nearly always is once.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from nmt.decoding.stages import run_in_stages, stage_sizes
+from nmt.decoding.stages import of_sentences, run_in_stages, stage_sizes, with_sentences
 from nmt.models.seq2seq import DecoderState
 
 Array = jax.Array
@@ -26,7 +25,7 @@ class Decoding(Protocol):
 
     Attributes:
       position: (), the target position to be filled.
-      decoder: of the model, with room for `first_room` positions at first.
+      decoder: of the model; at first it needs no room.
     """
 
     position: Array
@@ -41,11 +40,6 @@ def rooms(num_sentences: int, max_length: int) -> list[int]:
     if len(stage_sizes(num_sentences)) == 1:
         return [max_length]
     return sorted({-(-max_length // parts) for parts in (4, 2, 1)})
-
-
-def first_room(num_sentences: int, max_length: int) -> int:
-    """For how many positions a model's state has to have room at first."""
-    return rooms(num_sentences, max_length)[0]
 
 
 def run_in_rooms(
@@ -67,25 +61,25 @@ def run_in_rooms(
       the results of the last states, in the order of the batch.
     """
     num_sentences = len(is_live(state))
-    finish = partial(run_in_stages, step, is_live, results)
-    sizes = rooms(num_sentences, max_length)
-    if len(sizes) == 1 or _grown(state, max_length).decoder is state.decoder:
-        return finish(batch, state)  # or its size does not depend on the length
-    for room, following in pairwise(sizes):
+
+    def with_room(state: Decoding, length: int) -> Decoding:
+        return replace(state, decoder=state.decoder.grow(length))
+
+    def finish(batch: Any, state: Decoding) -> Any:
+        return run_in_stages(step, is_live, results, batch, with_room(state, max_length))
+
+    *narrow, _ = rooms(num_sentences, max_length)
+    is_fixed = state.decoder.grow(max_length) is state.decoder
+    if not narrow or is_fixed:
+        return finish(batch, state)
+    for room in narrow:
 
         def has_room(state: Decoding, room: int = room) -> Array:
             return (is_live(state).sum() > num_sentences // 2) & (state.position < room)
 
-        state = jax.lax.while_loop(has_room, partial(step, batch), state)
-        if following < max_length:
-            state = _grown(state, following)
-
-    def finish_some(batch: Any, state: Decoding) -> Any:
-        return finish(batch, _grown(state, max_length))
-
-    return run_some_at_a_time(
-        finish_some, is_live, results, batch, state, size=-(-num_sentences // 2)
-    )
+        state = jax.lax.while_loop(has_room, partial(step, batch), with_room(state, room))
+    half = -(-num_sentences // 2)
+    return run_some_at_a_time(finish, is_live, results, batch, state, size=half)
 
 
 def run_some_at_a_time(
@@ -111,12 +105,8 @@ def run_some_at_a_time(
     def run_some(number: Array, collected: Any) -> Any:
         # Some of the last ones may be taken twice, with the same result.
         places = jax.lax.dynamic_slice_in_dim(order, number * size, size)
-        some = jax.tree.map(lambda leaf: leaf[places] if leaf.ndim else leaf, (batch, state))
-        return jax.tree.map(lambda leaf, new: leaf.at[places].set(new), collected, run(*some))
+        found = run(*of_sentences((batch, state), places))
+        return with_sentences(collected, places, found)
 
     times = -(-is_left.sum() // size)
     return jax.lax.fori_loop(0, times, run_some, results(state))
-
-
-def _grown(state: Decoding, max_length: int) -> Decoding:
-    return replace(state, decoder=state.decoder.grow(max_length))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from nmt.decoding.continuations import best_pieces
-from nmt.decoding.rooms import first_room, run_in_rooms
+from nmt.decoding.rooms import run_in_rooms
 from nmt.decoding.search import Hypotheses, length_penalty
 from nmt.models.biased_kernel import biased_kernel, logits_from_biased
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, log_probs_of_pieces
@@ -96,7 +96,7 @@ def sample(
         pieces=jnp.full(shape, bos_id, jnp.int32),
         lengths=jnp.zeros(shape, jnp.int32),
         log_probs=jnp.zeros(shape, jnp.float32),
-        decoder=model.init_state(memory, num_hypotheses, first_room(len(source), max_length)),
+        decoder=model.init_state(memory, num_hypotheses, max_length=0),
     )
     drawn = run_in_rooms(
         step,

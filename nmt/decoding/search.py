@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from nmt.decoding.continuations import Continuations, Output, best_continuations, output_of
 from nmt.decoding.live_rows import step_live
-from nmt.decoding.rooms import first_room, run_in_rooms
+from nmt.decoding.rooms import run_in_rooms
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses
 
 Array = jax.Array
@@ -153,7 +153,7 @@ def beam_search(
         return give_up(state, length_norm, max_lengths, num_hypotheses)
 
     batch = memory, max_lengths, allowed
-    decoder = model.init_state(memory, beam_size, first_room(len(source), max_length))
+    decoder = model.init_state(memory, beam_size, max_length=0)
     state = first_state(decoder, len(source), beam_size, max_length, bos_id, pad_id)
     finished = run_in_rooms(
         step, is_searching, lambda state: state.finished, batch, state, max_length

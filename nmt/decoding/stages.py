@@ -44,15 +44,21 @@ def run_in_stages(
             return is_live(state).sum() > following
 
         state = jax.lax.while_loop(is_full, partial(step, batch), state)
-        collected = jax.tree.map(
-            lambda leaf, new, places=places: leaf.at[places].set(new), collected, results(state)
-        )
+        collected = with_sentences(collected, places, results(state))
         if following:
             left = jnp.argsort(~is_live(state))[:following]
-            places, batch, state = jax.tree.map(
-                lambda leaf, left=left: leaf[left] if leaf.ndim else leaf, (places, batch, state)
-            )
+            places, batch, state = of_sentences((places, batch, state), left)
     return collected
+
+
+def of_sentences(tree: Any, places: Array) -> Any:
+    """Leaves (B, ...) -> (R, ...) of the sentences at `places` (R,); () is theirs as well."""
+    return jax.tree.map(lambda leaf: leaf[places] if leaf.ndim else leaf, tree)
+
+
+def with_sentences(tree: Any, places: Array, new: Any) -> Any:
+    """Puts leaves (R, ...) where the sentences at `places` (R,) are in leaves (B, ...)."""
+    return jax.tree.map(lambda leaf, of_some: leaf.at[places].set(of_some), tree, new)
 
 
 def stage_sizes(num_sentences: int) -> list[int]:

@@ -12,11 +12,6 @@ import jax.numpy as jnp
 Array = jax.Array
 
 
-def keys_of_rows(key: Array, rows: Array) -> Array:
-    """The keys (B,) of sentences by their numbers in the whole batch; rows (B,)."""
-    return jax.vmap(partial(jax.random.fold_in, key))(rows)
-
-
 def dropout(inputs: Array, rate: float, keys: Array | None) -> Array:
     """Zeroes a share `rate` of the inputs and scales up the rest: Srivastava et al. (2014).
 

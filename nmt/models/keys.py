@@ -1,4 +1,6 @@
-"""The random keys of fresh parameters."""
+"""Random keys: of fresh parameters, and of sentences."""
+
+from functools import partial
 
 import jax
 
@@ -21,3 +23,8 @@ class InitialKeys:
         key = jax.random.fold_in(self._key, self._count)
         self._count += 1
         return key
+
+
+def keys_of_sentences(key: Array, numbers: Array) -> Array:
+    """One key for each sentence, from `key` () and its number alone: numbers (B,) -> (B,)."""
+    return jax.vmap(partial(jax.random.fold_in, key))(numbers)

@@ -23,7 +23,7 @@ from nmt.data.batching import Batch
 from nmt.data.shapes import Shape
 from nmt.devices.mesh import DATA, replicated
 from nmt.models.build import Params
-from nmt.models.dropout import keys_of_rows
+from nmt.models.keys import keys_of_sentences
 from nmt.training.loss import LossSums
 from nmt.training.members import Members
 from nmt.training.step import Metrics, Trainer, TrainState
@@ -200,7 +200,7 @@ def _gradients(
     def of_some_rows(params: Params, batch: Batch, key: Array) -> tuple[Params, LossSums]:
         num_rows = len(batch.source)
         rows = jax.lax.axis_index(DATA) * num_rows + jnp.arange(num_rows)
-        own = trainer.gradients(params, batch, keys_of_rows(key, rows))
+        own = trainer.gradients(params, batch, keys_of_sentences(key, rows))
         # XLA refuses a sum over one device where others share the model.
         return own if mesh.shape[DATA] == 1 else jax.lax.psum(own, DATA)
 

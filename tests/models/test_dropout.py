@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from nmt.models.dropout import draw_mask, drop, dropout, keys_of_rows, split_keys
+from nmt.models.dropout import draw_mask, drop, dropout, split_keys
+from nmt.models.keys import keys_of_sentences
 
 
 def keys(number, seed=3):
@@ -54,8 +55,8 @@ def test_keys_decide_the_mask_and_elements_are_independent():
 
 def test_the_mask_of_a_sentence_knows_nothing_of_those_beside_it():
     key, numbers = jax.random.key(3), np.arange(8)
-    whole = draw_mask((8, 30), 0.5, keys_of_rows(key, numbers))
-    some = draw_mask((3, 30), 0.5, keys_of_rows(key, numbers[4:7]))
+    whole = draw_mask((8, 30), 0.5, keys_of_sentences(key, numbers))
+    some = draw_mask((3, 30), 0.5, keys_of_sentences(key, numbers[4:7]))
     np.testing.assert_array_equal(some, whole[4:7])
 
 

@@ -2,12 +2,12 @@
 
 import jax.numpy as jnp
 
-from nmt.models.dropout import keys_of_rows
+from nmt.models.keys import keys_of_sentences
 
 
 def keys_of(batch, key):
     """The dropout keys of a batch's sentences."""
-    return keys_of_rows(key, jnp.arange(len(batch.source)))
+    return keys_of_sentences(key, jnp.arange(len(batch.source)))
 
 
 def train_step(trainer, state, batch, key):
