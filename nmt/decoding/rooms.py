@@ -1,15 +1,15 @@
-"""Decoding with no more room than the translations need so far.
+"""Decoding with no more room, and no more sentences, than the translations need so far.
 
 A step of a model that attends to its own past costs by the room that there is for it: a CPU waits
 for the bytes. Most translations are far from the greatest length. So a batch begins with room for a
-quarter of it, and goes on with room for half; what is not done then gets all of it, half of the
-sentences at a time, which nearly always is once.
+quarter of it, and goes on with room for half, in which sentences leave as they are done. The few
+that are not done then get all of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -32,14 +32,30 @@ class Decoding(Protocol):
     decoder: DecoderState
 
 
-def rooms(num_sentences: int, max_length: int) -> list[int]:
-    """For how many positions there is room in turn, such as [11, 21, 42].
+class Room(NamedTuple):
+    """What a loop has room for; each is compiled.
 
-    Few sentences have all at once: their steps cost little, and every room is compiled.
+    Attributes:
+      sentences: how many of them run in it.
+      length: the positions that each has.
     """
-    if len(stage_sizes(num_sentences)) == 1:
-        return [max_length]
-    return sorted({-(-max_length // parts) for parts in (4, 2, 1)})
+
+    sentences: int
+    length: int
+
+
+def rooms(num_sentences: int, max_length: int) -> list[Room]:
+    """In turn, such as (64, 11), (64, 21), (32, 21), (16, 21), (16, 42)."""
+    sizes = stage_sizes(num_sentences)
+    if len(sizes) == 1:
+        return [Room(num_sentences, max_length)]
+    quarter, half = (-(-max_length // parts) for parts in (4, 2))
+    found = [
+        Room(num_sentences, quarter),
+        *(Room(size, half) for size in sizes),
+        Room(sizes[-1], max_length),
+    ]
+    return list(dict.fromkeys(found))  # of a short search some are the same
 
 
 def run_in_rooms(
@@ -60,26 +76,27 @@ def run_in_rooms(
     Returns:
       the results of the last states, in the order of the batch.
     """
-    num_sentences = len(is_live(state))
 
-    def with_room(state: Decoding, length: int) -> Decoding:
-        return replace(state, decoder=state.decoder.grow(length))
+    def run(rooms: Sequence[Room], batch: Any, state: Any) -> Any:
+        (size, length), *later = rooms
+        fewest = next((room.sentences for room in later if room.sentences < size), 0)
 
-    def finish(batch: Any, state: Decoding) -> Any:
-        return run_in_stages(step, is_live, results, batch, with_room(state, max_length))
+        def goes_on(state: Any) -> Array:
+            return (is_live(state).sum() > fewest) & (state.position < length)
 
-    *narrow, _ = rooms(num_sentences, max_length)
-    is_fixed = state.decoder.grow(max_length) is state.decoder
-    if not narrow or is_fixed:
-        return finish(batch, state)
-    for room in narrow:
+        state = replace(state, decoder=state.decoder.grow(length))
+        state = jax.lax.while_loop(goes_on, partial(step, batch), state)
+        if not later:
+            return results(state)
+        following = later[0].sentences
+        if fewest and following == size:  # most of them may go on, so that none is moved
+            return run(later, batch, state)
+        finish = partial(run, later)
+        return run_some_at_a_time(finish, is_live, results, batch, state, size=following)
 
-        def has_room(state: Decoding, room: int = room) -> Array:
-            return (is_live(state).sum() > num_sentences // 2) & (state.position < room)
-
-        state = jax.lax.while_loop(has_room, partial(step, batch), with_room(state, room))
-    half = -(-num_sentences // 2)
-    return run_some_at_a_time(finish, is_live, results, batch, state, size=half)
+    if state.decoder.grow(max_length) is state.decoder:  # all steps cost the same
+        return run_in_stages(step, is_live, results, batch, state)
+    return run(rooms(len(is_live(state)), max_length), batch, state)
 
 
 def run_some_at_a_time(
@@ -94,7 +111,7 @@ def run_some_at_a_time(
     """Runs (batch, state) -> results on `size` sentences at a time, as often as some are live.
 
     Args:
-      is_live, results, batch, state: of `nmt.decoding.stages.run_in_stages`.
+      is_live, results, batch, state: of `run_in_rooms`.
       size: of the sentences in the batch at most.
     Returns:
       the results of all sentences, in the order of the batch.

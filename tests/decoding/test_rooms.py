@@ -77,31 +77,38 @@ def test_every_sentence_gets_its_own_steps_and_keeps_its_past(num_sentences, sho
     assert all(position < room for _, room, position in steps)
 
 
-def test_there_is_as_little_room_as_may_be():
-    wanted = np.repeat([3, 8, 14, MAX_LENGTH], [20, 20, 8, 16])
+def test_there_are_as_few_sentences_and_as_little_room_as_may_be():
+    wanted = np.repeat([3, 8, 10, 13, MAX_LENGTH], [20, 20, 8, 8, 8])
     _, steps = add_up(np.ones(64, int), wanted)
     assert [step[:2] for step in sorted(steps, key=lambda step: step[2])] == [
         *[(64, 6)] * 6,
-        *[(64, 11)] * 2,  # then half of them are done
-        *[(32, 22)] * 6,
-        *[(16, 22)] * 8,
+        *[(64, 11)] * 2,  # then more than half of them are done
+        *[(32, 11)] * 2,
+        (16, 11),
+        *[(16, 22)] * 11,
     ]
 
 
-def test_where_most_are_long_half_of_them_go_on_at_a_time():
-    _, steps = add_up(np.ones(64, int), np.full(64, 15))
-    of_sizes = [size for size, _, _ in steps]
-    assert of_sizes == [64] * 11 + [32] * 4 * 2
+def test_none_gets_all_the_room_where_all_are_done_before():
+    _, steps = add_up(np.ones(64, int), np.repeat([3, 11], 32))
+    assert [step[:2] for step in steps] == [*[(64, 6)] * 3, *[(32, 11)] * 8]
+
+
+@pytest.mark.parametrize(("num_long", "num_groups"), [(64, 4), (48, 3), (33, 3), (49, 4)])
+def test_where_most_are_long_some_go_on_at_a_time(num_long, num_groups):
+    wanted = np.random.default_rng(0).permutation(np.repeat([3, 15], [64 - num_long, num_long]))
+    sums, steps = add_up(np.ones(64, int), wanted)
+    np.testing.assert_array_equal(sums, [sum(1 + p for p in range(n)) for n in wanted])
+    assert [step[:2] for step in steps if step[2] < 11] == [*[(64, 6)] * 6, *[(64, 11)] * 5]
+    assert [step[:2] for step in steps if step[2] >= 11] == [(16, 22)] * 4 * num_groups
 
 
 def test_few_sentences_have_all_the_room_at_once():
-    assert [rooms(number, 42) for number in (1, 31, 32, 64)] == [
-        [42],
-        [42],
-        [11, 21, 42],
-        [11, 21, 42],
-    ]
-    assert rooms(64, 2) == [1, 2]
+    assert rooms(1, 42) == [(1, 42)]
+    assert rooms(31, 42) == [(31, 42)]
+    assert rooms(32, 42) == [(32, 11), (32, 21), (16, 21), (16, 42)]
+    assert rooms(64, 42) == [(64, 11), (64, 21), (32, 21), (16, 21), (16, 42)]
+    assert rooms(64, 2) == [(64, 1), (32, 1), (16, 1), (16, 2)]
 
 
 @pytest.mark.parametrize("num_live", [0, 1, 5, 9, 10])
