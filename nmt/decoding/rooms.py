@@ -77,8 +77,8 @@ def run_in_rooms(
       the results of the last states, in the order of the batch.
     """
 
-    def run(rooms: Sequence[Room], batch: Any, state: Any) -> Any:
-        (size, length), *later = rooms
+    def run(ahead: Sequence[Room], batch: Any, state: Any) -> Any:
+        (size, length), *later = ahead
         fewest = next((room.sentences for room in later if room.sentences < size), 0)
 
         def goes_on(state: Any) -> Array:
