@@ -22,7 +22,7 @@ from typing import Any
 from running.command_line import ScriptParser, one_line_errors
 
 from nmt.devices.compiled_programs import use_compilation_cache
-from nmt.devices.host_memory import tune_host_memory
+from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
 
 SENTENCES = 1000
@@ -179,5 +179,5 @@ def _timed(work: Callable[[], Any], clock: Callable[[], float]) -> tuple[float, 
 
 
 if __name__ == "__main__":
-    tune_host_memory()  # as the command `nmt` does
+    use_huge_pages()  # as the command `nmt` does
     sys.exit(main())

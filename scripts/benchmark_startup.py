@@ -36,7 +36,7 @@ from typing import Any
 from running.command_line import ScriptParser, one_line_errors
 
 from nmt.devices.compiled_programs import use_compilation_cache
-from nmt.devices.host_memory import tune_host_memory
+from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
 
 TIMELINE = Path(__file__).parent / "benchmarking" / "timeline.py"
@@ -216,5 +216,5 @@ def _names(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    tune_host_memory()  # as the command `nmt` does
+    use_huge_pages()  # as the command `nmt` does
     sys.exit(main())

@@ -55,7 +55,7 @@ def describe_machine() -> dict[str, Any]:
     """What the figures depend on; names no user."""
     return describe_environment() | {
         "cores_used": num_cores(),
-        "glibc_tunables": os.environ.get("GLIBC_TUNABLES"),
+        "huge_pages": "hugetlb=1" in os.environ.get("GLIBC_TUNABLES", ""),
     }
 
 
