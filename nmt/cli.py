@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib import import_module, metadata
 
-from nmt.devices.huge_pages import use_huge_pages
+from nmt.devices.allocator import choose_allocator
 from nmt.errors import NmtError, is_out_of_memory, nearest
 
 COMMANDS = {
@@ -59,7 +59,7 @@ class Terminated(KeyboardInterrupt):
 def start() -> int:
     """The command as a process of its own, which may be started anew to suit its work."""
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-        use_huge_pages()
+        choose_allocator()
     return main()
 
 

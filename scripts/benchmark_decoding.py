@@ -21,8 +21,8 @@ from typing import Any
 
 from running.command_line import ScriptParser, one_line_errors
 
+from nmt.devices.allocator import choose_allocator
 from nmt.devices.compiled_programs import use_compilation_cache
-from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
 
 SENTENCES = 1000
@@ -179,5 +179,5 @@ def _timed(work: Callable[[], Any], clock: Callable[[], float]) -> tuple[float, 
 
 
 if __name__ == "__main__":
-    use_huge_pages()  # as the command `nmt` does
+    choose_allocator()  # as the command `nmt` does
     sys.exit(main())

@@ -35,8 +35,8 @@ from typing import Any
 
 from running.command_line import ScriptParser, one_line_errors
 
+from nmt.devices.allocator import choose_allocator
 from nmt.devices.compiled_programs import use_compilation_cache
-from nmt.devices.huge_pages import use_huge_pages
 from nmt.errors import NmtError
 
 TIMELINE = Path(__file__).parent / "benchmarking" / "timeline.py"
@@ -216,5 +216,5 @@ def _names(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    use_huge_pages()  # as the command `nmt` does
+    choose_allocator()  # as the command `nmt` does
     sys.exit(main())

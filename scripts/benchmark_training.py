@@ -22,8 +22,8 @@ from typing import Any
 
 from running.command_line import ScriptParser, one_line_errors
 
+from nmt.devices.allocator import choose_allocator
 from nmt.devices.compiled_programs import use_compilation_cache
-from nmt.devices.huge_pages import use_huge_pages
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -167,5 +167,5 @@ def _precisions(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    use_huge_pages()  # as the command `nmt` does
+    choose_allocator()  # as the command `nmt` does
     sys.exit(main())

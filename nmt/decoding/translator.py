@@ -30,6 +30,7 @@ from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
 from nmt.decoding.translation import PartHypothesis, Translation, join_parts
 from nmt.decoding.unknown import check_replaceable, words_for_unknown
 from nmt.devices import mesh as meshes
+from nmt.devices.allocator import keep_freed_memory
 from nmt.errors import ConfigError, NmtError
 from nmt.models.build import Params, in_precision, merge_model
 from nmt.models.seq2seq import CrossAttentions
@@ -68,6 +69,7 @@ class Translator:
           mesh: the devices that share the work; all of this process when None. Processes that
             share one call each method together, with equal arguments, and get equal results.
         """
+        keep_freed_memory()  # which one batch after the other takes
         self.mesh = mesh or meshes.make_mesh(devices=_local_devices())
         self.graph, self.params = graph, meshes.on_all(self.mesh, params)
         self.vocabularies = vocabularies

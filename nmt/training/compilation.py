@@ -21,6 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from nmt.data.batching import Batch
 from nmt.data.shapes import Shape
+from nmt.devices.allocator import keep_freed_memory
 from nmt.devices.mesh import DATA, replicated
 from nmt.models.build import Params
 from nmt.models.keys import keys_of_sentences
@@ -67,6 +68,7 @@ class CompiledSteps:
           members: of the run, whose seeds are those of dropout.
           check: called while waiting; what it raises ends the wait.
         """
+        keep_freed_memory()  # which one step after the other takes
         self.accumulation, self.members = accumulation, members
         guided = bool(trainer.alignment_weight)
         batches = {

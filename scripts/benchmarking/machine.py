@@ -51,11 +51,20 @@ def choose_clock(cpu_time: bool) -> Clock:
     return time.process_time
 
 
+def _allocator() -> str:
+    """Who hands out memory: the C library, or what was loaded before it; names no folder."""
+    loaded = [
+        Path(name).name for name in re.split("[: ]+", os.environ.get("LD_PRELOAD", "")) if name
+    ]
+    settings = [os.environ.get(name) for name in ("GLIBC_TUNABLES", "MALLOC_CONF")]
+    return ", ".join(loaded + [setting for setting in settings if setting]) or "the C library"
+
+
 def describe_machine() -> dict[str, Any]:
     """What the figures depend on; names no user."""
     return describe_environment() | {
         "cores_used": num_cores(),
-        "huge_pages": "hugetlb=1" in os.environ.get("GLIBC_TUNABLES", ""),
+        "allocator": _allocator(),
     }
 
 

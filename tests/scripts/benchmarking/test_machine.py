@@ -46,3 +46,22 @@ def test_peak_memory_counts_what_was_held():
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     before, after = map(int, done.stdout.split())
     assert before < held.nbytes and after >= before + 2**25
+
+
+@pytest.mark.parametrize(
+    "loaded, settings, expected",
+    [
+        ("", ("", ""), "the C library"),
+        ("", ("glibc.malloc.hugetlb=1", ""), "glibc.malloc.hugetlb=1"),
+        (
+            "/home/me/libjemalloc.so.2:libx.so",
+            ("", "thp:always"),
+            "libjemalloc.so.2, libx.so, thp:always",
+        ),
+    ],
+)
+def test_the_allocator_is_named_without_its_folder(monkeypatch, loaded, settings, expected):
+    for name, value in zip(("GLIBC_TUNABLES", "MALLOC_CONF"), settings, strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LD_PRELOAD", loaded)
+    assert machine._allocator() == expected
