@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from nmt.devices.allocator import MALLOC_CONF, PRELOAD, TUNABLES
 from nmt.errors import ConfigError
 from nmt.runs.directory import describe_environment
 
@@ -53,10 +54,8 @@ def choose_clock(cpu_time: bool) -> Clock:
 
 def _allocator() -> str:
     """Who hands out memory: the C library, or what was loaded before it; names no folder."""
-    loaded = [
-        Path(name).name for name in re.split("[: ]+", os.environ.get("LD_PRELOAD", "")) if name
-    ]
-    settings = [os.environ.get(name) for name in ("GLIBC_TUNABLES", "MALLOC_CONF")]
+    loaded = [Path(name).name for name in re.split("[: ]+", os.environ.get(PRELOAD, "")) if name]
+    settings = [os.environ.get(name) for name in (TUNABLES, MALLOC_CONF)]
     return ", ".join(loaded + [setting for setting in settings if setting]) or "the C library"
 
 
