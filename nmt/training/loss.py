@@ -1,8 +1,8 @@
 """Label-smoothed cross-entropy from features, never storing all logits.
 
 A batch of 4096 target positions over 30,000 pieces has logits of half a gigabyte. They are made
-for some positions at a time; when a gradient will be wanted it is taken in the same pass, while
-the chunk's logits are at hand, so that the backward pass only scales it.
+for some positions at a time, and for real ones alone; when a gradient will be wanted it is taken in
+the same pass, while the chunk's logits are at hand, so that the backward pass only scales it.
 """
 
 from functools import partial
@@ -15,6 +15,7 @@ from nmt.models.biased_kernel import biased_kernel, logits_from_biased, with_one
 from nmt.models.linear import einsum, rounded
 from nmt.models.seq2seq import VOCABULARY_MULTIPLE, Projection
 from nmt.training.guided_alignment import AlignmentSums
+from nmt.training.real_positions import Positions, scan_real
 
 Array = jax.Array
 CHUNK_LOGITS = 2**22  # logits made at a time: 32 MiB in float32
@@ -54,43 +55,38 @@ def cross_entropy(
     Returns:
       The sums; only `loss` has a gradient.
     """
-    loss, nll = _cross_entropy(
-        features.reshape(-1, features.shape[-1]),
-        projection,
-        target_out.reshape(-1),
-        target_mask.reshape(-1),
-        label_smoothing,
+    positions = Positions(
+        features.reshape(-1, features.shape[-1]), target_out.reshape(-1), target_mask.reshape(-1)
     )
+    loss, nll = _cross_entropy(positions, projection, label_smoothing)
     return LossSums(loss, nll, target_mask.sum())
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _cross_entropy(features, projection, target, mask, label_smoothing):
-    """features (P, E), target and mask (P,) -> loss, nll."""
-
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _cross_entropy(positions, projection, label_smoothing):
+    """-> loss, nll."""
     biased = biased_kernel(projection)
 
     def add(sums, chunk):
-        losses, nlls, _ = _losses(*chunk, projection, biased, label_smoothing)
+        losses, nlls, _ = _losses(chunk, projection, biased, label_smoothing)
         return (sums[0] + losses.sum(), sums[1] + nlls.sum()), None
 
-    chunks = _chunked(projection, features, target, mask)
-    return jax.lax.scan(add, (jnp.zeros(()), jnp.zeros(())), chunks)[0]
+    start = jnp.zeros(()), jnp.zeros(())
+    return scan_real(add, start, None, positions, _chunk_size(positions, projection))[0]
 
 
-def _forward(features, projection, target, mask, label_smoothing):
+def _forward(positions, projection, label_smoothing):
     """As `_cross_entropy`, and the gradient with it."""
-
     biased = biased_kernel(projection)
 
     def add(sums, chunk):
-        features, target, mask = chunk
-        losses, nlls, logits_gradient = _losses(*chunk, projection, biased, label_smoothing)
+        losses, nlls, logits_gradient = _losses(chunk, projection, biased, label_smoothing)
         loss, nll, kernel = sums
         features_gradient = einsum(
             "pv,ve->pe", logits_gradient, projection.kernel, projection.precision
         )
-        kernel += einsum("pe,pv->ev", with_ones(features), logits_gradient, projection.precision)
+        features = with_ones(chunk.features)
+        kernel += einsum("pe,pv->ev", features, logits_gradient, projection.precision)
         return (loss + losses.sum(), nll + nlls.sum(), kernel), features_gradient
 
     start = (
@@ -98,29 +94,34 @@ def _forward(features, projection, target, mask, label_smoothing):
         jnp.zeros(()),
         jnp.zeros_like(biased, jnp.float32),  # E' V, in which form it is summed fastest
     )
-    chunks = _chunked(projection, features, target, mask)
-    (loss, nll, kernel), features_gradient = jax.lax.scan(add, start, chunks)
-    features_gradient = features_gradient.reshape(-1, features.shape[-1])[: len(features)]
-    kernel, bias = jnp.split(kernel, [features.shape[1]])  # what a one is multiplied with
+    (loss, nll, kernel), features_gradient = scan_real(
+        add,
+        start,
+        jnp.zeros_like(positions.features),
+        positions,
+        _chunk_size(positions, projection),
+    )
+    kernel, bias = jnp.split(kernel, [positions.features.shape[1]])  # what a one is multiplied with
     gradient = Projection(kernel.T, bias[0], projection.size, projection.precision)
     return (loss, nll), (features_gradient, gradient)
 
 
 def _backward(label_smoothing, gradients, cotangents):
     loss_cotangent, _ = cotangents  # nll is reported, not minimised
-    scaled = jax.tree.map(lambda leaf: leaf * loss_cotangent, gradients)
-    return *scaled, None, None
+    features, projection = jax.tree.map(lambda leaf: leaf * loss_cotangent, gradients)
+    return Positions(features, None, None), projection
 
 
 _cross_entropy.defvjp(_forward, _backward)
 
 
-def _losses(features, target, mask, projection, biased, label_smoothing):
-    """features (C, E), target, mask (C,) -> losses, nlls (C,), d loss / d logits (C, V).
+def _losses(positions, projection, biased, label_smoothing):
+    """C positions -> losses, nlls (C,), d loss / d logits (C, V), all zero where masked.
 
     On a CPU each pass over the logits costs a hundredth of a product of theirs. Here are five: the
     product itself, the greatest, the exponentials, their sum, the gradient.
     """
+    features, target, mask = positions
     logits = logits_from_biased(features, biased, projection.precision)  # C V
     greatest = logits.max(axis=-1)  # C
     exps = jnp.exp(logits - greatest[:, None])  # C V, zero for padding rows
@@ -151,20 +152,13 @@ def _mean_logits(features, projection):
     return products.sum(axis=-1) + projection.bias[: projection.size].mean()
 
 
+def _chunk_size(positions, projection):
+    """Of chunks of about CHUNK_LOGITS logits; it cuts a batch without padding evenly."""
+    num_positions = len(positions.mask)
+    num_chunks = -(-num_positions * len(projection.kernel) // CHUNK_LOGITS)
+    return -(-num_positions // num_chunks)
+
+
 def _sum_of_rows(matrix):
     """(C, V) -> (C,). XLA's CPU backend adds up a row one by one, but 128 columns at a time."""
     return matrix.reshape(len(matrix), -1, VOCABULARY_MULTIPLE).sum(axis=1).sum(axis=-1)
-
-
-def _chunked(projection, features, target, mask):
-    """Cuts P positions into chunks (chunks, C, ...), the last one filled with masked ones."""
-    num_positions = len(target)
-    num_chunks = -(-num_positions * projection.kernel.shape[0] // CHUNK_LOGITS)
-    size = -(-num_positions // num_chunks)
-    fill = num_chunks * size - num_positions
-
-    def cut(leaf):
-        padded = jnp.pad(leaf, [(0, fill)] + [(0, 0)] * (leaf.ndim - 1))
-        return padded.reshape(num_chunks, size, *leaf.shape[1:])
-
-    return cut(features), cut(target), cut(mask)
