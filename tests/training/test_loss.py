@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
+from nmt.devices.mesh import DATA, MODEL, make_mesh
 from nmt.models.seq2seq import Projection, padded_size
 from nmt.training import loss as loss_module
 from nmt.training.loss import cross_entropy
@@ -172,6 +174,37 @@ def test_chunked_program_never_holds_all_logits(features, weights, target, monke
 
     assert largest_logits(2**23) == 2 * B * T * ROWS
     assert largest_logits(15 * ROWS) == 15 * ROWS
+
+
+def test_devices_may_differ_in_how_many_chunks_they_have(features, weights, target, monkeypatch):
+    """One has a whole sentence, one two pieces, one nothing; two devices share the vocabulary."""
+    monkeypatch.setattr(loss_module, "CHUNK_LOGITS", 2 * ROWS)
+    mesh = make_mesh(2, jax.devices()[:6])
+    kernel, bias = weights
+    weights = jax.device_put(kernel, NamedSharding(mesh, PartitionSpec(MODEL))), bias
+
+    def value_and_gradient(weights, features, target, mask):
+        loss = jax.value_and_grad(lambda *a: ours(*a, target, mask, 0.1).loss, (0, 1, 2))
+        return loss(features, *weights)
+
+    def of_own_rows(*arguments):
+        loss, (features, *weights) = value_and_gradient(*arguments)
+        return features, jax.lax.psum((loss, weights), DATA)
+
+    rows, everywhere = PartitionSpec(DATA), PartitionSpec()
+    spread = jax.shard_map(
+        of_own_rows,
+        mesh=mesh,
+        in_specs=(everywhere, rows, rows, rows),
+        out_specs=(rows, everywhere),
+        axis_names={DATA},
+        check_vma=False,
+    )
+    features_gradient, (loss, gradients) = jax.jit(spread)(weights, features, target, MASK)
+    expected_loss, expected = value_and_gradient((kernel, bias), features, target, MASK)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
+    for left, right in zip((features_gradient, *gradients), expected, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-5)
 
 
 def bfloat16_products(program, *arguments):
