@@ -19,7 +19,7 @@ from nmt.training.real_positions import Positions, scan_real
 
 Array = jax.Array
 # Positions whose logits are made at once: 60 MiB of them for 30,000 pieces. Each chunk costs a pass
-# over the kernel's gradient: chunks of 140 positions took 4 to 24 % longer, of 1024 not less.
+# over the kernel's gradient: chunks of 140 positions took 4 to 24 % longer, of 1024 as long.
 CHUNK_POSITIONS = 512
 
 

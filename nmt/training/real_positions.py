@@ -56,31 +56,27 @@ def scan_real(
     drawn = _drawn_together(positions, room)
     made = jax.tree.map(lambda leaf: jnp.pad(leaf, [(0, room)] + [(0, 0)] * (leaf.ndim - 1)), made)
 
-    def run(sums_and_made, start, size, count):
-        def step(index, sums_and_made):
-            sums, made = sums_and_made
+    def run(carried, start, size, count):
+        def step(index, carried):
+            sums, made = carried
             first = start + index * size
             chunk = [jax.lax.dynamic_slice_in_dim(leaf, first, size) for leaf in drawn]
             sums, part = add(sums, Positions(*chunk))
             write = partial(jax.lax.dynamic_update_slice_in_dim, start_index=first, axis=0)
             return sums, jax.tree.map(write, made, part)
 
-        return jax.lax.fori_loop(0, count, step, sums_and_made)
+        return jax.lax.fori_loop(0, count, step, carried)
 
     num_real = _greatest(positions.mask.sum())
-    num_whole = num_real // chunk_size
-    rest = num_real - num_whole * chunk_size
-    sums_and_made = run((sums, made), 0, chunk_size, num_whole)
-    sums_and_made = run(
-        sums_and_made, num_whole * chunk_size, quarter, (rest + quarter - 1) // quarter
-    )
-    sums, made = sums_and_made
+    num_whole, rest = jnp.divmod(num_real, chunk_size)
+    carried = run((sums, made), 0, chunk_size, num_whole)
+    sums, made = run(carried, num_real - rest, quarter, -(-rest // quarter))
     return sums, jax.tree.map(partial(_put_back, mask=positions.mask), made)
 
 
 def _drawn_together(positions: Positions, room: int) -> Positions:
     """The real ones in front, in their order; `room` masked ones more than there were, behind."""
-    order = jnp.pad(jnp.argsort(~positions.mask), (0, room))
+    order = jnp.pad(jnp.argsort(~positions.mask, stable=True), (0, room))
     mask = jnp.arange(len(order)) < positions.mask.sum()
     return Positions(_rows(positions.features, order), _rows(positions.target, order), mask)
 
