@@ -139,6 +139,8 @@ class TrainingConfig:
     seed: int = 1  # of parameters, dropout and the order of sentences
     num_seeds: int = 1  # train so many models at once, with the seeds seed, seed + 1, ...
     precision: Literal["float32", "bfloat16"] = "float32"  # of the operands of matmuls
+    unroll: int | None = None  # positions to an iteration of a recurrence; null: 1 on a CPU, else 4
+    attention: Literal["einsum", "cudnn"] = "einsum"  # of a Transformer to itself; cudnn on a GPU
     model_devices: int = 1  # share one copy of the parameters; batches are dealt out over the rest
     deterministic: bool = False  # on a GPU: the same bits every time, at some cost in speed
     optimizer: Literal["adam", "adamw", "adadelta"] = "adam"
@@ -178,6 +180,7 @@ class TrainingConfig:
             1,
             num_steps=self.num_steps,
             num_seeds=self.num_seeds,
+            unroll=self.unroll,
             model_devices=self.model_devices,
             accumulation=self.accumulation,
             patience=self.patience,

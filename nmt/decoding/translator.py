@@ -32,7 +32,8 @@ from nmt.decoding.unknown import check_replaceable, words_for_unknown
 from nmt.devices import mesh as meshes
 from nmt.devices.allocator import keep_freed_memory
 from nmt.errors import ConfigError, NmtError
-from nmt.models.build import Params, in_precision, merge_model
+from nmt.models.build import Params, merge_model
+from nmt.models.execution import in_precision
 from nmt.models.seq2seq import CrossAttentions
 
 

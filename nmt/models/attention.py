@@ -34,7 +34,8 @@ def dot_product_attention(
 ) -> tuple[Array, Array]:
     """softmax(q k / sqrt(d)) v: Vaswani et al. (2017), equation 1, for every head.
 
-    Written out, because `jax.nn.dot_product_attention` neither returns the weights nor drops out.
+    Written out, because `jax.nn.dot_product_attention` neither returns the weights nor drops out;
+    `fused_attention` is for where none of that is wanted.
     Heads come before positions, as matmuls want them: else every one would move its operands first.
 
     Args:
@@ -53,3 +54,36 @@ def dot_product_attention(
     alignment = masked_softmax(energies, mask)  # B N Q S
     weights = dropout(alignment, rate, dropout_keys)
     return einsum("bnqs,bnsd->bnqd", weights, values, precision), alignment
+
+
+def fused_attention(
+    queries: Array,
+    keys: Array,
+    values: Array,
+    lengths: Array | None,
+    *,
+    causal: bool,
+    implementation: str,
+) -> Array:
+    """The context of `dot_product_attention` alone, in bfloat16, by `jax.nn`.
+
+    On an NVIDIA GPU that is one program of cuDNN, which never stores the weights: Dao et al.
+    (2022), https://arxiv.org/abs/2205.14135.
+
+    Args:
+      queries, keys, values: (B, N, T, d).
+      lengths: (B,), the positions of each sentence that may be looked at, the first ones; None for
+        all of them.
+      causal: whether a query sees no position behind its own.
+      implementation: "cudnn" or "xla".
+    Returns:
+      context: (B, N, T, d), float32.
+    """
+    operands = (array.swapaxes(1, 2).astype(jnp.bfloat16) for array in (queries, keys, values))
+    context = jax.nn.dot_product_attention(
+        *operands,
+        is_causal=causal,
+        key_value_seq_lengths=lengths,
+        implementation=implementation,
+    )
+    return context.swapaxes(1, 2).astype(jnp.float32)

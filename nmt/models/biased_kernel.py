@@ -14,16 +14,26 @@ from nmt.models.seq2seq import Projection
 
 Array = jax.Array
 LOWEST = -1e30  # a logit that outweighs all others and counts in no softmax
-BIAS_ROWS = 8  # to keep the height even; the first ones hold the bias
+SUMMANDS = {"float32": 1, "bfloat16": 3}  # bfloat16 has a third of the digits
+EVEN = 8  # of such heights alone do GPUs multiply bfloat16 without copying them
+
+
+def num_bias_rows(features_dim: int) -> int:
+    """Rows for the bias, of which the first ones hold it: they make the height even."""
+    most = max(SUMMANDS.values())
+    return most + -(features_dim + most) % EVEN
 
 
 def biased_kernel(projection: Projection) -> Array:
-    """(E + BIAS_ROWS, V) in the compute type; the logits of padding rows are LOWEST.
+    """(E', V) in the compute type; the logits of padding rows are LOWEST.
 
-    It is laid out row by row, in which order alone CPUs multiply bfloat16 fast.
+    E' is E + `num_bias_rows` of it. It is laid out row by row, in which order alone CPUs multiply
+    bfloat16 fast.
     """
     is_real = jnp.arange(len(projection.kernel)) < projection.size
-    summands = _summands(jnp.where(is_real, projection.bias, LOWEST), projection.precision)
+    bias = jnp.where(is_real, projection.bias, LOWEST)
+    num_rows = num_bias_rows(projection.kernel.shape[1])
+    summands = _summands(bias, num_rows, projection.precision)
     columns = jnp.concatenate(
         [projection.kernel.astype(projection.precision), summands], axis=1
     )  # V E'
@@ -31,8 +41,9 @@ def biased_kernel(projection: Projection) -> Array:
 
 
 def with_ones(features: Array) -> Array:
-    """(..., E) -> (..., E + BIAS_ROWS)."""
-    ones = jnp.ones((*features.shape[:-1], BIAS_ROWS), features.dtype)
+    """(..., E) -> (..., E')."""
+    num_rows = num_bias_rows(features.shape[-1])
+    ones = jnp.ones((*features.shape[:-1], num_rows), features.dtype)
     return jnp.concatenate([features, ones], axis=-1)
 
 
@@ -48,11 +59,11 @@ def logits_from_biased(features: Array, kernel: Array, precision: str) -> Array:
     return logits.reshape(*features.shape[:-1], -1)
 
 
-def _summands(bias: Array, precision: str) -> Array:
-    """(V,) -> (V, BIAS_ROWS) in the compute type, whose sum is the bias as float32 has it."""
+def _summands(bias: Array, num_rows: int, precision: str) -> Array:
+    """(V,) -> (V, num_rows) in the compute type, whose sum is the bias as float32 has it."""
     columns, rest = [], bias
-    for _ in range(1 if precision == "float32" else 3):  # bfloat16 has a third of the digits
+    for _ in range(SUMMANDS[precision]):
         columns.append(rest.astype(precision))
         rest = rest - columns[-1].astype(jnp.float32)
-    columns += [jnp.zeros_like(columns[0])] * (BIAS_ROWS - len(columns))
+    columns += [jnp.zeros_like(columns[0])] * (num_rows - len(columns))
     return jnp.stack(columns, axis=1)

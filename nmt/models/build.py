@@ -7,7 +7,6 @@ from flax import nnx
 
 from nmt.config.schema import ModelConfig
 from nmt.models.keys import InitialKeys
-from nmt.models.linear import dot_general
 from nmt.models.recurrent import RecurrentSeq2Seq
 from nmt.models.transformer import TransformerSeq2Seq
 
@@ -58,22 +57,6 @@ def split_model(model: nnx.Module) -> tuple[nnx.GraphDef, Params]:
 def merge_model(graph: nnx.GraphDef, params: Params) -> nnx.Module:
     """Puts a model together again; cheap, and usable under `jax.jit`."""
     return nnx.merge(graph, _rename(params, lambda key: int(key) if key.isdigit() else key))
-
-
-def in_precision(graph: nnx.GraphDef, params: Params, precision: str) -> nnx.GraphDef:
-    """The graph of the same model with another compute type, as if it had been built with it.
-
-    Args:
-      graph, params: of `split_model`; of the parameters no more than shapes are needed.
-      precision: "float32" or "bfloat16".
-    """
-    model = merge_model(graph, params)
-    for _, module in nnx.iter_modules(model):
-        if isinstance(module, nnx.LinearGeneral):
-            module.dot_general = dot_general(precision)
-        elif hasattr(module, "precision"):
-            module.precision = precision
-    return split_model(model)[0]
 
 
 def count_parameters(params: Params) -> int:

@@ -87,6 +87,7 @@ class RecurrentSeq2Seq(nnx.Module):
         num_upper = config.decoder_layers - 1
 
         self.tables = nnx.data(None)  # see `for_steps`
+        self.unroll = 1  # see `nmt.models.execution.unrolled`
         self.target_embedding = new_embedding(target_size)
         self.source_embedding = (
             nnx.data(None) if config.share_embeddings else new_embedding(source_size)
@@ -304,7 +305,7 @@ class RecurrentSeq2Seq(nnx.Module):
             draw_mask((batch, length, self.config.readout_dim), self.config.dropout, readout_keys),
         )
         time_major = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1)[:, :, None], projections)
-        _, collected = jax.lax.scan(step, initial, time_major)
+        _, collected = cells.scan_positions(step, initial, time_major, unroll=self.unroll)
         return Decoded(*jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected))
 
     def _run_bottom(self, memory: RecurrentMemory, initial: cells.State, embedded: Array):
@@ -318,7 +319,7 @@ class RecurrentSeq2Seq(nnx.Module):
 
         projected = self.bottom.join(self.bottom.project(embedded), memory.context)
         time_major = jnp.expand_dims(projected.swapaxes(0, 1), 2)  # T B 1 gates H
-        _, collected = jax.lax.scan(step, initial, time_major)
+        _, collected = cells.scan_positions(step, initial, time_major, unroll=self.unroll)
         return jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected)
 
     def _run_upper(self, seen: cells.Seen, initial: Sequence[cells.State]) -> Array:
@@ -333,6 +334,7 @@ class RecurrentSeq2Seq(nnx.Module):
                 jax.tree.map(lambda leaf: leaf[:, 0], initial[layer]),
                 below=seen.state,
                 above=self.upper[layer + 1] if layer + 1 < len(self.upper) else None,
+                unroll=self.unroll,
             )
             outputs = joint.after(outputs, seen.output)
         return outputs

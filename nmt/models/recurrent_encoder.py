@@ -40,6 +40,7 @@ class Encoder(nnx.Module):
         self.backward = new_cells() if config.bidirectional else nnx.List([])
         self.joints = nnx.List([Joint(config, dim, rngs=rngs) for dim in inputs[1:]])
         self.dropout = config.dropout
+        self.unroll = 1  # see `nmt.models.execution.unrolled`
 
     def __call__(self, embedded: Array, mask: Array, dropout_keys: Array | None):
         """Reads the source.
@@ -67,19 +68,15 @@ class Encoder(nnx.Module):
         self, layer: int, inputs: Array, mask: Array, below: Sequence[cells.State | None]
     ) -> tuple[Array, list[Array], list[cells.State | None]]:
         """inputs (B, S, I), states of each direction -> outputs (B, S, M), finals, states."""
-        of_directions = [
-            cells.run_in_stack(
-                stack[layer],
-                inputs,
-                mask,
-                below=under,
-                above=stack[layer + 1] if layer + 1 < len(stack) else None,
-                reverse=stack is self.backward,
-            )
-            for stack, under in zip(self._directions(), below, strict=True)
-        ]
+        is_top = layer + 1 == len(self.forward)
+        how = {"above": None if is_top else self.forward[layer + 1], "unroll": self.unroll}
+        if self.backward:
+            own = self.forward[layer], self.backward[layer]
+            of_directions = cells.run_both_ways(own, inputs, mask, below=tuple(below), **how)
+        else:
+            (under,) = below
+            of_directions = [
+                cells.run_in_stack(self.forward[layer], inputs, mask, below=under, **how)
+            ]
         outputs = jnp.concatenate([seen.output for seen, _ in of_directions], axis=-1)
         return outputs, [final for _, final in of_directions], [s.state for s, _ in of_directions]
-
-    def _directions(self) -> list[nnx.List]:
-        return [self.forward, self.backward] if self.backward else [self.forward]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from nmt.config.schema import TransformerConfig
-from nmt.models.attention import dot_product_attention
+from nmt.models.attention import dot_product_attention, fused_attention
 from nmt.models.dropout import dropout, split_keys
 from nmt.models.key_value_cache import Cache
 from nmt.models.linear import linear
@@ -54,6 +54,29 @@ class SelfAttention(nnx.Module):
         layer = partial(linear, precision=precision, rngs=rngs)
         self.queries_keys_values = layer(dim, (3, heads, dim // heads), blocks=3)
         self.out = layer(dim, dim)
+        self.implementation = "einsum"  # see `nmt.models.execution.with_fused_attention`
+
+    def __call__(self, inputs: Array, mask: Array | None, dropout_keys: Array | None) -> Array:
+        """All positions of a sequence to one another.
+
+        Args:
+          inputs: (B, T, D).
+          mask: (B, T), True on real positions, the first ones of each sequence, to which all may
+            look; None where each looks at those up to its own.
+          dropout_keys: (B,), of the weights.
+        Returns:
+          (B, T, D).
+        """
+        projected = self.project(inputs)
+        if self.implementation == "einsum":
+            causal = jnp.tril(jnp.ones((inputs.shape[1],) * 2, bool))
+            allowed = causal if mask is None else mask[:, None, None]
+            return self.attend(*projected, allowed, dropout_keys)
+        lengths = None if mask is None else mask.sum(axis=1, dtype=jnp.int32)
+        context = fused_attention(
+            *projected, lengths, causal=mask is None, implementation=self.implementation
+        )
+        return self.out(joined(context))
 
     def project(self, inputs: Array) -> tuple[Array, Array, Array]:
         """inputs (B, T, D) -> queries, keys, values, each (B, N, T, d)."""
@@ -149,8 +172,7 @@ class EncoderLayer(nnx.Module):
     def __call__(self, x: Array, source_mask: Array, dropout_keys: Array | None) -> Array:
         """x (B, S, D), source_mask (B, S) -> (B, S, D)."""
         weights_keys, attention_keys, feedforward_keys = split_keys(dropout_keys, 3)
-        projected = self.attention.project(self.attention_residual.before(x))
-        attended = self.attention.attend(*projected, source_mask[:, None, None], weights_keys)
+        attended = self.attention(self.attention_residual.before(x), source_mask, weights_keys)
         x = self.attention_residual.after(x, attended, attention_keys)
         outputs = self.feedforward(self.feedforward_residual.before(x))
         return self.feedforward_residual.after(x, outputs, feedforward_keys)
@@ -172,9 +194,7 @@ class DecoderLayer(nnx.Module):
     ):
         """x (B, T, D), annotations (B, S, D) -> (B, T, D), alignment (B, N, T, S)."""
         weights_keys, *keys = split_keys(dropout_keys, 5)
-        projected = self.attention.project(self.attention_residual.before(x))
-        causal = jnp.tril(jnp.ones((x.shape[1], x.shape[1]), bool))
-        attended = self.attention.attend(*projected, causal, weights_keys)
+        attended = self.attention(self.attention_residual.before(x), None, weights_keys)
         return self.rest(x, attended, self.cross_attention.project(annotations), source_mask, keys)
 
     def step(

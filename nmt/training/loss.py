@@ -64,40 +64,75 @@ def cross_entropy(
     return LossSums(loss, nll, target_mask.sum())
 
 
+class _Vocabulary(NamedTuple):
+    """What chunks read of a projection, made once: XLA does not move all of it out of a loop.
+
+    Attributes:
+      biased: of `biased_kernel`, (E', V).
+      kernel: in the compute type, (V, E).
+      bias: (V,).
+      mean_row: the mean of the real rows of the kernel, whose logit is the mean logit; (E,).
+      mean_bias: ().
+      size: pieces in the real vocabulary.
+      precision: the compute type.
+    """
+
+    biased: Array
+    kernel: Array
+    bias: Array
+    mean_row: Array
+    mean_bias: Array
+    size: int
+    precision: str
+
+    @classmethod
+    def of(cls, projection: Projection) -> "_Vocabulary":
+        """That of a model."""
+        kernel = projection.kernel.astype(projection.precision)
+        real = kernel[: projection.size].astype(jnp.float32)
+        return cls(
+            biased_kernel(projection),
+            kernel,
+            projection.bias,
+            real.mean(axis=0),
+            projection.bias[: projection.size].mean(),
+            projection.size,
+            projection.precision,
+        )
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _cross_entropy(positions, projection, label_smoothing):
     """-> loss, nll."""
-    biased = biased_kernel(projection)
+    vocabulary = _Vocabulary.of(projection)
 
     def add(sums, chunk):
-        losses, nlls, _ = _losses(chunk, projection, biased, label_smoothing)
+        losses, nlls, _ = _losses(chunk, vocabulary, label_smoothing)
         return (sums[0] + losses.sum(), sums[1] + nlls.sum()), None
 
     start = jnp.zeros(()), jnp.zeros(())
-    return scan_real(add, start, None, positions, _chunk_size(positions))[0]
+    return scan_real(add, start, None, positions, CHUNK_POSITIONS)[0]
 
 
 def _forward(positions, projection, label_smoothing):
     """As `_cross_entropy`, and the gradient with it."""
-    biased = biased_kernel(projection)
+    vocabulary = _Vocabulary.of(projection)
+    product = partial(einsum, precision=projection.precision)
 
     def add(sums, chunk):
-        losses, nlls, logits_gradient = _losses(chunk, projection, biased, label_smoothing)
+        losses, nlls, logits_gradient = _losses(chunk, vocabulary, label_smoothing)
         loss, nll, kernel = sums
-        features_gradient = einsum(
-            "pv,ve->pe", logits_gradient, projection.kernel, projection.precision
-        )
-        features = with_ones(chunk.features)
-        kernel += einsum("pe,pv->ev", features, logits_gradient, projection.precision)
+        features_gradient = product("pv,ve->pe", logits_gradient, vocabulary.kernel)
+        kernel += product("pe,pv->ev", with_ones(chunk.features), logits_gradient)
         return (loss + losses.sum(), nll + nlls.sum(), kernel), features_gradient
 
     start = (
         jnp.zeros(()),
         jnp.zeros(()),
-        jnp.zeros_like(biased, jnp.float32),  # E' V, in which form it is summed fastest
+        jnp.zeros_like(vocabulary.biased, jnp.float32),  # E' V, in which form it is summed fastest
     )
     (loss, nll, kernel), features_gradient = scan_real(
-        add, start, jnp.zeros_like(positions.features), positions, _chunk_size(positions)
+        add, start, jnp.zeros_like(positions.features), positions, CHUNK_POSITIONS
     )
     kernel, bias = jnp.split(kernel, [positions.features.shape[1]])  # what a one is multiplied with
     gradient = Projection(kernel.T, bias[0], projection.size, projection.precision)
@@ -113,47 +148,29 @@ def _backward(label_smoothing, gradients, cotangents):
 _cross_entropy.defvjp(_forward, _backward)
 
 
-def _losses(positions, projection, biased, label_smoothing):
+def _losses(positions, vocabulary, label_smoothing):
     """C positions -> losses, nlls (C,), d loss / d logits (C, V), all zero where masked.
 
     On a CPU each pass over the logits costs a hundredth of a product of theirs. Here are five: the
     product itself, the greatest, the exponentials, their sum, the gradient.
     """
     features, target, mask = positions
-    logits = logits_from_biased(features, biased, projection.precision)  # C V
+    logits = logits_from_biased(features, vocabulary.biased, vocabulary.precision)  # C V
     greatest = logits.max(axis=-1)  # C
     exps = jnp.exp(logits - greatest[:, None])  # C V, zero for padding rows
     total = _sum_of_rows(exps)
     log_sum = greatest + jnp.log(total)
-    nlls = log_sum - _logits_of(target, features, projection)
-    losses = (1 - label_smoothing) * nlls
-    losses += label_smoothing * (log_sum - _mean_logits(features, projection))
+    as_multiplied = rounded(features, vocabulary.precision)
+    rows = jnp.take(vocabulary.kernel, target, axis=0)
+    nlls = log_sum - (as_multiplied * rows).sum(axis=-1) - jnp.take(vocabulary.bias, target)
+    mean_logits = (as_multiplied * vocabulary.mean_row).sum(axis=-1) + vocabulary.mean_bias
+    losses = (1 - label_smoothing) * nlls + label_smoothing * (log_sum - mean_logits)
     pieces = jnp.arange(logits.shape[-1])
-    smooth = jnp.where(pieces < projection.size, label_smoothing / projection.size, 0.0)  # V
+    smooth = jnp.where(pieces < vocabulary.size, label_smoothing / vocabulary.size, 0.0)  # V
     # By comparison, not by indexing: so the vocabulary may be spread over devices.
     wanted = jnp.where(pieces == target[:, None], 1 - label_smoothing, 0.0) + smooth
     gradient = exps * (mask / total)[:, None] - jnp.where(mask[:, None], wanted, 0.0)
     return jnp.where(mask, losses, 0.0), jnp.where(mask, nlls, 0.0), gradient
-
-
-def _logits_of(pieces, features, projection):
-    """The logit of one piece for each position: pieces (C,), features (C, E) -> (C,)."""
-    rows = rounded(jnp.take(projection.kernel, pieces, axis=0), projection.precision)  # C E
-    products = rounded(features, projection.precision) * rows
-    return products.sum(axis=-1) + jnp.take(projection.bias, pieces)
-
-
-def _mean_logits(features, projection):
-    """The mean logit of the real vocabulary, features (C, E) -> (C,): that of the mean row."""
-    kernel = rounded(projection.kernel[: projection.size], projection.precision)
-    products = rounded(features, projection.precision) * kernel.mean(axis=0)
-    return products.sum(axis=-1) + projection.bias[: projection.size].mean()
-
-
-def _chunk_size(positions):
-    """CHUNK_POSITIONS or less, so that a batch without padding is cut evenly."""
-    num_positions = len(positions.mask)
-    return -(-num_positions // -(-num_positions // CHUNK_POSITIONS))
 
 
 def _sum_of_rows(matrix):

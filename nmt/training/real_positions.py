@@ -47,10 +47,11 @@ def scan_real(
       sums: to start from.
       made: zeros (P, ...), in the form of what `add` makes; or None.
       positions: all of them.
-      chunk_size: the greatest C.
+      chunk_size: the greatest C, if there are so many positions.
     Returns:
       The sums, and what was made of each position, in its place; zero for padding.
     """
+    chunk_size = min(chunk_size, len(positions.mask))
     quarter = -(-chunk_size // 4)
     room = quarter - 1  # for the last chunk, which may reach past the end
     drawn = _drawn_together(positions, room)

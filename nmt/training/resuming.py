@@ -13,6 +13,7 @@ from nmt.config.schema import Config
 from nmt.devices.mesh import set_like
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import build_model, split_model
+from nmt.models.execution import for_training
 from nmt.runs.checkpoints import BEST, MOVING_AVERAGE, PARAMS, Checkpoints
 from nmt.training.judging import Progress, Standing, weights
 from nmt.training.members import Members
@@ -48,7 +49,8 @@ def planned(
         target_size=sizes[1],
         precision=training.precision,
     )
-    graph, _ = split_model(nnx.eval_shape(build))
+    platform = mesh.devices.flat[0].platform
+    graph, _ = split_model(for_training(nnx.eval_shape(build), config.model, training, platform))
     trainer = Trainer.from_config(graph, training)
 
     def of_member(seed):

@@ -12,7 +12,6 @@ from flax import nnx
 from nmt.models.build import (
     build_model,
     count_parameters,
-    in_precision,
     merge_model,
     split_model,
 )
@@ -319,26 +318,3 @@ def test_bfloat16_transformer_multiplies_nothing_in_float32(variants):
     # 6 products in an encoder layer, 11 in a decoder layer, the projection; two more in the
     # gradient of each.
     assert len(dots) == 3 * (6 + 11 + 1) and set(dots) == {("bf16", "bf16", "f32")}
-
-
-@pytest.mark.parametrize("name", ["conditional_lstm", "transformer_pre_shared_tied"])
-def test_another_precision_is_as_if_the_model_had_been_built_with_it(variants, name):
-    tiny_model = variants(name)
-    size = tiny_model.source_size
-
-    def graph_in(precision):
-        sizes = dict(source_size=size, target_size=tiny_model.target_size, precision=precision)
-        graphs = []
-
-        def parts():
-            graph, params = split_model(build_model(tiny_model.config, **sizes))
-            graphs.append(graph)
-            return params
-
-        return jax.eval_shape(parts), graphs[0]
-
-    shapes, exact = graph_in("float32")
-    _, rounded = graph_in("bfloat16")
-    assert exact != rounded and in_precision(exact, shapes, "float32") == exact
-    assert in_precision(exact, shapes, "bfloat16") == rounded
-    assert in_precision(rounded, shapes, "float32") == exact

@@ -137,7 +137,7 @@ def test_a_stack_of_joined_layers_follows_numpy(tiny, config_of, reference_cells
 
 
 def test_the_encoder_keeps_no_states_that_nobody_reads(config_of):
-    """Of a top layer, or of cells without depth gates: one output a position and direction."""
+    """Of a top layer, or of cells without depth gates: one output a position."""
 
     def kept(cell):
         config = replace(config_of(cell), encoder_layers=2, bidirectional=True)
@@ -148,8 +148,8 @@ def test_the_encoder_keeps_no_states_that_nobody_reads(config_of):
         scans = [e for e in traced.jaxpr.eqns if e.primitive.name == "scan"]
         return [len(e.outvars) - e.params["num_carry"] for e in scans]
 
-    assert kept("lstm") == kept("clockwork") == [1, 1, 1, 1]
-    assert kept("lstm_depth_gated") == [3, 3, 1, 1]  # output, h, c
+    assert kept("lstm") == kept("clockwork") == [1, 1]  # of both directions, a scan a layer
+    assert kept("lstm_depth_gated") == [3, 1]  # output, h, c
 
 
 def test_every_cell_is_a_choice_of_the_config():

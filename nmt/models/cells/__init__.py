@@ -16,7 +16,15 @@ from nmt.models.cells.gru import GRUResetAfter, GRUResetBefore
 from nmt.models.cells.lstm import LSTM, CoupledLSTM
 from nmt.models.cells.nested_lstm import NestedLSTM
 from nmt.models.cells.peephole_lstm import FullPeepholeLSTM, PeepholeLSTM
-from nmt.models.cells.scan import Seen, run, run_in_stack, seen, where_real
+from nmt.models.cells.scan import (
+    Seen,
+    run,
+    run_both_ways,
+    run_in_stack,
+    scan_positions,
+    seen,
+    where_real,
+)
 from nmt.models.cells.vanilla import VanillaReLU, VanillaTanh
 
 __all__ = [
@@ -26,7 +34,9 @@ __all__ = [
     "State",
     "bottom_cell",
     "run",
+    "run_both_ways",
     "run_in_stack",
+    "scan_positions",
     "seen",
     "upper_cell",
     "where_real",

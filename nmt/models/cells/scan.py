@@ -1,9 +1,11 @@
-"""A cell run over sentences, alone or between the layers of a stack."""
+"""A cell run over sentences: alone, between the layers of a stack, or both ways at once."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from nmt.models.cells.contract import Cell, State, by_gate
 
@@ -61,6 +63,7 @@ def run_in_stack(
     below: State | None = None,
     above: Cell | None = None,
     reverse: bool = False,
+    unroll: int = 1,
 ) -> tuple[Seen, Array]:
     """Runs a cell of one layer among others.
 
@@ -69,22 +72,116 @@ def run_in_stack(
       below: the state of the layer under it at each position, leaves (B, T, ...), for a cell that
         reads it. In reverse it is that of a layer that was run in reverse too.
       above: the cell of the layer above it, if any.
+      unroll: positions to an iteration, as in `scan_positions`.
     Returns:
       seen: what `above` sees of every position, leaves (B, T, ...).
       final: the output after the position visited last, (B, H).
     """
 
     def step(state, now):
-        of_gates, real, under = now  # each (B, H), (B,), leaves (B, ...)
-        projected = jnp.stack(of_gates, axis=-2)
-        state = where_real(real, cell.step(state, projected, under), state)
-        return state, seen(cell, state, above)
+        return _advance(cell, state, now, above)
 
     start = cell.initial_state(inputs.shape[:1]) if initial is None else initial
-    # Gate by gate: with one array of all gates LLVM does not vectorise a step: six times slower.
-    time_major = jax.tree.map(_turned, (by_gate(cell.project(inputs)), mask, below))
-    final, of_positions = jax.lax.scan(step, start, time_major, reverse=reverse)
+    final, of_positions = scan_positions(
+        step, start, _time_major(cell, inputs, mask, below), reverse=reverse, unroll=unroll
+    )
     return jax.tree.map(_turned, of_positions), cell.output(final)
+
+
+def run_both_ways(
+    cells: tuple[Cell, Cell],
+    inputs: Array,
+    mask: Array,
+    *,
+    below: tuple[State | None, State | None] = (None, None),
+    above: Cell | None = None,
+    unroll: int = 1,
+) -> list[tuple[Seen, Array]]:
+    """Runs two cells of one kind at once, the first forwards, the second backwards.
+
+    Each is as `run_in_stack` would run it. An accelerator starts a small program for each operation
+    of a step, which takes it longer than the arithmetic: here it starts one for both directions.
+
+    Args:
+      cells: forwards and backwards.
+      inputs, mask, above, unroll: as in `run_in_stack`; the one above may be of either direction.
+      below: of each direction.
+    Returns:
+      seen and final, of each direction.
+    """
+    forwards, backwards = (
+        _time_major(cell, inputs, mask, under) for cell, under in zip(cells, below, strict=True)
+    )
+    positions = _side_by_side(1, forwards, jax.tree.map(_reversed, backwards))  # T 2 B ...
+    graph = nnx.graphdef(cells[0])
+    params = _side_by_side(0, *map(nnx.state, cells))
+    start = _side_by_side(0, *(cell.initial_state(inputs.shape[:1]) for cell in cells))
+
+    @jax.vmap
+    def of_direction(params, state, now):
+        return _advance(nnx.merge(graph, params), state, now, above)
+
+    finals, of_positions = scan_positions(
+        lambda states, now: of_direction(params, states, now), start, positions, unroll=unroll
+    )
+    forwards, backwards = (jax.tree.map(lambda leaf, k=k: leaf[:, k], of_positions) for k in (0, 1))
+    of_directions = forwards, jax.tree.map(_reversed, backwards)
+    return [
+        (jax.tree.map(_turned, seen), cell.output(jax.tree.map(lambda leaf, k=k: leaf[k], finals)))
+        for k, (cell, seen) in enumerate(zip(cells, of_directions, strict=True))
+    ]
+
+
+def scan_positions(
+    step: Callable[[State, Any], tuple[State, Any]],
+    start: State,
+    positions: Any,
+    *,
+    reverse: bool = False,
+    unroll: int = 1,
+) -> tuple[State, Any]:
+    """`jax.lax.scan` over positions, which keeps of each no more than its matrix products.
+
+    All else that the way back needs, gates and softmaxes, it makes anew. That takes a CPU a
+    hundredth of a step of training longer and memory a fifth less, and on an accelerator each array
+    that is kept costs one more small program at every position.
+
+    Args:
+      step: of one position.
+      start: the state before the first one.
+      positions: leaves (T, ...).
+      reverse: from the last position to the first.
+      unroll: positions to an iteration: more of them start fewer small programs and compile longer.
+    """
+    keeping_products = jax.checkpoint(
+        step, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable
+    )
+    return jax.lax.scan(keeping_products, start, positions, reverse=reverse, unroll=unroll)
+
+
+def _advance(cell: Cell, state: State, now: Any, above: Cell | None) -> tuple[State, Seen]:
+    """One position of a layer: `now` is an element of `_time_major`."""
+    of_gates, real, under = now  # each (B, H), (B,), leaves (B, ...)
+    projected = jnp.stack(of_gates, axis=-2)
+    state = where_real(real, cell.step(state, projected, under), state)
+    return state, seen(cell, state, above)
+
+
+def _time_major(cell: Cell, inputs: Array, mask: Array, below: State | None) -> Any:
+    """What a layer reads of each position, leaves (T, B, ...).
+
+    Gate by gate: with one array of all gates LLVM does not vectorise a step: six times slower.
+    """
+    return jax.tree.map(_turned, (by_gate(cell.project(inputs)), mask, below))
+
+
+def _side_by_side(axis: int, *trees: Any) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis), *trees)
+
+
+def _reversed(leaf: Array) -> Array:
+    """(T, ...), the last first."""
+    return leaf[::-1]
 
 
 def _turned(leaf: Array) -> Array:

@@ -8,8 +8,17 @@ import pytest
 from flax import nnx
 
 from nmt.config.schema import RecurrentConfig
-from nmt.models.cells import bottom_cell, run, run_in_stack, upper_cell, where_real
+from nmt.models.cells import (
+    bottom_cell,
+    run,
+    run_both_ways,
+    run_in_stack,
+    upper_cell,
+    where_real,
+)
 from nmt.models.cells.clockwork import Clockwork, ClockworkState
+from nmt.models.cells.depth_gated_lstm import DepthGatedLSTM
+from nmt.models.cells.gru import GRUResetAfter
 from nmt.models.cells.lstm import LSTM, LSTMState
 
 E, H, T = 4, 6, 5
@@ -20,14 +29,14 @@ def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def made(new_cell, input_dim=E):
+def made(new_cell, input_dim=E, seed=3):
     """A cell with random parameters, peepholes too."""
 
     def make():
         return new_cell(input_dim, H, precision="float32", rngs=nnx.Rngs(0))
 
     graph, params = nnx.split(nnx.eval_shape(make))
-    return nnx.merge(graph, jax.tree.map(lambda leaf: random(*leaf.shape, seed=3), params))
+    return nnx.merge(graph, jax.tree.map(lambda leaf: random(*leaf.shape, seed=seed), params))
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +139,54 @@ def test_a_scan_keeps_states_only_for_a_cell_that_reads_them(depth_gated):
     lower, upper = depth_gated
     assert kept(lstm, None) == kept(lstm, lstm) == kept(lower, None) == [(T, 3, H)]
     assert kept(lower, upper) == [(T, 3, H)] * 3  # output; h and c
+
+
+@pytest.mark.parametrize("kind", [LSTM, DepthGatedLSTM, partial(Clockwork, num_modules=3)])
+@pytest.mark.parametrize("unroll", [1, 2])
+def test_both_directions_at_once_are_each_alone(kind, unroll):
+    """Outputs, states for the layer above, and gradients, where sentences differ in length."""
+    pair = made(kind), made(kind, seed=4)
+    graphs, params = zip(*map(nnx.split, pair), strict=True)
+    inputs, above = random(3, T, E), made(DepthGatedLSTM)
+    below = None, None
+    if pair[0].reads_below:
+        below = tuple(
+            LSTMState(random(3, T, H, seed=s), random(3, T, H, seed=s + 1)) for s in (5, 7)
+        )
+
+    def at_once(cells):
+        return run_both_ways(cells, inputs, MASK, below=below, above=above, unroll=unroll)
+
+    def alone(cells):
+        return [
+            run_in_stack(cell, inputs, MASK, below=under, above=above, reverse=reverse)
+            for cell, under, reverse in zip(cells, below, (False, True), strict=True)
+        ]
+
+    def with_gradient(run_cells):
+        def loss(params):
+            ran = run_cells(tuple(map(nnx.merge, graphs, params)))
+            floats = [leaf for leaf in jax.tree.leaves(ran) if leaf.dtype == np.float32]
+            return sum((leaf * random(*leaf.shape, seed=9)).sum() for leaf in floats), ran
+
+        gradient, ran = jax.grad(loss, has_aux=True)(params)
+        return ran, gradient
+
+    ours, expected = with_gradient(at_once), with_gradient(alone)
+    assert jax.tree.structure(ours) == jax.tree.structure(expected)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5, rtol=1e-4), ours, expected)
+
+
+def test_of_each_position_a_scan_keeps_the_state_and_products_alone():
+    """For the way back. What it gives is kept besides; gates are made anew."""
+    graph, params = nnx.split(made(GRUResetAfter))
+    inputs, mask = random(3, T, E), np.ones((3, T), bool)
+
+    def loss(params):
+        return run(nnx.merge(graph, params), inputs, mask)[0].sum()
+
+    traced = jax.make_jaxpr(jax.grad(loss))(params)
+    forwards, _ = (e for e in traced.jaxpr.eqns if e.primitive.name == "scan")
+    kept = [v.aval.shape for v in forwards.outvars[forwards.params["num_carry"] :]]
+    of_units = sorted(shape for shape in kept if shape != (T, 3))  # leaves out the mask
+    assert of_units == [(T, 3, H), (T, 3, H), (T, 3, 3 * H)]  # output, state, U s

@@ -12,7 +12,7 @@ from jax.extend.core import jaxprs_in_params
 
 from nmt.config.schema import RecurrentConfig, TrainingConfig, TransformerConfig
 from nmt.data.batching import Batch
-from nmt.models.biased_kernel import BIAS_ROWS
+from nmt.models.biased_kernel import num_bias_rows
 from nmt.models.build import build_model, split_model
 from nmt.training import loss
 from nmt.training.step import Trainer
@@ -93,7 +93,9 @@ def test_the_formula_counts_the_products_of_forward_and_backward_pass(name, monk
     cost = costs(model, V)
     # The program takes the causal products that it then masks, too: one for each later position.
     masked = 3 * B * cost.target_target * T * (T - 1) // 2
-    bias = 2 * B * T * BIAS_ROWS * V  # rows of the projection's kernel, and their gradient
+    is_recurrent = model.architecture == "recurrent"
+    features_dim = model.readout_dim if is_recurrent else model.model_dim
+    bias = 2 * B * T * num_bias_rows(features_dim) * V  # of the kernel, and their gradient
     more = products_of_gradient(model) - masked - bias
     more -= work(model, V, *pairs).training_flops // 2
     # It must take all that the formula has, and may take some of it twice: the products between

@@ -1,0 +1,106 @@
+"""How a model is computed, which is no part of what it is: set in a copy of a model that was built.
+
+Nothing here changes parameters or the function of them, but for rounding.
+"""
+
+from flax import nnx
+
+from nmt.config.schema import ModelConfig, TrainingConfig
+from nmt.errors import ConfigError
+from nmt.models.build import Params, merge_model, split_model
+from nmt.models.linear import dot_general
+from nmt.models.recurrent import RecurrentSeq2Seq
+from nmt.models.recurrent_encoder import Encoder
+from nmt.models.transformer_layers import SelfAttention
+
+# Positions to an iteration of a recurrence where the config does not say. A CPU gains nothing from
+# more than one; for an NVIDIA H200, XLA makes a step of RNNsearch-50 of 3847 small programs with
+# one position to an iteration and of 2540 with four, and compiles it in 7 s instead of 4.
+UNROLL_ON_CPU, UNROLL = 1, 4
+
+
+def for_training(
+    model: nnx.Module, config: ModelConfig, training: TrainingConfig, platform: str
+) -> nnx.Module:
+    """The model as training computes it.
+
+    Args:
+      model: with parameters, or with their forms alone.
+      config: of the model.
+      training: its `unroll` and `attention` count here.
+      platform: of the devices: "cpu", "gpu" or "tpu".
+    Raises:
+      ConfigError: the devices or the model cannot do what `training.attention` wants.
+    """
+    unroll = training.unroll or (UNROLL_ON_CPU if platform == "cpu" else UNROLL)
+    model = unrolled(model, unroll)
+    if training.attention == "einsum":
+        return model
+    _check_cudnn(config, training, platform)
+    return with_fused_attention(model, training.attention)
+
+
+def unrolled(model: nnx.Module, positions: int) -> nnx.Module:
+    """The model, whose recurrences take so many positions in an iteration of their scans.
+
+    An accelerator then starts fewer, larger programs for the same arithmetic. A Transformer has no
+    recurrence.
+    """
+    return _with(model, (RecurrentSeq2Seq, Encoder), unroll=positions)
+
+
+def with_fused_attention(model: nnx.Module, implementation: str) -> nnx.Module:
+    """The model, whose forced pass leaves self-attention to `jax.nn.dot_product_attention`.
+
+    Args:
+      model: a Transformer.
+      implementation: "cudnn", which never stores the weights and works on NVIDIA GPUs alone, or
+        "xla".
+    """
+    return _with(model, SelfAttention, implementation=implementation)
+
+
+def in_precision(graph: nnx.GraphDef, params: Params, precision: str) -> nnx.GraphDef:
+    """The graph of the same model with another compute type, as if it had been built with it.
+
+    Args:
+      graph, params: of `nmt.models.build.split_model`; of the parameters no more than shapes are
+        needed.
+      precision: "float32" or "bfloat16".
+    """
+    model = merge_model(graph, params)
+    for _, module in nnx.iter_modules(model):
+        if isinstance(module, nnx.LinearGeneral):
+            module.dot_general = dot_general(precision)
+        elif hasattr(module, "precision"):
+            module.precision = precision
+    return split_model(model)[0]
+
+
+def _with(model: nnx.Module, kinds: type | tuple[type, ...], **attributes: int | str) -> nnx.Module:
+    """A copy whose modules of some kinds have other attributes."""
+    model = nnx.merge(*nnx.split(model))
+    for _, module in nnx.iter_modules(model):
+        if isinstance(module, kinds):
+            for name, value in attributes.items():
+                setattr(module, name, value)
+    return model
+
+
+def _check_cudnn(config: ModelConfig, training: TrainingConfig, platform: str) -> None:
+    """cuDNN has kernels for heads of 8, 16, ... 128 numbers in bfloat16, without dropout."""
+    wanted = "training.attention cudnn needs "
+    if config.architecture != "transformer":
+        raise ConfigError(f"{wanted}model.architecture transformer; got {config.architecture}")
+    head_dim = config.model_dim // config.num_heads
+    if training.precision != "bfloat16":
+        raise ConfigError(f"{wanted}training.precision bfloat16; got {training.precision}")
+    if config.attention_dropout:
+        raise ConfigError(f"{wanted}model.attention_dropout 0; got {config.attention_dropout}")
+    if head_dim % 8 or head_dim > 128:
+        raise ConfigError(
+            f"{wanted}heads of 8, 16, ... or 128 numbers (model.model_dim / model.num_heads); "
+            f"got {head_dim}"
+        )
+    if platform != "gpu":
+        raise ConfigError(f"{wanted}an NVIDIA GPU; got {platform}")
