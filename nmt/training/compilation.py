@@ -44,6 +44,9 @@ class CompiledSteps:
     All arrays are of one mesh: parameters and the rest of the state where the rules of
     `nmt.models.partition` put them, batches by rows. The dropout key of a sentence depends on
     the seed, the step and the sentence's place in its batches alone, and is made on the devices.
+
+    Attributes:
+      programs: what has been compiled, by `Shape` (its gradients), UPDATE or ADD.
     """
 
     def __init__(
@@ -92,7 +95,7 @@ class CompiledSteps:
             for shape, batch in batches.items()
         ]
         self._always = rest.keys()
-        self._programs: dict[Hashable, Any] = {}
+        self.programs: dict[Hashable, Any] = {}
         self._compiler = _Compiler(dict([first, *rest.items(), *others]))
         self._check = check
 
@@ -102,14 +105,14 @@ class CompiledSteps:
         total = None
         for part, batch in enumerate(batches):
             part = self.members.same(np.int32(part))
-            made = self._programs[_shape(batch)](state.params, state.counters.step, batch, part)
-            total = made if total is None else self._programs[ADD](total, made)
-        return self._programs[UPDATE](state, *total)
+            made = self.programs[_shape(batch)](state.params, state.counters.step, batch, part)
+            total = made if total is None else self.programs[ADD](total, made)
+        return self.programs[UPDATE](state, *total)
 
     def is_ready(self, batches: Sequence[Batch]) -> bool:
         """Whether a step over these batches need not wait."""
         self._take(self._compiler.take())
-        return self._needed(batches) <= self._programs.keys()
+        return self._needed(batches) <= self.programs.keys()
 
     def wait(self, batches: Sequence[Batch] | None = None) -> None:
         """Returns when a step over these batches, or over any of the known shapes, need not wait.
@@ -132,7 +135,7 @@ class CompiledSteps:
 
     def _take(self, compiled: Mapping[Hashable, tuple[Any, float]]) -> None:
         for name, (program, seconds) in compiled.items():
-            self._programs[name] = program
+            self.programs[name] = program
             logger.info("%s", _ledger_line(name, program, seconds))
 
 

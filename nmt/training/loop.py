@@ -92,7 +92,7 @@ def _train(
     """Makes the equipment, where there is something left to do, and closes it."""
     training, members = config.training, Members(config.training.seeds)
     clock = Clock(seconds_trained(run.metrics_file))
-    trainer, form, fresh = planned(config, members, prepared, mesh)
+    trainer, form, fresh = planned(config, members, prepared.vocabulary_sizes, mesh)
     state, standing, step = resumed(checkpoints, members, form)
     time_limit = TimeLimit(training.max_minutes, clock)
     if _is_over(training, run, standing, step, time_limit):

@@ -65,6 +65,11 @@ class Prepared:
     validation_batches: EvaluationBatches
     validation_gold: list[GoldLinks] | None
 
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int]:
+        """Pieces of the source and of the target."""
+        return len(self.vocabularies.source), len(self.vocabularies.target)
+
 
 def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepared:
     """Finds in the run, or makes there, all that is derived from the corpus.

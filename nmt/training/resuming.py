@@ -28,25 +28,30 @@ def initial(
     config: Config, members: Members, prepared: Prepared, mesh: Mesh
 ) -> tuple[Trainer, TrainState]:
     """The state before the first step, made on the devices of a mesh by one compiled program."""
-    trainer, _, fresh = planned(config, members, prepared, mesh)
+    trainer, _, fresh = planned(config, members, prepared.vocabulary_sizes, mesh)
     return trainer, fresh()
 
 
 def planned(
-    config: Config, members: Members, prepared: Prepared, mesh: Mesh
+    config: Config, members: Members, vocabulary_sizes: tuple[int, int], mesh: Mesh
 ) -> tuple[Trainer, TrainState, Callable[[], TrainState]]:
     """What is known of training before any number of it is made, which takes its time.
 
+    Args:
+      config: of the run.
+      members: of the run.
+      vocabulary_sizes: pieces of the source and of the target.
+      mesh: of devices, on which nothing is done yet.
     Returns:
       the constants; what the state looks like and where it lies, as `jax.ShapeDtypeStruct`; and
       what makes it as it is before the first step.
     """
-    training, sizes = config.training, [len(side) for side in prepared.vocabularies]
+    training, (source_size, target_size) = config.training, vocabulary_sizes
     build = partial(
         build_model,
         config.model,
-        source_size=sizes[0],
-        target_size=sizes[1],
+        source_size=source_size,
+        target_size=target_size,
         precision=training.precision,
     )
     platform = mesh.devices.flat[0].platform

@@ -7,47 +7,26 @@ as its shape has batches, are the time of an epoch, and so the shapes count in t
 proportions.
 """
 
-import contextlib
-import logging
-import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import jax
 
+from benchmarking.ledger import collected_lines, compiled
 from benchmarking.machine import Clock
 from benchmarking.report import say
 from nmt.config.schema import Config
 from nmt.data.batching import Batch, Batches
 from nmt.data.shapes import Shape
 from nmt.devices.mesh import make_mesh, to_devices
-from nmt.training.compilation import UPDATE, CompiledSteps
+from nmt.training.compilation import CompiledSteps
 from nmt.training.members import Members
 from nmt.training.preparation import Prepared
 from nmt.training.resuming import initial
 
-LEDGER = logging.getLogger(
-    "nmt.training.compilation"
-)  # what is compiled is logged there, a line each
-LEDGER_LINE = re.compile(r"compiled in ([\d.]+) s, ([\d.]+|unknown)")
 LONG_ENOUGH = 0.1  # seconds of one timing; shorter steps are timed several at a time
 MOST_STEPS = 64  # in one timing
-
-
-class Compiled(NamedTuple):
-    """What compiling cost.
-
-    Attributes:
-      seconds: of the program of each shape.
-      update_seconds: of the one that all shapes share.
-      mebibytes: the most that a program needs beside its arguments; None if that is unknown.
-    """
-
-    seconds: list[float]
-    update_seconds: float
-    mebibytes: float | None
 
 
 class Contestant:
@@ -75,7 +54,7 @@ class Contestant:
         }
         self.times: dict[Shape, list[float]] = {shape: [] for shape in self.shape_counts}
         self._steps_at_a_time = {}
-        with _ledger() as lines:
+        with collected_lines() as lines:
             self._compiled = CompiledSteps(
                 trainer,
                 self._state,
@@ -88,7 +67,7 @@ class Contestant:
             self._compiled.wait()
             for shape in self.shape_counts:  # the second is the first one without a delay
                 self._run(shape, 2)
-        self.compiled = _compiled(lines)
+        self.compiled = compiled(lines)
 
     def time(self, shape: Shape, clock: Clock) -> float:
         """Times steps of a shape; returns the seconds that it took in all."""
@@ -144,27 +123,3 @@ def shape_counts(batches: Batches) -> Counter[Shape]:
 def _first_batches(batches: Batches) -> dict[Shape, int]:
     """A batch of each shape, by its index."""
     return {batches.shape_of(index): index for index in reversed(range(batches.num_batches))}
-
-
-@contextlib.contextmanager
-def _ledger() -> Iterator[list[str]]:
-    """Collects the lines in which the programs are logged."""
-    lines: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    level = LEDGER.level
-    LEDGER.addHandler(handler)
-    LEDGER.setLevel(logging.INFO)
-    try:
-        yield lines
-    finally:
-        LEDGER.removeHandler(handler)
-        LEDGER.setLevel(level)
-
-
-def _compiled(lines: Sequence[str]) -> Compiled:
-    found = {line: match.groups() for line in lines if (match := LEDGER_LINE.search(line))}
-    sizes = [float(size) for _, size in found.values() if size != "unknown"]
-    (update,) = (float(seconds) for line, (seconds, _) in found.items() if line.startswith(UPDATE))
-    of_shapes = [float(seconds) for line, (seconds, _) in found.items() if line.startswith("shape")]
-    return Compiled(of_shapes, update, max(sizes, default=None))

@@ -24,5 +24,9 @@ def model_config(name: str, corpus: Corpus, overrides: Sequence[str] = ()) -> Co
     Raises:
       ConfigError: there is no such config, or an override does not fit it.
     """
-    path = CONFIGS / f"{NAMES.get(name, name)}.yaml"
-    return read_config(path, [*corpus.overrides, *overrides])
+    return read_config(config_path(name), [*corpus.overrides, *overrides])
+
+
+def config_path(name: str) -> Path:
+    """The file of a model's config, of the same names; it need not exist."""
+    return CONFIGS / f"{NAMES.get(name, name)}.yaml"
