@@ -16,6 +16,7 @@ from nmt.models.attention import dot_product_attention, fused_attention
 from nmt.models.dropout import dropout, split_keys
 from nmt.models.key_value_cache import Cache
 from nmt.models.linear import linear
+from nmt.models.rematerialization import keeping_products
 
 Array = jax.Array
 ACTIVATIONS = {"relu": jax.nn.relu, "gelu": jax.nn.gelu, "swish": jax.nn.swish}
@@ -241,7 +242,8 @@ class DecoderLayer(nnx.Module):
 class Stack(nnx.Module):
     """Layers of one kind whose parameters are stacked: each array has the layers in front.
 
-    A `lax.scan` over them compiles one layer, whatever their number.
+    A `lax.scan` over them traces one layer, whatever their number, and compiles one too where it is
+    not unrolled.
     """
 
     def __init__(self, new_layer: Callable[[], nnx.Module], num_layers: int):
@@ -250,6 +252,7 @@ class Stack(nnx.Module):
         nnx.update(layers[0], jax.tree.map(lambda *leaves: jnp.stack(leaves), *states))
         self.layers = layers[0]  # a layer in form, with stacked arrays
         self.num_layers = num_layers
+        self.unroll = 1  # see `nmt.models.execution.unrolled`
 
     def scan(self, apply: Callable[..., Any], x: Array, dropout_keys: Array | None):
         """x = apply(layer, x, keys) -> (x, y) for each layer in turn; returns the last x, all y."""
@@ -262,7 +265,7 @@ class Stack(nnx.Module):
             params, keys = now
             return apply(nnx.merge(graph, params), x, keys)
 
-        return jax.lax.scan(step, x, (stacked, keys))
+        return jax.lax.scan(keeping_products(step), x, (stacked, keys), unroll=self.unroll)
 
     def unstacked(self) -> list[nnx.Module]:
         """The layers one by one."""

@@ -41,11 +41,24 @@ def assert_close(ours, expected, **tolerance):
 def test_unrolled_recurrences_are_the_same_function(variants, name):
     """In both directions, in upper layers, and with what is fed back."""
     tiny = variants(name)
-    model = unrolled(tiny.model, 3)
-    scans = [e for e in traced(tiny, model).eqns if e.primitive.name == "scan"]
-    assert scans and all(scan.params["unroll"] == 3 for scan in scans)
+    model = unrolled(tiny.model, positions=3)
+    assert set(unrolls(tiny, model)) == {3}
     expected = features_and_gradient(tiny, tiny.model)
     assert_close(features_and_gradient(tiny, model), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_unrolled_layers_are_the_same_function(variants):
+    tiny = variants("transformer_post")
+    model = unrolled(tiny.model, layers=True)
+    assert unrolls(tiny, model) == [2, 2]  # all layers of the encoder and of the decoder
+    expected = features_and_gradient(tiny, tiny.model)
+    assert_close(features_and_gradient(tiny, model), expected, atol=1e-4, rtol=1e-4)
+
+
+def unrolls(tiny, model):
+    """The elements to an iteration, of each scan of a forced pass."""
+    scans = [e for e in traced(tiny, model).eqns if e.primitive.name == "scan"]
+    return [scan.params["unroll"] for scan in scans]
 
 
 def traced(tiny, model):
@@ -105,6 +118,13 @@ def test_accelerators_take_several_positions_at_once(
 
 CUDNN = TrainingConfig(attention="cudnn", precision="bfloat16")
 HEADS_OF_8 = TransformerConfig(model_dim=16, num_heads=2, feedforward_dim=4)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_training_takes_all_layers_at_once(tiny, transformer_config, platform):
+    model = nnx.eval_shape(lambda: tiny(transformer_config).model)
+    chosen = for_training(model, transformer_config, TrainingConfig(), platform)
+    assert chosen.encoder.unroll is chosen.decoder.unroll is True
 
 
 def test_cudnn_is_chosen_on_a_gpu():

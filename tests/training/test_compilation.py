@@ -190,7 +190,7 @@ def test_devices_add_up_their_gradients_and_otherwise_work_alone(batches):
     training = Training(batches, mesh=make_mesh(devices=jax.devices()[:2]))
     training.steps.wait()
     for shape in batches.shapes:
-        program = training.steps._programs[shape].as_text()
+        program = training.steps.programs[shape].as_text()
         functions, entry = program.split("\nENTRY ")
         assert not COLLECTIVE.search(functions)
         assert set(COLLECTIVE.findall(entry)) == {"all-reduce"}

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from nmt.models.cells.contract import Cell, State, by_gate
+from nmt.models.rematerialization import keeping_products
 
 Array = jax.Array
 
@@ -142,10 +143,6 @@ def scan_positions(
 ) -> tuple[State, Any]:
     """`jax.lax.scan` over positions, which keeps of each no more than its matrix products.
 
-    All else that the way back needs, gates and softmaxes, it makes anew. That takes a CPU a
-    hundredth of a step of training longer and memory a fifth less, and on an accelerator each array
-    that is kept costs one more small program at every position.
-
     Args:
       step: of one position.
       start: the state before the first one.
@@ -153,10 +150,8 @@ def scan_positions(
       reverse: from the last position to the first.
       unroll: positions to an iteration: more of them start fewer small programs and compile longer.
     """
-    keeping_products = jax.checkpoint(
-        step, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable
-    )
-    return jax.lax.scan(keeping_products, start, positions, reverse=reverse, unroll=unroll)
+    step = keeping_products(step)
+    return jax.lax.scan(step, start, positions, reverse=reverse, unroll=unroll)
 
 
 def _advance(cell: Cell, state: State, now: Any, above: Cell | None) -> tuple[State, Seen]:
