@@ -5,8 +5,8 @@
 
 Model A is configs/multi30k_gru.yaml, B is configs/multi30k_transformer.yaml; any other NAME is
 configs/NAME.yaml, with as many pieces as its vocabulary may have. XLA compiles for a kind of device
-without one, where its plugin is installed: for h200 `pip install "jax[cuda12]"`, for v5e
-`pip install libtpu`; cpu needs nothing. The table has, for each program,
+without one, where its plugin is installed: for h200 `pip install -e '.[gpu]'`, for v5e (TPU)
+`pip install -e '.[tpu]'`; cpu needs nothing. The table has, for each program,
 
     compile seconds   on this machine, the first time
     memory            MiB beside its arguments, and arguments and results with it

@@ -110,6 +110,6 @@ def for_live(
 
         return run
 
-    smallest = jnp.searchsorted(jnp.array(sizes), is_live.sum())
+    smallest = (jnp.array(sizes) < is_live.sum()).sum()  # by number, the first that has room
     branches = [*(packed(size) for size in sizes[:-1]), on_all or program]
     return jax.lax.switch(smallest, branches, *rows)

@@ -32,7 +32,7 @@ runtime_version { major: 12 minor: 8 }
 dnn_version_info { major: 9 minor: 12 }
 device_description_str: "NVIDIA H200"
 """
-PLUGINS = {"cuda": 'pip install "jax[cuda12]"', "tpu": "pip install libtpu"}
+PLUGINS = {"cuda": "pip install -e '.[gpu]'", "tpu": "pip install -e '.[tpu]'"}
 
 
 def device_of(target: str) -> jax.Device:
