@@ -125,7 +125,8 @@ class Resuming:
         self.before, self.last = last_two(self.run)
         config = self.run.read_config()
         self._members = members = Members(config.training.seeds)
-        _, self._initial = initial(config, members, prepare(config, self.run), make_mesh())
+        sizes = prepare(config, self.run).vocabulary_sizes
+        _, self._initial = initial(config, members, sizes, make_mesh())
         checkpoints, standing = (
             Checkpoints(self.run.checkpoints),
             Standing((Progress(),) * len(members)),

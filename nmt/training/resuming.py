@@ -17,7 +17,6 @@ from nmt.models.execution import for_training
 from nmt.runs.checkpoints import BEST, MOVING_AVERAGE, PARAMS, Checkpoints
 from nmt.training.judging import Progress, Standing, weights
 from nmt.training.members import Members
-from nmt.training.preparation import Prepared
 from nmt.training.step import Trainer, TrainState
 
 logger = logging.getLogger(__name__)
@@ -25,10 +24,10 @@ NO_CHECKPOINT = -1
 
 
 def initial(
-    config: Config, members: Members, prepared: Prepared, mesh: Mesh
+    config: Config, members: Members, vocabulary_sizes: tuple[int, int], mesh: Mesh
 ) -> tuple[Trainer, TrainState]:
     """The state before the first step, made on the devices of a mesh by one compiled program."""
-    trainer, _, fresh = planned(config, members, prepared.vocabulary_sizes, mesh)
+    trainer, _, fresh = planned(config, members, vocabulary_sizes, mesh)
     return trainer, fresh()
 
 

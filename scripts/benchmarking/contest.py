@@ -45,7 +45,7 @@ class Contestant:
         self.vocabulary_size = len(prepared.vocabularies.target)
         self.members = Members(config.training.seeds)
         mesh = make_mesh(config.training.model_devices)
-        trainer, self._state = initial(config, self.members, prepared, mesh)
+        trainer, self._state = initial(config, self.members, prepared.vocabulary_sizes, mesh)
         self.shape_counts = shape_counts(self.batches)
         plans, place = self.members.batches(self.batches), self.members.by_rows(mesh)
         self._examples: dict[Shape, Batch] = {

@@ -32,7 +32,8 @@ def trained(tmp_path_factory):
     config = read_config(folder / "c.yaml")
     run = RunDirectory.create(folder / "run", config)
     members = Members(config.training.seeds)
-    _, state = initial(config, members, prepare(config, run), make_mesh())
+    sizes = prepare(config, run).vocabulary_sizes
+    _, state = initial(config, members, sizes, make_mesh())
     with contextlib.closing(Checkpoints(run.checkpoints)) as checkpoints:
         for step in (1, 2):
             scaled = jax.tree.map(lambda leaf, step=step: (step * leaf).astype(leaf.dtype), state)

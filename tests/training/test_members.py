@@ -1,7 +1,5 @@
 """Members of a run trained by one program: each as by itself, on any devices."""
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,8 +75,7 @@ class Training:
         )
         config = Config(data=DataConfig(path="embedded"), model=MODEL, training=training)
         self.members = Members(training.seeds)
-        prepared = SimpleNamespace(vocabularies=[range(SIZE)] * 2)
-        trainer, self.initial = initial(config, self.members, prepared, self.mesh)
+        trainer, self.initial = initial(config, self.members, (SIZE, SIZE), self.mesh)
         first = make_batches()
         self.plans = self.members.batches(first)
         self.steps = CompiledSteps(
