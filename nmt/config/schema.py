@@ -335,6 +335,26 @@ class Config:
                 f"got {self.vocabulary.tokenize}"
             )
         self._check_alignment()
+        if self.training.attention == "cudnn":
+            self._check_cudnn()
+
+    def _check_cudnn(self) -> None:
+        """cuDNN has kernels for heads of 8, 16, ... 128 numbers in bfloat16, without dropout."""
+        model, wanted = self.model, "training.attention cudnn needs"
+        if model.architecture != "transformer":
+            raise ConfigError(f"{wanted} model.architecture transformer; got {model.architecture}")
+        if self.training.precision != "bfloat16":
+            raise ConfigError(
+                f"{wanted} training.precision bfloat16; got {self.training.precision}"
+            )
+        if model.attention_dropout:
+            raise ConfigError(f"{wanted} model.attention_dropout 0; got {model.attention_dropout}")
+        head_dim = model.model_dim // model.num_heads
+        if head_dim % 8 or head_dim > 128:
+            raise ConfigError(
+                f"{wanted} heads of 8, 16, ... or 128 numbers (model.model_dim / model.num_heads); "
+                f"got {head_dim}"
+            )
 
     def _check_alignment(self) -> None:
         training = self.training

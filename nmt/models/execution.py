@@ -5,7 +5,7 @@ Nothing here changes parameters or the function of them, but for rounding.
 
 from flax import nnx
 
-from nmt.config.schema import ModelConfig, TrainingConfig
+from nmt.config.schema import TrainingConfig
 from nmt.errors import ConfigError
 from nmt.models.build import Params, merge_model, split_model
 from nmt.models.linear import dot_general
@@ -20,24 +20,31 @@ from nmt.models.transformer_layers import SelfAttention, Stack
 UNROLL_ON_CPU, UNROLL = 1, 4
 
 
-def for_training(
-    model: nnx.Module, config: ModelConfig, training: TrainingConfig, platform: str
-) -> nnx.Module:
+def check_platform(training: TrainingConfig, platform: str) -> None:
+    """Makes sure that devices of a platform can do what training wants.
+
+    Raises:
+      ConfigError: they cannot.
+    """
+    if training.attention == "cudnn" and platform != "gpu":
+        raise ConfigError(f"training.attention cudnn needs an NVIDIA GPU; got {platform}")
+
+
+def for_training(model: nnx.Module, training: TrainingConfig, platform: str) -> nnx.Module:
     """The model as training computes it.
 
     Args:
       model: with parameters, or with their forms alone.
-      config: of the model.
       training: its `unroll` and `attention` count here.
       platform: of the devices: "cpu", "gpu" or "tpu".
     Raises:
-      ConfigError: the devices or the model cannot do what `training.attention` wants.
+      ConfigError: as `check_platform`.
     """
+    check_platform(training, platform)
     unroll = training.unroll or (UNROLL_ON_CPU if platform == "cpu" else UNROLL)
     model = unrolled(model, positions=unroll, layers=True)
     if training.attention == "einsum":
         return model
-    _check_cudnn(config, training, platform)
     return with_fused_attention(model, training.attention)
 
 
@@ -93,22 +100,3 @@ def _with(model: nnx.Module, kinds: type | tuple[type, ...], **attributes: int |
             for name, value in attributes.items():
                 setattr(module, name, value)
     return model
-
-
-def _check_cudnn(config: ModelConfig, training: TrainingConfig, platform: str) -> None:
-    """cuDNN has kernels for heads of 8, 16, ... 128 numbers in bfloat16, without dropout."""
-    wanted = "training.attention cudnn needs "
-    if config.architecture != "transformer":
-        raise ConfigError(f"{wanted}model.architecture transformer; got {config.architecture}")
-    head_dim = config.model_dim // config.num_heads
-    if training.precision != "bfloat16":
-        raise ConfigError(f"{wanted}training.precision bfloat16; got {training.precision}")
-    if config.attention_dropout:
-        raise ConfigError(f"{wanted}model.attention_dropout 0; got {config.attention_dropout}")
-    if head_dim % 8 or head_dim > 128:
-        raise ConfigError(
-            f"{wanted}heads of 8, 16, ... or 128 numbers (model.model_dim / model.num_heads); "
-            f"got {head_dim}"
-        )
-    if platform != "gpu":
-        raise ConfigError(f"{wanted}an NVIDIA GPU; got {platform}")

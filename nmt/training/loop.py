@@ -14,6 +14,7 @@ from nmt.data.batching import Batch, Batches, prefetch
 from nmt.devices.mesh import check_rows, describe, make_mesh, to_devices
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import count_parameters
+from nmt.models.execution import check_platform
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training.clock import Clock, TimeLimit, duration
@@ -52,6 +53,7 @@ def train(config: Config, path: Path, *, devices: Sequence[jax.Device] | None = 
         row_multiple=config.data.row_multiple,
         batch_sentences=config.data.batch_sentences,
     )
+    check_platform(config.training, mesh.devices.flat[0].platform)
     with (
         remembered_signals() as signals,
         opened(config, path, signals.check) as (run, prepared),

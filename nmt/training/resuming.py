@@ -54,7 +54,7 @@ def planned(
         precision=training.precision,
     )
     platform = mesh.devices.flat[0].platform
-    graph, _ = split_model(for_training(nnx.eval_shape(build), config.model, training, platform))
+    graph, _ = split_model(for_training(nnx.eval_shape(build), training, platform))
     trainer = Trainer.from_config(graph, training)
 
     def of_member(seed):

@@ -31,6 +31,13 @@ SECTIONS = [
     ValidationConfig,
     SearchConfig,
 ]
+CUDNN = TrainingConfig(attention="cudnn", precision="bfloat16")
+HEADS_OF_8 = TransformerConfig(model_dim=16, num_heads=2)
+
+
+def with_cudnn(model, training=CUDNN):
+    """A config that is refused unless cuDNN can do it."""
+    return Config(data=DATA, model=model, training=training)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +141,23 @@ SECTIONS = [
             ),
             "search.unknown replace needs a model with attention; got model.attention none",
         ),
+        (
+            lambda: Config(data=DATA, training=CUDNN),
+            "training.attention cudnn needs model.architecture transformer; got recurrent",
+        ),
+        (
+            lambda: with_cudnn(HEADS_OF_8, dataclasses.replace(CUDNN, precision="float32")),
+            "training.attention cudnn needs training.precision bfloat16; got float32",
+        ),
+        (
+            lambda: with_cudnn(dataclasses.replace(HEADS_OF_8, attention_dropout=0.1)),
+            "training.attention cudnn needs model.attention_dropout 0; got 0.1",
+        ),
+        (
+            lambda: with_cudnn(dataclasses.replace(HEADS_OF_8, num_heads=4)),
+            "training.attention cudnn needs heads of 8, 16, ... or 128 numbers",
+        ),
+        (lambda: with_cudnn(dataclasses.replace(HEADS_OF_8, model_dim=512)), "num_heads); got 256"),
         (lambda: RecurrentConfig(dropout=1.0), "model.dropout must be at least 0 and below 1"),
         (lambda: RecurrentConfig(tie_projection=True), "model.tie_projection needs"),
         (
