@@ -33,7 +33,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from running.command_line import ScriptParser, one_line_errors
+from running.command_line import ScriptParser, comma_separated, one_line_errors
 
 from nmt.devices.allocator import choose_allocator
 from nmt.devices.compiled_programs import use_compilation_cache
@@ -200,8 +200,14 @@ def _sentences(
 def _parser() -> ScriptParser:
     parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
-    add("--models", type=_names, default=["A", "B"], help="A,B or names of configs")
-    add("--runs", type=_names, default=[], metavar="DIR,DIR", help="trained runs, to translate")
+    add("--models", type=comma_separated, default=["A", "B"], help="A,B or names of configs")
+    add(
+        "--runs",
+        type=comma_separated,
+        default=[],
+        metavar="DIR,DIR",
+        help="trained runs, to translate",
+    )
     add("--corpus", metavar="DIR", help="a corpus; generated text without it")
     add("--text", choices=("multi30k", "wmt14"), default="multi30k", help="lengths of such text")
     add("--repetitions", type=int, default=5, metavar="N", help="warm starts, and of sentences")
@@ -209,10 +215,6 @@ def _parser() -> ScriptParser:
     add("--json", action="store_true", help="print one object instead of a table")
     parser.add_overrides("every config")
     return parser
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from running.command_line import ScriptParser, one_line_errors
+from running.command_line import ScriptParser, comma_separated, one_line_errors
 
 from nmt.devices.allocator import choose_allocator
 from nmt.devices.compiled_programs import use_compilation_cache
@@ -140,7 +140,7 @@ def _overrides(options: argparse.Namespace, precision: str) -> list[str]:
 def _parser() -> ScriptParser:
     parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
-    add("--models", type=_names, default=["A", "B"], help="A,B or names of configs")
+    add("--models", type=comma_separated, default=["A", "B"], help="A,B or names of configs")
     add("--precision", type=_precisions, default=list(PRECISIONS), help="float32,bfloat16")
     add("--corpus", metavar="DIR", help="a corpus; generated text without it")
     add("--text", choices=("multi30k", "wmt14"), default="multi30k", help="lengths of such text")
@@ -155,12 +155,8 @@ def _parser() -> ScriptParser:
     return parser
 
 
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
-
-
 def _precisions(text: str) -> list[str]:
-    names = _names(text)
+    names = comma_separated(text)
     if not names or not set(names) <= set(PRECISIONS):
         raise argparse.ArgumentTypeError(f"wanted float32, bfloat16 or both; got {text!r}")
     return names

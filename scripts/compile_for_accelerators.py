@@ -22,7 +22,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from running.command_line import ScriptParser, at_least_one, one_line_errors
+from running.command_line import ScriptParser, at_least_one, comma_separated, one_line_errors
 
 # Without a device nothing can be timed, so that products go to the vendor's library by XLA's rules.
 XLA_FLAGS = "--xla_gpu_enable_triton_gemm=false --xla_gpu_autotune_level=0"
@@ -81,17 +81,13 @@ def _parser() -> ScriptParser:
     parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
     add("--target", choices=("h200", "v5e", "cpu"), required=True, help="the kind of device")
-    add("--models", type=_names, default=["A", "B"], help="A,B or names of configs")
+    add("--models", type=comma_separated, default=["A", "B"], help="A,B or names of configs")
     add("--shape", type=_shape, default="64x32x32", metavar="BxSxT", help="of a batch; 64x32x32")
     add("--seeds", type=at_least_one, default=1, metavar="N", help="models trained at once")
     add("--beam-size", type=at_least_one, metavar="K", help="compile beam search as well")
     add("--json", action="store_true", help="print one object instead of a table")
     parser.add_overrides("every config")
     return parser
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
 
 
 if __name__ == "__main__":

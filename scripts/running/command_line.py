@@ -45,6 +45,11 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
+def comma_separated(text: str) -> list[str]:
+    """Names for argparse, such as A,B."""
+    return [name for name in text.split(",") if name]
+
+
 def exit_on_sigterm() -> None:
     """Lets SIGTERM end this process by SystemExit, so that what it started is stopped too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
