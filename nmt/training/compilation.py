@@ -17,12 +17,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
 
 from nmt.data.batching import Batch
 from nmt.data.shapes import Shape
 from nmt.devices.allocator import keep_freed_memory
 from nmt.devices.mesh import DATA, replicated
+from nmt.devices.own_rows import sum_over_rows
 from nmt.models.build import Params
 from nmt.models.keys import keys_of_sentences
 from nmt.training.loss import LossSums
@@ -196,30 +197,15 @@ def _gradients(
     batch: Batch,
     part: Array,
 ) -> tuple[Params, LossSums]:
-    """Of the batch that is part `part` of a step.
-
-    Each device that has rows of its own makes their gradients, which are added up once. Left to
-    XLA, they would be at every step of a scan, and every device would make all logits.
-    """
+    """Of the batch that is part `part` of a step, dropout of each row by its place in the batch."""
 
     def of_some_rows(params: Params, batch: Batch, key: Array) -> tuple[Params, LossSums]:
         num_rows = len(batch.source)
         rows = jax.lax.axis_index(DATA) * num_rows + jnp.arange(num_rows)
-        own = trainer.gradients(params, batch, keys_of_sentences(key, rows))
-        # XLA refuses a sum over one device where others share the model.
-        return own if mesh.shape[DATA] == 1 else jax.lax.psum(own, DATA)
+        return trainer.gradients(params, batch, keys_of_sentences(key, rows))
 
-    key = jax.random.fold_in(jax.random.key(seed), step)
-    everywhere = PartitionSpec()
-    on_each_device = jax.shard_map(
-        of_some_rows,
-        mesh=mesh,
-        in_specs=(everywhere, PartitionSpec(DATA), everywhere),
-        out_specs=everywhere,
-        axis_names={DATA},  # over "model" XLA deals out the arrays of each, as they lie
-        check_vma=False,  # checked, parameters would be summed over wherever they are used
-    )
-    return on_each_device(params, batch, jax.random.fold_in(key, part))
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), part)
+    return sum_over_rows(of_some_rows, mesh, params, batch, key)
 
 
 def _batch_like(shape: Shape, members: Members, sharding: NamedSharding, *, guided: bool) -> Batch:

@@ -16,7 +16,8 @@ from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
 from nmt.decoding.translator import Translator
-from nmt.devices.mesh import by_rows, replicated, to_devices
+from nmt.devices.mesh import by_rows, to_devices
+from nmt.devices.own_rows import sum_over_rows
 from nmt.devices.processes import is_first
 from nmt.models.build import Params, merge_model
 from nmt.runs.directory import write_atomically
@@ -48,7 +49,7 @@ class Validator:
 
     def __init__(self, config: Config, graph: nnx.GraphDef, prepared: Prepared, mesh: Mesh):
         self.config, self.graph, self.prepared, self.mesh = config, graph, prepared, mesh
-        self._sums = jax.jit(partial(_loss_sums, graph), out_shardings=replicated(mesh))
+        self._sums = jax.jit(partial(_loss_sums, graph, mesh))
 
     def translator(self, params: Params) -> Translator:
         """A translator with these parameters, whole on every device for as long as it lives.
@@ -113,9 +114,12 @@ class Validator:
         )
 
 
-def _loss_sums(graph: nnx.GraphDef, params: Params, batch: Batch) -> LossSums:
-    model = merge_model(graph, params)
-    decoded = model(batch.source, batch.source_mask, batch.target_in)
-    return cross_entropy(
-        decoded.features, model.projection(), batch.target_out, batch.target_mask, 0.0
-    )
+def _loss_sums(graph: nnx.GraphDef, mesh: Mesh, params: Params, batch: Batch) -> LossSums:
+    def of_some_rows(params: Params, batch: Batch) -> LossSums:
+        model = merge_model(graph, params)
+        decoded = model(batch.source, batch.source_mask, batch.target_in)
+        return cross_entropy(
+            decoded.features, model.projection(), batch.target_out, batch.target_mask, 0.0
+        )
+
+    return sum_over_rows(of_some_rows, mesh, params, batch)
