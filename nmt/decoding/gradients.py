@@ -17,6 +17,7 @@ is without attention. Models are recurrent ones. Distances are those of
 """
 
 from functools import partial
+from itertools import islice
 
 import jax
 import jax.numpy as jnp
@@ -92,16 +93,14 @@ def encoder_gradients(
 
     def losses_of(shifts):
         model = merge_model(graph, params)
-        forward = model.encoder.forward
-        shifts = iter(shifts)
-        for layer, cell in enumerate(forward):
-            num_leaves = len(no_shifts(cell.initial_state((1,)), 1))
-            forward[layer] = _ShiftedCell(cell, [next(shifts) for _ in range(num_leaves)])
+        _shift_cells(model.encoder.forward, shifts)
+        # One scan runs both directions, as cells of one kind: these are shifted by nothing.
+        _shift_cells(model.encoder.backward, zeros)
         return _forced_losses(model, source, source_mask, target_in, target_out)
 
     cells = merge_model(graph, params).encoder.forward
-    zeros = [no_shifts(cell.initial_state((batch,)), length) for cell in cells]
-    return gradient_norms(losses_of, sum(zeros, start=[]))
+    zeros = sum((no_shifts(cell.initial_state((batch,)), length) for cell in cells), start=[])
+    return gradient_norms(losses_of, zeros)
 
 
 @partial(jax.jit, static_argnames="graph")
@@ -170,6 +169,14 @@ class _ShiftedAnnotations(nnx.Module):
         """As the encoder."""
         annotations, finals = self.encoder(embedded, mask, dropout_keys)
         return annotations + self.shift, finals
+
+
+def _shift_cells(cells: nnx.List, shifts: Shifts) -> None:
+    """Lets the states of layers be shifted, by the next of the shifts for each of their leaves."""
+    ahead = iter(shifts)
+    for layer, cell in enumerate(cells):
+        num_leaves = len(no_shifts(cell.initial_state((1,)), 1))
+        cells[layer] = _ShiftedCell(cell, list(islice(ahead, num_leaves)))
 
 
 def _forced_losses(

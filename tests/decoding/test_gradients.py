@@ -134,26 +134,51 @@ def test_the_way_through_attention_is_that_of_annotations_that_were_made_already
     np.testing.assert_allclose(again, found, rtol=1e-5, atol=1e-8)
 
 
-def test_a_state_is_all_leaves_of_all_layers_and_counts_by_every_way(random_model):
-    """A state of the lower layer moves the upper one's at its own position too."""
-    graph, params = random_model(replace(VANILLA, cell="lstm", encoder_layers=2), SIZE)
+@pytest.mark.parametrize("attention", ["none", "additive"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_state_is_all_leaves_of_all_layers_and_counts_by_every_way(
+    random_model, bidirectional, attention
+):
+    """A state of the lower layer moves the upper ones, of both directions, at its own position."""
+    config = replace(
+        VANILLA, cell="lstm", encoder_layers=2, bidirectional=bidirectional, attention=attention
+    )
+    graph, params = random_model(config, SIZE)
     params, j = jax.tree.map(lambda leaf: 0.5 * leaf, params), 1
     model = merge_model(graph, params)
+    encoder = model.encoder
     embedded = model.source_embedding(SOURCE[:1])[0]  # S E
     memory, projection = model.encode(SOURCE[:1], MASK[:1]), model.projection()
-    start = [cell.initial_state(()) for cell in model.encoder.forward]
+    start = [cell.initial_state(()) for cell in encoder.forward]
+
+    def outputs_of(cell, inputs, shift=None):
+        state, outputs = cell.initial_state(()), []
+        for position, read in enumerate(inputs):
+            state = cell.step(state, cell.project(read))
+            if shift is not None and position == j:
+                state = jax.tree.map(jnp.add, state, shift)
+            outputs.append(cell.output(state))
+        return outputs
 
     def losses(shifts):
-        states = list(start)
-        for position, inputs in enumerate(embedded):
-            for layer, cell in enumerate(model.encoder.forward):
-                states[layer] = cell.step(states[layer], cell.project(inputs))
-                if position == j:
-                    states[layer] = jax.tree.map(jnp.add, states[layer], shifts[layer])
-                inputs = cell.output(states[layer])
-        state = model.init_state(memory._replace(start=inputs[None]), 1, 1)
-        piece = TARGET_IN[:1, :1]
-        _, features, _ = model.step(state, memory, piece, np.zeros((1, 1), int))
+        inputs = list(embedded)
+        for layer, shift in enumerate(shifts):
+            directions = [outputs_of(encoder.forward[layer], inputs, shift)]
+            if bidirectional:
+                directions.append(outputs_of(encoder.backward[layer], inputs[::-1])[::-1])
+            inputs = [jnp.concatenate(both) for both in zip(*directions, strict=True)]
+        ends = [directions[0][-1], *(outputs[0] for outputs in directions[1:])]
+        if attention == "none":
+            seen = memory._replace(start=ends[-1][None], context=jnp.concatenate(ends)[None])
+        else:
+            annotations = jnp.stack(inputs)[None]
+            seen = memory._replace(
+                start=ends[-1][None],
+                annotations=annotations,
+                keys=model.attention.keys(annotations),
+            )
+        state = model.init_state(seen, 1, 1)
+        _, features, _ = model.step(state, seen, TARGET_IN[:1, :1], np.zeros((1, 1), int))
         return -log_probs_from_features(features[0, 0], projection)[TARGET_OUT[0, 0]]
 
     gradients = jax.jit(jax.grad(losses))(start)  # zeros
