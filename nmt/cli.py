@@ -1,7 +1,8 @@
-"""The command `nmt`: finds the command, and turns whatever ends it into one line and a status.
+"""The command `nmt`: finds the command, and turns what a user can cause into one line and a status.
 
-Status 0 is success, 2 a mistake of the user, 128 + n the end by signal n. Neither jax nor datasets
-is imported before a command needs it.
+Status 0 is success, 2 a mistake of the user, 128 + n the end by signal n; 1 is a defect of `nmt`,
+which leaves its traceback, or the loss of another process. Neither jax nor datasets is imported
+before a command needs it.
 """
 
 import contextlib

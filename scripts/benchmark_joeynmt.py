@@ -26,12 +26,14 @@ import time
 from functools import partial
 from pathlib import Path
 
-import sentencepiece
-import torch
-
 sys.modules.setdefault("importlib_metadata", importlib.metadata)  # JoeyNMT forgets to require it
-
-from joeynmt import tokenizers, training  # noqa: E402
+try:
+    import sentencepiece
+    import torch
+    from joeynmt import tokenizers, training
+except ImportError as error:
+    print(f"benchmark_joeynmt: {error}; run it in an environment with joeynmt", file=sys.stderr)
+    sys.exit(2)
 
 SOURCE, TARGET = "en", "de"
 SPECIAL = {"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3}

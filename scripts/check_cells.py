@@ -1,6 +1,7 @@
 """Shows that every recurrent cell computes what its paper says: a row for each cell.
 
-    python scripts/check_cells.py [pytest options, such as -k lstm]
+    python scripts/check_cells.py
+    python scripts/check_cells.py -k lstm
 
 The columns are the largest difference of a step from the equations in numpy, and of a stacked
 decoder that is stepped from its teacher-forced pass, alignments included. They are what two tests
@@ -9,9 +10,11 @@ is missing.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from running.command_line import ScriptParser, one_line_errors
 
 ROOT = Path(__file__).parents[1]
 CHECKS = {
@@ -35,11 +38,15 @@ class Differences:
             self.by_cell.setdefault(recorded["cell"], {})[check] = recorded["difference"]
 
 
-def main() -> int:
-    """Runs the tests and prints the rows."""
+@one_line_errors(__file__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the command line, runs the tests and prints the rows."""
+    parser = ScriptParser(__file__, __doc__)
+    parser.add_argument("-k", default="", metavar="NAME", help="of cells whose name has this alone")
+    options = parser.parse_args(arguments)
     sys.path.insert(0, str(ROOT))
     differences = Differences()
-    silent = ["-p", "no:terminal", "--rootdir", str(ROOT), *sys.argv[1:]]
+    silent = ["-p", "no:terminal", "--rootdir", str(ROOT), "-k", options.k]
     tests = [str(ROOT / test) for test in CHECKS.values()]
     status = pytest.main([*tests, *silent], plugins=[differences])
     print(f"{'cell':20}" + "".join(f"{check:>10}" for check in CHECKS))

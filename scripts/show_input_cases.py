@@ -1,6 +1,7 @@
 """Shows what `nmt` says to wrong and to odd input: a row for each case, "case | status | message".
 
-    python scripts/show_input_cases.py [pytest options, such as -k vocabulary]
+    python scripts/show_input_cases.py
+    python scripts/show_input_cases.py -k vocabulary
 
 The rows are those of tests/test_input.py and tests/test_odd_input.py, which are run for it; a case
 that fails its test is marked. Ends with the number of cases, and with status 0 only if none failed
@@ -8,9 +9,11 @@ and none said a traceback, in its last line or before.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from running.command_line import ScriptParser, one_line_errors
 
 ROOT = Path(__file__).parents[1]
 FILES = ("tests/test_input.py", "tests/test_odd_input.py")
@@ -39,12 +42,16 @@ class Rows:
         print(f"{mark}{name} | {recorded.get('status', '-')} | {message}")
 
 
-def main() -> int:
-    """Runs the tests."""
+@one_line_errors(__file__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the command line, and runs the tests."""
+    parser = ScriptParser(__file__, __doc__)
+    parser.add_argument("-k", default="", metavar="WORD", help="cases whose name has this alone")
+    options = parser.parse_args(arguments)
     sys.path.insert(0, str(ROOT))
     rows = Rows()
     print("case | status | message")
-    silent = ["-p", "no:terminal", "--rootdir", str(ROOT), *sys.argv[1:]]
+    silent = ["-p", "no:terminal", "--rootdir", str(ROOT), "-k", options.k]
     status = pytest.main([*(str(ROOT / file) for file in FILES), *silent], plugins=[rows])
     print(f"{rows.cases} cases, {rows.failed} failed, {rows.tracebacks} with a traceback")
     return int(status) or int(rows.tracebacks > 0)

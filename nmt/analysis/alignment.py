@@ -38,8 +38,8 @@ class Alignment:
       source_words: (S words).
       target_words: (T words).
       matrix: (T words, S words), between 0 and 1.
-      eos: (T words,), the mass on the source's EOS. With it every row sums to one, except that of
-        a target word without a piece (one the vocabulary's normalisation removed), which is zero.
+      eos: (T words,), the mass on the source's EOS. With it every row sums to one, except that a
+        target word of which the vocabulary's normalisation left no piece has a row of zeros.
       heads: those of every layer and head, where they were asked for.
     """
 

@@ -1,8 +1,10 @@
 """How gradients fall with distance: figures of many pairs of places, and their curves.
 
-norms = decoder_gradients(graph, params, *batch)                  # nmt.decoding.gradients
-falls = decay(norms, decoder_distances(batch.target_mask))
-plot_decay({"lstm": falls}, "decay.svg")
+    norms = decoder_gradients(graph, params, source, source_mask, target_in, target_out)
+    falls = decay(norms, decoder_distances(target_mask))
+    plot_decay({"lstm": falls}, "decay.svg")
+
+`decoder_gradients` is in `nmt.decoding.gradients`.
 
 The distance of a state from a loss is the number of state updates from the one to the other. The
 states of the encoder and those of the decoder are one chain h_1 ... h_S, s_0 ... s_T: target piece

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nmt.config.language_codes import base_language
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def measures(target_language: str, *, tokenized: bool) -> tuple[Measure, ...]:
     from sacrebleu.metrics import CHRF, TER
 
     # Without word boundaries an edit would be a whole clause: count characters, as TERCOM does.
-    cjk = _base(target_language) in _CJK
+    cjk = base_language(target_language) in _CJK
     return (
         _bleu(target_language),
         Measure("chrf", CHRF()),
@@ -173,7 +174,7 @@ def _bleu(target_language: str) -> Measure:
     """sacreBLEU's main BLEU."""
     from sacrebleu.metrics import BLEU
 
-    tokenizer = _BLEU_TOKENIZERS.get(_base(target_language), "13a")
+    tokenizer = _BLEU_TOKENIZERS.get(base_language(target_language), "13a")
     # force: no advice on stderr about text that looks tokenised; `data.tokenized` is how we know.
     return Measure("bleu", BLEU(tokenize=tokenizer, force=True))
 
@@ -187,7 +188,7 @@ def _tokenized_bleu(target_language: str, *, tokenized: bool) -> Measure:
         return Measure(name, metric)
     import sacremoses
 
-    language = _base(target_language)
+    language = base_language(target_language)
     normalizer, tokenizer = _moses(language)
     version = getattr(sacremoses, "__version__", "unknown")
     return Measure(
@@ -196,11 +197,6 @@ def _tokenized_bleu(target_language: str, *, tokenized: bool) -> Measure:
         lambda line: tokenizer.tokenize(normalizer.normalize(line), escape=False, return_str=True),
         f"|moses:{language}|sacremoses:{version}",
     )
-
-
-def _base(language: str) -> str:
-    """'pt' of 'pt-BR', 'pt_BR' and 'PT'."""
-    return language.replace("_", "-").split("-")[0].lower()
 
 
 @lru_cache(maxsize=8)  # reading the character tables takes longer than tokenising a test set

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from nmt.analysis.by_length import DEFAULT_EDGES
 from nmt.config.schema import Config
+from nmt.data.text_files import is_utf8
 from nmt.errors import ConfigError, NmtError, RunError, nearest
 from nmt.runs.directory import RunDirectory
 from nmt.runs.seeds import ENSEMBLE, MEAN
@@ -139,7 +140,7 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def add_checkpoint(self) -> None:
-        """--checkpoint, which every command that reads a run has."""
+        """--checkpoint, which every command that runs a model of a run has."""
         self.add_argument(
             "--checkpoint",
             metavar="WHICH",
@@ -148,7 +149,7 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def add_seed(self, of: str = "", *, option: str = "--seed", mean: bool = False) -> None:
-        """--seed, which every command that reads a run has.
+        """--seed, which every command that runs a model of a run has.
 
         Args:
           of: whose models, where the command reads several runs; begins with a space.
@@ -215,11 +216,6 @@ def seed(text: str) -> int | str:
     if text != ENSEMBLE and not re.fullmatch(r"[0-9]{1,10}", text):
         raise argparse.ArgumentTypeError(f"wanted a seed or {ENSEMBLE}; got {text!r}")
     return text if text == ENSEMBLE else int(text)
-
-
-def is_utf8(text: str) -> bool:
-    """Whether an argument is UTF-8; other bytes stand in it as halves of surrogate pairs."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def open_run(

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt.commands.arguments import is_utf8
 from nmt.commands.models import FoundCheckpoint
 from nmt.commands.progress import progress
 from nmt.config.schema import Config, SearchConfig
+from nmt.data.text_files import is_utf8
 from nmt.errors import NmtError
 from nmt.runs.directory import RunDirectory, write_atomically
 

@@ -1,7 +1,8 @@
 """Every dataclass of the config, frozen and checking itself; imports nothing heavy.
 
-A config file has the six sections of `Config`. It holds only what differs from the defaults below,
-and, of the sections model and vocabulary, in model_schema.py and vocabulary_schema.py.
+A config file has the six sections of `Config`. It names what makes its experiment. What it leaves
+out has the defaults of this file and, of the sections model and vocabulary, of model_schema.py and
+vocabulary_schema.py.
 """
 
 from dataclasses import dataclass, field

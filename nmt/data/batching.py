@@ -1,4 +1,4 @@
-"""Batches of a few shapes, each a pure function of its index; and a thread that makes them ahead.
+"""Batches of a few shapes, each a pure function of its index.
 
 An epoch has `num_batches` batches and every pair exactly once. Its order comes from two streams
 of random numbers that nothing else draws from; a third serves subword sampling, where it is on:
@@ -17,11 +17,9 @@ BOS 2, EOS 3 and a filler row at the end:
 """
 
 import copy
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,13 +27,12 @@ from nmt.data.encoding import EncodedPairs, within
 from nmt.data.piece_links import PieceLinks
 from nmt.data.ragged import Ragged
 from nmt.data.sampling import SubwordSampler
-from nmt.data.shapes import Shape, assign_shapes, choose_shapes, extend_shapes
+from nmt.data.shapes import Shape, assign_shapes, choose_shapes
 from nmt.data.vocabulary import SpecialPieces
 from nmt.errors import DataError
 
-__all__ = ["Batch", "Batches", "EvaluationBatches", "Shape", "choose_shapes", "prefetch"]
+__all__ = ["Batch", "Batches", "EvaluationBatches", "Shape", "choose_shapes"]
 
-T = TypeVar("T")
 FILLER = -1  # in place of a pair's index: a row that only fills the shape
 ORDER_STREAM, SENTENCE_STREAM, PIECE_STREAM = 1, 2, 3  # keep the streams apart, whatever the seeds
 
@@ -189,7 +186,7 @@ class EvaluationBatches:
     """All pairs of a split once, in batches of few shapes.
 
     Iterating gives (batch, indices), where indices (B,) names the pair of each row, FILLER (-1)
-    for rows of filler; `scatter` puts results by row back into the order of the split.
+    for rows of filler.
     """
 
     def __init__(
@@ -200,7 +197,6 @@ class EvaluationBatches:
         num_shapes: int = 8,
         batch_pieces: int = 4096,
         row_multiple: int = 8,
-        shapes: list[Shape] | None = None,
     ):
         """Sorts the pairs by shape.
 
@@ -208,21 +204,16 @@ class EvaluationBatches:
           pairs: the encoded split.
           special: the ids of PAD, BOS and EOS.
           num_shapes, batch_pieces, row_multiple: choose the split's own shapes.
-          shapes: used instead of its own where given; beyond them lengths double.
         """
         source_lengths, target_lengths = pairs.source.lengths, pairs.target.lengths
-        if shapes is None:
-            shapes = choose_shapes(
-                source_lengths,
-                target_lengths,
-                num_shapes=num_shapes,
-                batch_pieces=batch_pieces,
-                batch_sentences=None,
-                row_multiple=row_multiple,
-            )
-        elif len(pairs):
-            longest = int(source_lengths.max()), int(target_lengths.max())
-            shapes = extend_shapes(shapes, *longest, row_multiple)
+        shapes = choose_shapes(
+            source_lengths,
+            target_lengths,
+            num_shapes=num_shapes,
+            batch_pieces=batch_pieces,
+            batch_sentences=None,
+            row_multiple=row_multiple,
+        )
         self.pairs, self.shapes, self.special = pairs, list(shapes), special
         self._plan = [
             (shape, _filled_up(members[start : start + shape.rows], shape.rows))
@@ -249,16 +240,6 @@ class EvaluationBatches:
         """The share of positions that hold real pieces."""
         return _fill(self.pairs, np.arange(len(self.pairs)), [shape for shape, _ in self._plan])
 
-    def scatter(self, results: Iterable[np.ndarray]) -> np.ndarray:
-        """Puts results by row, (B, ...) for each batch in order, into the order of the split."""
-        results = [np.asarray(result) for result in results]
-        assert len(results) == len(self)
-        ordered = np.empty((len(self.pairs), *results[0].shape[1:]), results[0].dtype)
-        for (_, indices), result in zip(self._plan, results, strict=True):
-            real = indices != FILLER
-            ordered[indices[real]] = result[real]
-        return ordered
-
 
 def make_batch(
     pairs: EncodedPairs, indices: np.ndarray, shape: Shape, special: SpecialPieces
@@ -280,50 +261,6 @@ def make_batch(
     target_in[:, 0] = special.bos_id
     np.copyto(target_in[:, 1:], target[:, :-1], where=target_mask[:, 1:])  # all but EOS
     return Batch(source, source_mask, target_in, target, target_mask)
-
-
-def prefetch(function: Callable[[int], T], indices: Iterable[int], depth: int = 2) -> Iterator[T]:
-    """Yields function(index) for each index, computed ahead in a background thread.
-
-    The thread ends with the iterator: when the indices are through, when `close` is called on it
-    or it is dropped, and when the function raises, which is raised again here in its turn.
-
-    Args:
-      function: called in the thread, one index after the other.
-      indices: read in the thread.
-      depth: the most results that wait.
-    """
-    waiting: queue.Queue = queue.Queue(maxsize=depth)
-    stop, end = threading.Event(), object()
-
-    def work():
-        try:
-            for index in indices:
-                waiting.put((function(index), None))
-                if stop.is_set():
-                    return
-            waiting.put((end, None))
-        except BaseException as error:
-            waiting.put((end, error))
-
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
-    try:
-        while True:
-            result, error = waiting.get()
-            if error is not None:
-                raise error
-            if result is end:
-                return
-            yield result
-    finally:
-        stop.set()
-        while thread.is_alive():  # it may wait for room in the queue
-            try:
-                waiting.get(timeout=0.01)
-            except queue.Empty:
-                continue
-        thread.join()
 
 
 def _lengths(pairs: EncodedPairs) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,7 @@ from itertools import compress
 
 import numpy as np
 
+from nmt.config.language_codes import base_language
 from nmt.config.schema import CleaningConfig
 from nmt.data.cleaning_report import CleaningReport, RuleReport
 from nmt.data.hash_table import HashTable
@@ -158,7 +159,7 @@ def count_words(text: str, language: str) -> int:
 
 def is_unspaced(language: str) -> bool:
     """Whether a language, by its code such as "ja" or "zh-CN", is written without spaces."""
-    return language.replace("_", "-").split("-")[0].lower() in UNSPACED_LANGUAGES
+    return base_language(language) in UNSPACED_LANGUAGES
 
 
 def _filters(

@@ -15,12 +15,12 @@ and test splits are read at every start.
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nmt.analysis.whole_file import write_whole
 from nmt.config.schema import DataConfig
 from nmt.data.cleaning import Cleaner
 from nmt.data.cleaning_report import CleaningReport
@@ -96,9 +96,7 @@ class _MadeFrom:
     def write(self, folder: Path) -> None:
         """Writes the note, whole or not at all."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        beside = folder / f".{MADE_FROM_FILE}.tmp"
-        beside.write_text(text + "\n", encoding="utf-8")
-        os.replace(beside, folder / MADE_FROM_FILE)
+        write_whole(folder / MADE_FROM_FILE, f"{text}\n".encode(), "note on the corpus")
 
 
 def load_corpus(

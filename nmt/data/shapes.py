@@ -131,25 +131,6 @@ def assign_shapes(
     return assigned
 
 
-def extend_shapes(
-    shapes: list[Shape], source_length: int, target_length: int, row_multiple: int
-) -> list[Shape]:
-    """Adds a shape for sentences of these lengths, if need be: the longest ones, doubled.
-
-    Rows shrink as lengths grow, down to `row_multiple`.
-    """
-    if any(s.source >= source_length and s.target >= target_length for s in shapes):
-        return list(shapes)
-    rows = min(shape.rows for shape in shapes)
-    source = max(shape.source for shape in shapes)
-    target = max(shape.target for shape in shapes)
-    while source < source_length or target < target_length:
-        source *= 2 if source < source_length else 1
-        target *= 2 if target < target_length else 1
-        rows = max(rows // 2 // row_multiple, 1) * row_multiple
-    return [*shapes, Shape(rows, source, target)]
-
-
 def _candidates(lengths: np.ndarray) -> np.ndarray:
     """The lengths that may bound a shape, ascending, with the longest.
 

@@ -12,7 +12,7 @@ import logging
 import lzma
 import zlib
 from collections.abc import Iterable, Iterator
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,15 @@ _BOM = b"\xef\xbb\xbf"
 _BUFFER = 1 << 20
 
 
-def read_lines(path: Path, limit: int | None = None) -> list[str]:
+def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 file without their ends ("\\n" or "\\r\\n") and without a BOM.
 
     Args:
       path: plain, .gz, .xz or .zst.
-      limit: stop after so many lines.
     Raises:
       DataError: the file is missing, damaged or not UTF-8; the message names file and line.
     """
-    return list(islice(iter_lines(path), limit))
+    return list(iter_lines(path))
 
 
 def iter_lines(path: Path) -> Iterator[str]:
@@ -166,15 +165,13 @@ class _ZstdFile(io.RawIOBase):
         super().close()
 
 
-def read_parallel(name: str, source: Path, target: Path, limit: int | None = None) -> Split:
+def read_parallel(name: str, source: Path, target: Path) -> Split:
     """A split from two files; line i of both is the same sentence.
-
-    With a limit both files are read only so far, and what follows is not compared.
 
     Raises:
       DataError: the files differ in their number of lines.
     """
-    return joined(name, in_parts(name, islice(iter_parallel(source, target), limit)))
+    return joined(name, in_parts(name, iter_parallel(source, target)))
 
 
 def iter_parallel(source: Path, target: Path, links: Path | None = None) -> Iterator[TextRow]:
@@ -278,7 +275,7 @@ def _json_pair(row: dict[str, Any], line: str, languages: tuple[str, str], place
     if isinstance(row.get(TRANSLATION), dict) and not set(languages) <= row.keys():
         row = row[TRANSLATION]
     source, target = texts = [_json_text(row, language, place) for language in languages]
-    if "\\ud" in line.lower() and not all(map(_is_encodable, texts)):
+    if "\\ud" in line.lower() and not all(map(is_utf8, texts)):
         raise DataError(f"{place}: half of a surrogate pair (\\ud8..-\\udf..) is not text")
     return source, target
 
@@ -291,7 +288,12 @@ def _json_text(row: dict[str, Any], column: str, place: str) -> str:
     return text
 
 
-def _is_encodable(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written as UTF-8.
+
+    Halves of surrogate pairs cannot: escapes of JSON may stand for them, and Python reads as such
+    what is no UTF-8 in an argument.
+    """
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 
+from nmt.config.language_codes import base_language
 from nmt.data.vocabulary import Span
 from nmt.data.white_space import plain
 
@@ -117,5 +118,5 @@ def _moses(language: str):
     """Moses' tokenizer and detokenizer for a language; of 'pt-BR' those of 'pt'."""
     from sacremoses import MosesDetokenizer, MosesTokenizer
 
-    base = language.replace("_", "-").split("-")[0].lower()
+    base = base_language(language)
     return MosesTokenizer(lang=base), MosesDetokenizer(lang=base)

@@ -30,7 +30,7 @@ class Output:
     Attributes:
       kernel: of `biased_kernel`, (E', V).
       barred: (V,), -inf for what is never produced, though it may count in the softmax; else 0.
-      num_barred: how many of them there are at most whose logits are not the lowest.
+      num_barred: the most of them that may be among the best, as their logits are not LOWEST.
       precision: the compute type.
       pieces: (V,), which piece each column stands for.
     """
@@ -110,24 +110,25 @@ def best_continuations(
     Returns:
       (R, k); log_prob is -inf where there is no such piece.
     """
-    # Fused with the ones that join it, what makes the features is vectorised no longer.
+    # Keeps XLA from making the features where it appends ones to them: it would not vectorise that.
     features = row_by_row(features)
     logits = logits_from_biased(features, output.kernel, output.precision)
     if allowed is not None:
         logits = jnp.where(allowed, logits, LOWEST)
     # Enough of the best that the wanted ones are among them, whichever of them are barred.
-    best, places = best_pieces(logits, min(num_pieces + output.num_barred, logits.shape[1]))
+    highest, places = best_pieces(logits, min(num_pieces + output.num_barred, logits.shape[1]))
     # Without the barrier XLA finds the greatest anew for each exponential, and sorts to find it.
-    best = jax.lax.optimization_barrier(best)
-    top = best[:, :1]
-    best = best + output.barred[places]
+    highest = jax.lax.optimization_barrier(highest)
+    top = highest[:, :1]
+    legal = highest + output.barred[places]
     if allowed is not None:
-        best = jnp.where(jnp.take_along_axis(allowed, places, axis=1), best, -jnp.inf)
-    best, chosen = jax.lax.top_k(best, num_pieces)
-    places = jnp.take_along_axis(places, chosen, axis=1)
+        legal = jnp.where(jnp.take_along_axis(allowed, places, axis=1), legal, -jnp.inf)
+    best, chosen = jax.lax.top_k(legal, num_pieces)
+    pieces = output.pieces[jnp.take_along_axis(places, chosen, axis=1)]
     eos = logits[:, jnp.argmax(output.pieces == eos_id), None]
-    best = jnp.where(is_last[:, None], jnp.where(jnp.arange(num_pieces) > 0, -jnp.inf, eos), best)
-    pieces = jnp.where(is_last[:, None], eos_id, output.pieces[places])
+    eos_alone = jnp.where(jnp.arange(num_pieces) > 0, -jnp.inf, eos)
+    best = jnp.where(is_last[:, None], eos_alone, best)
+    pieces = jnp.where(is_last[:, None], eos_id, pieces)
     log_sum = top + jnp.log(jnp.exp(logits - top).sum(axis=-1, keepdims=True))
     return Continuations(pieces, best - log_sum)
 

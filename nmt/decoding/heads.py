@@ -1,6 +1,6 @@
 """Choosing the layer and head whose attention is the alignment, and keeping the choice in the run.
 
-    ranking = choose_head(translator, sources, targets, gold=gold)
+    ranking = choose_head(translator, sources, targets, method="shift-att", gold=gold)
     save_choice(run, AlignmentMethod("shift-att"), ranking[0])
 
 The pairs should be those of a validation set. Where nobody has aligned them, the model of the other

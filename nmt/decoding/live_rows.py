@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from nmt.models.seq2seq import DecoderState, Seq2Seq
 
 Array = jax.Array
-PARTS = 4  # rows are packed into so many quarters of their number, and no fewer than
-FEWEST = 32  # rows
+PARTS = 4  # live rows are packed into one, two, three or four quarters of all rows
+FEWEST = 32  # but into no fewer than these
 
 
 def step_live(

@@ -82,20 +82,11 @@ class Translator:
         self._read_lexicon = read_lexicon and cache(read_lexicon)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
         self._graph_in = cache(partial(in_precision, graph, shapes))
-        self._prepare()
-
-    def with_params(self, params: Params) -> "Translator":
-        """The same translator with other parameters; nothing is compiled again."""
-        other = copy.copy(self)
-        other.params = meshes.on_all(self.mesh, params)
-        other._prepare()
-        return other
-
-    def _prepare(self) -> None:
-        """Makes what beam search needs of these parameters once, when it is first asked for."""
         special = self.vocabularies.target.special
-        make = partial(prepare_search, params=self.params, mesh=self.mesh, special=special)
-        self._prepared = cache(make)
+        # What beam search needs of the parameters is made once, when it is first asked for.
+        self._prepared = cache(
+            partial(prepare_search, params=self.params, mesh=self.mesh, special=special)
+        )
 
     def with_units(self, source: Unit, target: Unit) -> "Translator":
         """The same translator with other rows and columns of alignments.

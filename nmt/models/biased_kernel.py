@@ -15,11 +15,11 @@ from nmt.models.seq2seq import Projection
 Array = jax.Array
 LOWEST = -1e30  # a logit that outweighs all others and counts in no softmax
 SUMMANDS = {"float32": 1, "bfloat16": 3}  # bfloat16 has a third of the digits
-EVEN = 8  # of such heights alone do GPUs multiply bfloat16 without copying them
+EVEN = 8  # GPUs copy a bfloat16 kernel first, unless its height is a multiple of this
 
 
 def num_bias_rows(features_dim: int) -> int:
-    """Rows for the bias, of which the first ones hold it: they make the height even."""
+    """Rows to append: the first of them hold the bias, the rest fill up to a multiple of EVEN."""
     most = max(SUMMANDS.values())
     return most + -(features_dim + most) % EVEN
 

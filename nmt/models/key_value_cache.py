@@ -15,8 +15,8 @@ Array = jax.Array
 class Cache(NamedTuple):
     """Keys and values of one layer, by the hypothesis that wrote them.
 
-    Slot l * K + k is for what hypothesis k wrote at position l: so a position is one piece of
-    memory in each array, and both lie as they are multiplied.
+    Slot l * K + k is for what hypothesis k wrote at position l: so a position is contiguous in both
+    arrays, and both have the layout in which they are multiplied.
 
     Attributes:
       keys: (B, N, d, L*K).

@@ -10,9 +10,9 @@ Array = jax.Array
 class InitialKeys:
     """Gives the keys that `nnx.Rngs(key)` gives, in its place where a module is made.
 
-    It counts in Python. `nnx.Rngs` counts in an array of its own, of which nnx wants to know where
-    it lies each time that it is set; under a trace that is an error, whose message, which nobody
-    sees, jax makes from all of the trace so far: most of the time that a large model took to build.
+    It counts in Python. `nnx.Rngs` counts in an array. Each time that it is set under a trace, jax
+    writes an error message about all of the trace so far, which nobody sees: that took most of the
+    time in which a large model is built.
     """
 
     def __init__(self, key: Array):

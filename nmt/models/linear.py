@@ -109,7 +109,8 @@ def dot_general(precision: str) -> Callable[..., Array]:
 def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
     """A copy, good for no gradient, whose layers hold their kernels in the compute type.
 
-    Of what does not change in a loop, XLA moves out what is not within a branch.
+    XLA moves what does not change out of a loop, but not out of a branch in it: so kernels are cast
+    once, here.
     """
     model = nnx.merge(*nnx.split(model))
     for _, module in nnx.iter_modules(model):

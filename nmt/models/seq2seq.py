@@ -77,14 +77,14 @@ class Projection:
 
 
 class DecoderState:
-    """What hypotheses carry between steps: a pytree whose leaves are (B, ...).
+    """What hypotheses carry between steps: a pytree whose leaves are (B, K, ...).
 
-    They are (B, K, ...) unless the class says how it reorders and grows what is otherwise.
+    A class that has other leaves, (B, ...), overrides all three members.
     """
 
     @property
     def is_by_hypothesis(self) -> bool:
-        """Whether they are: then a hypothesis can be stepped without those beside it."""
+        """Whether all leaves are (B, K, ...): one hypothesis can be stepped without the others."""
         return True
 
     def reorder(self, parents: Array) -> "DecoderState":
@@ -112,8 +112,8 @@ class Seq2Seq(Protocol):
     ) -> Any:
         """source (B, S), source_mask (B, S) -> memory, a pytree with leaves (B, ...).
 
-        What is kept of each source position, and nothing else, has three axes or more: it is
-        (B, ..., S, d).
+        A leaf has three axes or more, (B, ..., S, d), if and only if it holds something of each
+        source position; saliency finds these by that.
         """
 
     def init_state(self, memory: Any, num_hypotheses: int, max_length: int) -> DecoderState:

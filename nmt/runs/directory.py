@@ -30,6 +30,7 @@ from typing import Any
 from nmt.config.reader import differing_keys, read_config, to_yaml
 from nmt.config.schema import Config
 from nmt.data.stages import sync_folder
+from nmt.data.text_files import is_utf8
 from nmt.errors import RunError, nearest
 
 MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step,
@@ -89,7 +90,7 @@ class RunDirectory:
             nothing can be written.
         """
         run = cls(path)
-        if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        if not is_utf8(str(path)):
             raise RunError(f"a run directory's name must be UTF-8; got {str(path)!r}")
         try:
             run.path.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ class Progress(NamedTuple):
     """What the loop itself remembers of a member; saved with every checkpoint.
 
     Attributes:
-      validated: the step of the last validation; one that was broken off will be done again. Where
-        that of other members is later, this one has stopped for good.
+      validated: the step of the last validation; one that was broken off will be done again. A
+        member that lags behind the others in this has stopped early, and stays stopped.
       best_score: of the validations so far.
       stale: validations since the best one, which early stopping counts.
       plateau: validations since the best one or the last cut of the learning rate.

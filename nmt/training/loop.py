@@ -1,4 +1,4 @@
-"""The training loop, in order: step, log, validate, save, stop."""
+"""The training loop, in order: validate, save, stop, or else step and log."""
 
 import contextlib
 import logging
@@ -10,7 +10,8 @@ import jax
 from jax.sharding import Mesh
 
 from nmt.config.schema import Config, TrainingConfig
-from nmt.data.batching import Batch, Batches, prefetch
+from nmt.data.batching import Batch, Batches
+from nmt.data.prefetching import prefetch
 from nmt.devices.mesh import check_rows, describe, make_mesh, to_devices
 from nmt.devices.processes import from_first, is_first
 from nmt.models.build import count_parameters

@@ -121,20 +121,20 @@ def _forward(positions, projection, label_smoothing):
 
     def add(sums, chunk):
         losses, nlls, logits_gradient = _losses(chunk, vocabulary, label_smoothing)
-        loss, nll, kernel = sums
+        loss, nll, biased_gradient = sums
         features_gradient = product("pv,ve->pe", logits_gradient, vocabulary.kernel)
-        kernel += product("pe,pv->ev", with_ones(chunk.features), logits_gradient)
-        return (loss + losses.sum(), nll + nlls.sum(), kernel), features_gradient
+        biased_gradient += product("pe,pv->ev", with_ones(chunk.features), logits_gradient)
+        return (loss + losses.sum(), nll + nlls.sum(), biased_gradient), features_gradient
 
     start = (
         jnp.zeros(()),
         jnp.zeros(()),
         jnp.zeros_like(vocabulary.biased, jnp.float32),  # E' V, in which form it is summed fastest
     )
-    (loss, nll, kernel), features_gradient = scan_real(
+    (loss, nll, biased_gradient), features_gradient = scan_real(
         add, start, jnp.zeros_like(positions.features), positions, CHUNK_POSITIONS
     )
-    kernel, bias = jnp.split(kernel, [positions.features.shape[1]])  # what a one is multiplied with
+    kernel, bias = jnp.split(biased_gradient, [positions.features.shape[1]])  # as in biased_kernel
     gradient = Projection(kernel.T, bias[0], projection.size, projection.precision)
     return (loss, nll), (features_gradient, gradient)
 
@@ -150,6 +150,8 @@ _cross_entropy.defvjp(_forward, _backward)
 
 def _losses(positions, vocabulary, label_smoothing):
     """C positions -> losses, nlls (C,), d loss / d logits (C, V), all zero where masked.
+
+    With V real pieces, d loss / d logits = softmax(logits) - (1 - e) onehot(target) - e / V.
 
     On a CPU each pass over the logits costs a hundredth of a product of theirs. Here are five: the
     product itself, the greatest, the exponentials, their sum, the gradient.

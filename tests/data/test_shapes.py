@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.data import shapes as shapes_module
-from nmt.data.shapes import TARGET_COST, Rows, Shape, assign_shapes, choose_shapes, extend_shapes
+from nmt.data.shapes import TARGET_COST, Rows, Shape, assign_shapes, choose_shapes
 
 RULES = [(40, None, 1), (40, None, 4), (1000, None, 8), (40, 3, 8)]
 
@@ -146,18 +146,6 @@ def test_assignment_prefers_short_targets_then_short_sources():
     shapes = [Shape(8, 9, 9), Shape(8, 4, 9), Shape(8, 9, 5)]
     assigned = assign_shapes(np.array([3, 4, 5, 9]), np.array([9, 5, 9, 1]), shapes)
     assert assigned.tolist() == [1, 2, 0, 2]
-
-
-@pytest.mark.parametrize(("source", "target"), [(5, 5), (20, 9), (21, 10), (3, 1000), (999, 3)])
-def test_lengths_double_beyond_the_lattice(source, target):
-    shapes = [Shape(64, 10, 9), Shape(32, 20, 9)]
-    extended = extend_shapes(shapes, source, target, 8)
-    assert extended[:2] == shapes
-    assert len(extended) == 2 + (source > 20 or target > 9)
-    last = extended[-1]
-    assert last.source >= source and last.target >= target and last.rows % 8 == 0 < last.rows
-    assert last.source in {20 << n for n in range(9)} and last.source < 2 * max(source, 20)
-    assert last.target in {9 << n for n in range(9)} and last.target < 2 * max(target, 9)
 
 
 def test_fill_on_a_corpus_of_captions(tmp_path):

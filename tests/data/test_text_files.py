@@ -11,6 +11,7 @@ import zstandard
 from nmt.data.columns import Columns
 from nmt.data.text_files import (
     iter_jsonl,
+    iter_lines,
     iter_parallel,
     iter_tsv,
     read_lines,
@@ -85,9 +86,9 @@ def test_line_ends_and_byte_order_mark(tmp_path, content, lines):
     assert read_lines(write(tmp_path / "x", content)) == lines
 
 
-def test_limit_stops_before_what_follows(tmp_path):
+def test_lines_are_read_no_further_than_wanted(tmp_path):
     path = write(tmp_path / "x", b"a\nb\n\xff\n")
-    assert read_lines(path, 2) == ["a", "b"]
+    assert list(islice(iter_lines(path), 2)) == ["a", "b"]
 
 
 def test_undecodable_byte_is_named_with_file_and_line(tmp_path):
@@ -152,8 +153,9 @@ def test_parallel_files_must_have_as_many_lines(tmp_path):
     one = write(tmp_path / "one.fr", "d")
     assert f"{one} has 1 line and {target} has 2;" in error_of(read_parallel, "train", one, target)
     # Found while reading a part, the counts are still those of the whole files.
-    assert "has 3 lines" in error_of(read_parallel, "train", source, target, 3)
-    assert read_parallel("train", source, target, 2).target == ["d", "e"]
+    rows = iter_parallel(source, target)
+    assert [target for _, target, *_ in islice(rows, 2)] == ["d", "e"]
+    assert "has 3 lines" in error_of(next, rows)
 
 
 @pytest.mark.parametrize("suffix", PACK)

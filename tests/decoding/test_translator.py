@@ -285,11 +285,23 @@ def test_lines_are_cleaned_as_the_training_text_was(translator):
     assert as_is._clean(apart + "  ") == apart + "  "
 
 
+def with_params(translator, params):
+    """The same translator with other parameters, as each validation makes one."""
+    return Translator(
+        translator.graph,
+        params,
+        translator.vocabularies,
+        translator.search,
+        max_source_pieces=translator.max_source_pieces,
+        mesh=translator.mesh,
+    )
+
+
 def test_other_parameters_share_compiled_code(translator):
     line = ["the cat sees a tree ."]
     before = translator.translate(line)
     compiled = programs.beam_search._cache_size()
-    other = translator.with_params(jax.tree.map(lambda leaf: 0.5 * leaf, translator.params))
+    other = with_params(translator, jax.tree.map(lambda leaf: 0.5 * leaf, translator.params))
     assert other.translate(line)[0].log_prob != before[0].log_prob
     assert translator.translate(line) == before
     assert programs.beam_search._cache_size() == compiled
@@ -330,7 +342,7 @@ def test_parameters_are_placed_once_wherever_they_come_from(on_several):
             lambda leaf: jax.device_put(leaf, by_rows) if len(leaf) % 4 == 0 else leaf, params
         ),
     ):
-        other = on_several.with_params(given)
+        other = with_params(on_several, given)
         whole = meshes.replicated(on_several.mesh)
         assert all(leaf.sharding == whole for leaf in jax.tree.leaves(other.params))
         assert other.translate(line) == expected

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +10,6 @@ import nbformat
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_notebooks.py"
-sys.path.append(str(SCRIPT.parent))  # where python looks for what a script imports beside it
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-sys.path.append(str(SCRIPTS))  # where python looks for what a script imports beside it
 STAND_IN = """#!/usr/bin/env bash
 printf '%s\\0' "$(basename "$0")" "$@" >>"$CALLS"
 printf '\\1' >>"$CALLS"

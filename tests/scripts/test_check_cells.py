@@ -19,7 +19,7 @@ def shown(load_script, monkeypatch, capsys):
             return status
 
         monkeypatch.setattr(script.pytest, "main", run)
-        return script.main(), capsys.readouterr().out.splitlines()
+        return script.main([]), capsys.readouterr().out.splitlines()
 
     return shown
 

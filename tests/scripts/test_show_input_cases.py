@@ -29,7 +29,7 @@ def shown(script, monkeypatch, capsys):
             return int(any(told.failed for told in reports))
 
         monkeypatch.setattr(script.pytest, "main", run)
-        return script.main(), capsys.readouterr().out.splitlines()
+        return script.main([]), capsys.readouterr().out.splitlines()
 
     return shown
 
