@@ -1,5 +1,6 @@
 """The experiments in configs/: they are read, have the published sizes, and can take a step."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from nmt.training.optimizer import make_schedule
 from nmt.training.step import Trainer
 from tests.training.train_step import train_step
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+NAMES = sorted(
+    path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.rglob("*.yaml")
+)
 SHRUNK = {
     "recurrent": dict(
         embedding_dim=4, encoder_dim=3, decoder_dim=5, alignment_dim=6, readout_dim=7
@@ -41,18 +45,17 @@ def num_parameters(config):
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
-def test_the_configs_are_those_that_the_readme_names():
-    assert NAMES == [
-        "europarl_small_gru",
-        "europarl_small_transformer",
-        "multi30k_gru",
-        "multi30k_transformer",
-        "quickstart",
-        "quickstart_transformer",
-        "wmt14_en_de_luong2015",
-        "wmt14_en_de_transformer_base",
-        "wmt14_en_fr_rnnsearch50",
-    ]
+def test_configs_that_are_named_anywhere_are_there():
+    pages = [ROOT / "README.md", ROOT / "Makefile", *ROOT.glob("docs/*.md")]
+    pages += [*ROOT.glob("notebooks/source/*.py"), *ROOT.glob("scripts/**/*.py")]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"configs/([\w/]+)\.yaml", page.read_text(encoding="utf-8"))
+    }
+    assert named >= {"quickstart", "multi30k_gru", "multi30k_transformer"}
+    any_of_them = {name for name in named if name.endswith(("NAME", "MODEL"))}
+    assert named - any_of_them <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
