@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 MAX_LENGTH = 10_000  # of search.max_length_factor and search.max_length_extra
+MAX_SHAPES = 256  # each is compiled, and to choose them takes longer the more they are
+LEAST_EPSILON = 1e-37  # a smaller one is zero on devices, and divides zero gradients into NaN
 MAX_EMBEDDED = 10_000_000  # pairs, each made in memory
 MAX_SEEDS = 256  # of training.num_seeds; memory ends before it
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
@@ -127,6 +129,7 @@ class DataConfig:
             num_shapes=self.num_shapes,
             row_multiple=self.row_multiple,
         )
+        at_most("data", MAX_SHAPES, num_shapes=self.num_shapes)
         at_least("data", 2, max_pieces=self.max_pieces)
         check_seed("data", self.seed)
 
@@ -197,10 +200,15 @@ class TrainingConfig:
             final_learning_rate=self.final_learning_rate,
             warmup_steps=self.warmup_steps,
             weight_decay=self.weight_decay,
-            epsilon=self.epsilon,
             max_minutes=self.max_minutes,
             alignment_weight=self.alignment_weight,
         )
+        at_least("training", LEAST_EPSILON, epsilon=self.epsilon)
+        if self.final_learning_rate > self.learning_rate:
+            raise ConfigError(
+                "training.final_learning_rate must be training.learning_rate or less; "
+                f"got {self.final_learning_rate} for {self.learning_rate}"
+            )
         if self.alignment_run is not None and not self.alignment_weight:
             raise ConfigError(
                 "training.alignment_run needs training.alignment_weight above 0; got 0"

@@ -21,7 +21,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nmt.devices.clusters import ProcessFlags, find_place
 from nmt.devices.coordinator import HEARTBEAT_SECONDS, SHUTDOWN_SECONDS
@@ -31,6 +31,7 @@ from nmt.errors import NmtError, RunError, is_out_of_memory
 __all__ = [
     "Agreement",
     "ProcessFlags",
+    "connect",
     "ending_together",
     "first_alone",
     "from_first",
@@ -39,6 +40,9 @@ __all__ = [
     "start_processes",
     "wait_for_all",
 ]
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
 
 T = TypeVar("T")
 START_SECONDS = 300.0  # in which all processes must come; machines do not start all at once
@@ -239,6 +243,34 @@ def wait_for_all() -> None:
     """
     if _member is not None:
         _member.wait_for_all()
+
+
+def connect(mesh: "Mesh") -> None:
+    """Connects the devices of each row and column of a mesh; all processes call it.
+
+    Else the first step of training would, to which processes come at times of their own; see
+    `wait_for_all`.
+    """
+    if _member is None:
+        return
+    import jax
+    import numpy as np
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    everywhere = PartitionSpec()
+    one = np.ones((), np.int32)
+    one = jax.make_array_from_callback((), NamedSharding(mesh, everywhere), one.__getitem__)
+    for axis in mesh.axis_names:
+        add_up = jax.shard_map(
+            lambda value, axis=axis: jax.lax.psum(value, axis),
+            mesh=mesh,
+            in_specs=everywhere,
+            out_specs=everywhere,
+            check_vma=False,  # the value is on all devices, and what is added up is their number
+        )
+        compiled = jax.jit(add_up).lower(one).compile()
+        wait_for_all()
+        jax.block_until_ready(compiled(one))
 
 
 class Agreement:

@@ -66,7 +66,7 @@ class Wire:
         self._received = rest
         try:
             message = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, list) or not message:
             raise ConnectionError("not a message")

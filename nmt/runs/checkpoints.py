@@ -141,8 +141,9 @@ class Checkpoints:
         """The last whole checkpoint, interrupted ones included: where a run resumes.
 
         Every file is verified. A checkpoint that is damaged or was not finished is named in a
-        warning and passed over.
+        warning and passed over. The first process alone calls it, while the run is locked.
         """
+        self._saver.settle()
         for leftover in sorted(self._saver.unfinished.glob("[0-9]*")):
             step = re.match(r"[0-9]+", leftover.name)[0]
             logger.warning("checkpoint %s was not finished and is passed over", step)

@@ -77,6 +77,15 @@ class Saver:
             (self.folder / name).rename(self._gone(name))
             _delete(self._gone(name))
 
+    def settle(self) -> None:
+        """Ends a `_replace` that a kill has stopped between its two renames."""
+        for gone in self.unfinished.glob("removed-*"):
+            name = gone.name.removeprefix("removed-")
+            made, final = self.unfinished / name, self.folder / name
+            if (made / NAME).is_file() and not os.path.lexists(final):
+                made.rename(final)
+                sync_folder(self.folder)
+
     def _gone(self, name: str) -> Path:
         """Where a checkpoint goes before its files go."""
         return self.unfinished / f"removed-{name}"
@@ -119,6 +128,7 @@ class Saver:
 
     def _start(self, manifest: Manifest, arrays: dict[str, Any]) -> None:
         if is_first():
+            self.settle()
             shutil.rmtree(self.unfinished, ignore_errors=True)
             self.unfinished.mkdir(parents=True, exist_ok=True)
         self._writer.start(self.unfinished / manifest.folder, arrays)

@@ -13,7 +13,7 @@ from nmt.config.schema import Config, TrainingConfig
 from nmt.data.batching import Batch, Batches
 from nmt.data.prefetching import prefetch
 from nmt.devices.mesh import check_rows, describe, make_mesh, to_devices
-from nmt.devices.processes import from_first, is_first
+from nmt.devices.processes import connect, from_first, is_first
 from nmt.models.build import count_parameters
 from nmt.models.execution import check_platform
 from nmt.runs.checkpoints import Checkpoints
@@ -101,6 +101,7 @@ def _train(
     if _is_over(training, run, standing, step, time_limit):
         return
     signals.check_alone()
+    connect(mesh)
     _say_start(members, state, mesh)
     compiled = CompiledSteps(
         trainer,
@@ -152,7 +153,7 @@ def _loop(
     try:
         while True:
             signals.check_on_all()
-            last = step == training.num_steps or equipment.time_limit.over(step)
+            last = step >= training.num_steps or equipment.time_limit.over(step)
             if (step % config.validation.every == 0 or last) and standing.validated < step:
                 scores = _validate(equipment, state, standing, step)
                 standing, state = judge(training, members, standing, state, scores, step)

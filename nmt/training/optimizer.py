@@ -32,14 +32,15 @@ def make_schedule(config: TrainingConfig) -> optax.Schedule:
 
     All schedules rise linearly over `warmup_steps`, from 1/warmup_steps of the peak at step 0 to
     the peak at step warmup_steps - 1. Then: "constant" and "plateau" stay (the plateau rule acts
-    through the state's scale); "inverse_sqrt" falls as sqrt(warmup_steps / step), Vaswani et al.
-    (2017), equation 3; "cosine" falls to `final_learning_rate` at `num_steps`.
+    through the state's scale); "inverse_sqrt" falls as sqrt(warmup_steps / (step + 1)), Vaswani et
+    al. (2017), equation 3, who count steps from 1; "cosine" falls to `final_learning_rate` at
+    `num_steps`.
     """
     peak, warmup = config.learning_rate, config.warmup_steps
     after = {
         "constant": optax.constant_schedule(peak),
         "plateau": optax.constant_schedule(peak),
-        "inverse_sqrt": lambda step: peak * (warmup / (step + warmup)) ** 0.5,
+        "inverse_sqrt": lambda step: peak * (warmup / (step + warmup + 1)) ** 0.5,
         "cosine": optax.cosine_decay_schedule(
             peak,
             max(config.num_steps - warmup, 1),

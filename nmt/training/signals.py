@@ -53,14 +53,19 @@ class Signals:
 
 @contextlib.contextmanager
 def remembered_signals() -> Iterator[Signals]:
-    """Puts off a first SIGINT or SIGTERM; does nothing outside the main thread."""
+    """Puts off a first SIGINT or SIGTERM, unless it is ignored; does nothing in other threads.
+
+    A shell has SIGINT ignored by what a script starts in the background.
+    """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
     for number in (signal.SIGINT, signal.SIGTERM):
-        signals._before[number] = signal.getsignal(number)
-        signal.signal(number, signals._remember)
+        before = signal.getsignal(number)
+        if before not in (signal.SIG_IGN, None):  # None: it was not set by Python
+            signals._before[number] = before
+            signal.signal(number, signals._remember)
     try:
         yield signals
     finally:

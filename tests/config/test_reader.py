@@ -227,8 +227,9 @@ def test_a_missing_or_unreadable_file(tmp_path):
         [],
         ["data.source_language=no", "data.path=1e-3", "data.test=[on, '1:30', 'a b']"],
         ["model.architecture=transformer", "model.dropout=0.30000000000000004"],
-        ["training.learning_rate=1e-300", "training.epsilon=5e-324", "data.max_pieces=null"],
+        ["training.learning_rate=1e-300", "search.length_norm=5e-324", "data.max_pieces=null"],
         ["data.path=  é 'quoted' \"twice\" \t# & * ! | > %"],
+        ["data.path=a\x85b", "data.source_language=\u2028", "data.target_language=\ufeff\u2029"],
     ],
 )
 def test_to_yaml_round_trips_exactly(read, overrides):

@@ -58,7 +58,9 @@ def test_the_end_is_noticed_while_waiting(pair):
         wire.receive()
 
 
-@pytest.mark.parametrize("sent", [b"GET / HTTP/1.0\n", b"7\n", b"[]\n", b"\xff\n"])
+@pytest.mark.parametrize(
+    "sent", [b"GET / HTTP/1.0\n", b"7\n", b"[]\n", b"\xff\n", b"[" * 60_000 + b"\n"]
+)
 def test_what_is_no_message(pair, sent):
     wire, far = pair
     far.sendall(sent)

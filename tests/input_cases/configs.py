@@ -98,6 +98,19 @@ KINDS = [
         "training.num_steps=1e3",
         "training.num_steps must be a whole number; got 1000.0",
     ),
+    override(
+        "an epsilon that is zero on devices",
+        "training.epsilon=1e-46",
+        "training.epsilon must be 1e-37 or more; got 1e-46",
+    ),
+    override(
+        "a final rate above the peak",
+        "training.final_learning_rate=1",
+        "training.final_learning_rate must be training.learning_rate or less; got 1.0 for 0.001",
+    ),
+    override(
+        "too many shapes", "data.num_shapes=257", "data.num_shapes must be 256 or less; got 257"
+    ),
     override("true for a whole number", "data.num_shapes=true", "must be a whole number; got true"),
     override("text for a number", "training.learning_rate=fast", "must be a number; got 'fast'"),
     override("null where there must be a value", "data.seed=null", "a whole number; got null"),

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import json
 import math
@@ -14,6 +15,10 @@ import pytest
 from nmt.errors import RunError
 from nmt.runs.checkpoints import MOVING_AVERAGE, PARAMS, Checkpoints
 from nmt.runs.manifest import NAME, NewerFormat, read_manifest
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
 
 
 def some_items(seed=0):
@@ -233,6 +238,28 @@ def test_an_interrupted_checkpoint_never_replaces_a_regular_one(checkpoints):
     save_tiny(checkpoints, 1, score=1.0)
     save_tiny(checkpoints, 1, interrupted=True)
     assert checkpoints.steps() == [1] and checkpoints.best() == 1
+
+
+def test_a_kill_between_two_renames_loses_no_checkpoint(checkpoints, monkeypatch, caplog):
+    """The regular checkpoint of a step takes the place of the interrupted one."""
+    save_tiny(checkpoints, 1)
+    save_tiny(checkpoints, 2, interrupted=True)
+    rename = Path.rename
+
+    def killed_at_the_second(path, to):
+        if path.parent.name == ".unfinished":
+            raise Killed
+        return rename(path, to)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Path, "rename", killed_at_the_second)
+        save_tiny(checkpoints, 2, score=3.0)
+    assert checkpoints.steps() == [1]
+    with contextlib.closing(Checkpoints(checkpoints.folder, keep_last=2)) as again:
+        assert again.latest() == 2 and again.best() == 2
+        save_tiny(again, 3)
+        assert again.steps() == [2, 3]
+    assert "not finished" not in caplog.text
 
 
 def test_only_an_interrupted_checkpoint(checkpoints):

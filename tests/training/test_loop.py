@@ -171,6 +171,19 @@ def test_a_lengthened_run_is_one_that_was_long(whole, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_run_that_is_shortened_below_its_step_ends_validated(tmp_path, monkeypatch, caplog):
+    seldom = replace(CONFIG, validation=replace(CONFIG.validation, every=100))
+    interrupt_at(monkeypatch, 5)
+    with pytest.raises(Interrupted):
+        train(seldom, tmp_path / "run")
+    monkeypatch.undo()
+    caplog.set_level(logging.INFO, logger="nmt")
+    train(replace(seldom, training=replace(CONFIG.training, num_steps=3)), tmp_path / "run")
+    step = weights(tmp_path / "run")[0]
+    assert step > 3 and f"step {step}: validation loss" in caplog.text
+
+
+@pytest.mark.slow
 def test_accumulated_batches_train_too(tmp_path):
     training = replace(
         CONFIG.training, num_steps=4, accumulation=2, average_decay=None, schedule="constant"

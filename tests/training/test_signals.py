@@ -19,6 +19,19 @@ def test_a_signal_is_put_off_until_it_is_asked_for(number):
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_is_ignored_stays_so(number):
+    """As SIGINT is by what a script starts in the background."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with remembered_signals() as signals:
+            os.kill(os.getpid(), number)
+            signals.check()
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
 def test_outside_the_main_thread_signals_are_left_alone():
     before = signal.getsignal(signal.SIGTERM)
     seen = []
