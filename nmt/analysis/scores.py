@@ -10,15 +10,12 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nmt.config.language_codes import base_language
+from nmt.config.language_codes import base_language, is_unspaced
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
 
-# sacreBLEU's recommendation where words have no spaces between them. Its own choice for Japanese
-# needs MeCab and a dictionary; characters need nothing, and the signature tells which it was.
-_BLEU_TOKENIZERS = {"zh": "zh", "ja": "char", "th": "char", "km": "char", "lo": "char"}
 _CJK = ("zh", "ja")
 
 
@@ -174,7 +171,11 @@ def _bleu(target_language: str) -> Measure:
     """sacreBLEU's main BLEU."""
     from sacrebleu.metrics import BLEU
 
-    tokenizer = _BLEU_TOKENIZERS.get(base_language(target_language), "13a")
+    # sacreBLEU's recommendation where words have no spaces between them. Its own choice for
+    # Japanese needs MeCab and a dictionary; characters need nothing, and the signature tells.
+    tokenizer = "char" if is_unspaced(target_language) else "13a"
+    if base_language(target_language) == "zh":
+        tokenizer = "zh"
     # force: no advice on stderr about text that looks tokenised; `data.tokenized` is how we know.
     return Measure("bleu", BLEU(tokenize=tokenizer, force=True))
 

@@ -1,6 +1,23 @@
 """Codes of languages, as `data.source_language` and `data.target_language` give them."""
 
+_UNSPACED = {  # by every code that is in use for them
+    "zh": ("zh", "zho", "cmn", "yue"),  # Chinese
+    "ja": ("ja", "jpn"),  # Japanese
+    "th": ("th", "tha"),  # Thai
+    "lo": ("lo", "lao"),  # Lao
+    "km": ("km", "khm"),  # Khmer
+    "my": ("my", "mya"),  # Burmese
+    "bo": ("bo", "bod"),  # Tibetan
+}
+_BASES = {code: base for base, codes in _UNSPACED.items() for code in codes}
+
 
 def base_language(code: str) -> str:
-    """'pt' of 'pt-BR', 'pt_BR' and 'PT'."""
-    return code.replace("_", "-").split("-")[0].lower()
+    """'pt' of 'pt-BR', 'pt_BR' and 'PT'; of languages without spaces 'zh' of 'zho_Hans' too."""
+    primary = code.replace("_", "-").split("-")[0].lower()
+    return _BASES.get(primary, primary)
+
+
+def is_unspaced(code: str) -> bool:
+    """Whether a language is written without spaces between words."""
+    return base_language(code) in _UNSPACED

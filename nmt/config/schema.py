@@ -307,6 +307,11 @@ class SearchConfig:
             max_length_extra=self.max_length_extra,
         )
         check_seed("search", self.seed)
+        if self.shortlist is not None and self.shortlist < self.beam_size:
+            raise ConfigError(
+                "search.shortlist must be search.beam_size or more; "
+                f"got {self.shortlist} for {self.beam_size}"
+            )
         if not self.temperature > 0:
             raise ConfigError(f"search.temperature must be above 0; got {self.temperature}")
         if self.top_p is not None and not 0 < self.top_p <= 1:

@@ -24,17 +24,12 @@ from itertools import compress
 
 import numpy as np
 
-from nmt.config.language_codes import base_language
+from nmt.config.language_codes import is_unspaced
 from nmt.config.schema import CleaningConfig
 from nmt.data.cleaning_report import CleaningReport, RuleReport
 from nmt.data.hash_table import HashTable
 from nmt.data.splits import Split, framed
 from nmt.data.streams import Pair
-
-UNSPACED_LANGUAGES = frozenset(  # Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan
-    ("zh", "zho", "cmn", "yue", "ja", "jpn", "th", "tha", "lo", "lao", "km", "khm", "my", "mya")
-    + ("bo", "bod")
-)
 
 LONGEST_WORD = 1000  # characters; what is longer is no word, and one unknown piece may hide it all
 MOST_MARKS = 500  # combining marks on one letter; Unicode's stream-safe format has at most 30
@@ -155,11 +150,6 @@ def count_words(text: str, language: str) -> int:
     """Words between white space; characters that are no white space if it is written without."""
     words = text.split()
     return sum(map(len, words)) if is_unspaced(language) else len(words)
-
-
-def is_unspaced(language: str) -> bool:
-    """Whether a language, by its code such as "ja" or "zh-CN", is written without spaces."""
-    return base_language(language) in UNSPACED_LANGUAGES
 
 
 def _filters(

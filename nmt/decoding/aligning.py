@@ -14,8 +14,8 @@ from jax.sharding import Mesh
 
 from nmt.analysis.alignment import Alignment
 from nmt.analysis.links import Unit, Units, word_alignment
+from nmt.config.language_codes import is_unspaced
 from nmt.config.schema import DataConfig
-from nmt.data.cleaning import is_unspaced
 from nmt.data.vocabulary import Span, SpecialPieces, Vocabulary
 from nmt.decoding import programs
 from nmt.decoding.methods import SALIENCY, AlignmentMethod, check_method

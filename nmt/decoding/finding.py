@@ -1,5 +1,6 @@
 """Search in batches: the translations of encoded sentences, in the order that these came in."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from nmt.decoding.shortlist import Lexicon, Shortlist
 from nmt.errors import ConfigError
 from nmt.models.build import Params
 
+logger = logging.getLogger(__name__)
 MOST_SHARING = 2  # batches of one shape: a long search is not to be much longer over padding
 
 
@@ -82,10 +84,18 @@ def find(
         rows = _rows(sources, group, special, search, lexicon)
         found = jax.tree.map(np.asarray, run(rows))
         for row, i in enumerate(group.indices):
-            results[i] = _of_row(found, row)
+            results[i] = _of_row(found, row) or [_nothing_found(i, special)]
         if on_batch:
             on_batch(group.indices)
     return results
+
+
+def _nothing_found(index: int, special: SpecialPieces) -> Found:
+    """An empty translation, where the model gives no numbers by which to choose any."""
+    logger.warning(
+        "sentence %d of this search has no translation: the model's states overflow", index + 1
+    )
+    return Found(np.array([special.eos_id], np.int32), -math.inf, -math.inf)
 
 
 def check_search(search: SearchConfig, num_hypotheses: int, num_pieces: int) -> None:

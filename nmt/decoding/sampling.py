@@ -87,6 +87,7 @@ def sample(
             legal &= jnp.arange(logits.shape[-1]) != forbidden_id
         tempered = jnp.where(legal, logits / temperature, -jnp.inf)
         pieces = draw(keep_likeliest(tempered, top_k, top_p), keys, state.position)
+        pieces = jnp.where(is_last[:, None], eos_id, pieces)  # whatever it draws of logits of NaN
         return follow(state, pieces, logits, decoder, eos_id, pad_id)
 
     shape = (len(source), num_hypotheses)
@@ -142,6 +143,7 @@ def keep_likeliest(logits: Array, top_k: int | None, top_p: float | None) -> Arr
         descending = jnp.sort(logits, axis=-1, descending=True)
         probs = jax.nn.softmax(descending)
         is_kept = jnp.cumsum(probs, axis=-1) - probs < top_p  # what comes before is not enough
+        is_kept = is_kept.at[..., 0].set(True)  # float32 may know no number as small as top_p
         least = jnp.min(jnp.where(is_kept, descending, jnp.inf), axis=-1, keepdims=True)
         logits = jnp.where(logits >= least, logits, -jnp.inf)
     return logits

@@ -32,8 +32,8 @@ def split_line(text: str, vocabulary: Vocabulary, max_pieces: int) -> list[str]:
       vocabulary: of the source.
       max_pieces: 1 or more, EOS not counted.
     Returns:
-      the line itself where it is short; else parts without white space at their ends. No part is
-      empty, and so a line without a piece has none.
+      the line itself where it is short; else parts without white space at their ends. Each has a
+      piece, and so a line without any has no part.
     """
     num_pieces = len(vocabulary.encode(text))
     if num_pieces <= max_pieces:
@@ -47,7 +47,7 @@ def split_line(text: str, vocabulary: Vocabulary, max_pieces: int) -> list[str]:
         parts.append(text[start:cut].strip())
         start, first = cut, _first_from(spans, first, cut)
     parts.append(text[start:].strip())
-    return [part for part in parts if part]
+    return [part for part in parts if vocabulary.encode(part)]
 
 
 def _last_end(text: str, start: int, stop: int) -> int:

@@ -88,6 +88,7 @@ def join_parts(
         return Translation(line, "", 0.0, 0.0, [Hypothesis("", 0.0, 0.0)])
     joined = zip(*parts, strict=False)  # as many as the part that has fewest
     hypotheses = [_join(of_parts, length_norm, words) for of_parts in joined]
+    hypotheses.sort(key=lambda hypothesis: -hypothesis.score)  # the sums may rank otherwise
     best = hypotheses[0]
     return Translation(line, best.text, best.score, best.log_prob, hypotheses, best.alignment)
 

@@ -65,6 +65,15 @@ def test_bands_are_those_of_buckets_drawn_and_scored_one_by_one(name):
     assert [band is None for band in bands[0]] == [True, False, False, True]
 
 
+def test_a_bucket_has_a_band_from_the_fewest_sentences_on():
+    lengths = [1] * (FEWEST - 1) + [9] * FEWEST
+    lines = REFERENCES[: len(lengths)]
+    (bands,) = bleu_bands(lengths, [lines], lines, (5,), num_samples=10, **OPTIONS)
+    buckets = scores_by_length(lengths, lines, lines, (5,), **OPTIONS)
+    assert [bucket.is_small for bucket in buckets] == [band is None for band in bands]
+    assert [band is None for band in bands] == [True, False]
+
+
 def test_the_score_in_the_band_is_that_of_the_bucket():
     (bands,) = bleu_bands(LENGTHS, [GOOD], REFERENCES, EDGES, num_samples=10, **OPTIONS)
     buckets = scores_by_length(LENGTHS, GOOD, REFERENCES, EDGES, **OPTIONS)

@@ -53,14 +53,21 @@ def test_signatures_say_how_each_score_was_counted():
 
 @pytest.mark.parametrize(
     ("language", "tokenizer"),
-    [("de", "13a"), ("zh", "zh"), ("zh-CN", "zh"), ("ja", "char"), ("JA_jp", "char")],
+    [
+        ("de", "13a"),
+        ("deu_Latn", "13a"),
+        *[(code, "zh") for code in ("zh", "zh-CN", "zho_Hans", "cmn", "yue")],
+        *[(code, "char") for code in ("ja", "JA_jp", "jpn_Jpan", "th", "tha", "lo", "km", "khm")],
+        *[(code, "char") for code in ("my", "mya_Mymr", "bo", "bod")],
+    ],
 )
 def test_the_target_language_chooses_the_tokenizer(language, tokenizer):
     hypotheses, references = ["今日は雨です。"], ["今日は晴れです。"]
     scores = score_of(hypotheses, references, language)
     assert f"tok:{tokenizer}|" in scores.bleu_signature
     assert scores.bleu == sacrebleu.corpus_bleu(hypotheses, [references], tokenize=tokenizer).score
-    assert ("asian:yes" in scores.ter_signature) == (language != "de")
+    is_cjk = tokenizer == "zh" or language.lower().startswith("j")
+    assert ("asian:yes" in scores.ter_signature) == is_cjk
 
 
 def test_ter_of_text_without_spaces_counts_characters():

@@ -3,6 +3,8 @@ import random
 
 import numpy as np
 import pytest
+from sacrebleu.metrics import BLEU
+from sacrebleu.significance import PairedTest
 
 from nmt.analysis import significance
 from nmt.analysis.scores import measures, score
@@ -119,6 +121,16 @@ def test_the_seed_is_fixed_whatever_the_environment_says(monkeypatch, seed):
     before = dict(significance.os.environ)
     found = paired_bootstrap([GOOD, AS_GOOD], REFERENCES, **OPTIONS, num_samples=20)
     assert found == expected and dict(significance.os.environ) == before
+
+
+def test_the_seed_is_that_of_sacrebleu_where_nothing_is_said(monkeypatch):
+    monkeypatch.delenv("SACREBLEU_SEED", raising=False)
+    systems = [("0", GOOD), ("1", BAD)]
+    metrics = {"BLEU": BLEU(tokenize="none")}
+    own = PairedTest(systems, metrics, [REFERENCES], test_type="bs", n_samples=20)
+    (signature,) = own()[0].values()
+    found = paired_bootstrap([GOOD, BAD], REFERENCES, **OPTIONS, num_samples=20)
+    assert "|seed:12345|" in str(signature) and "|seed:12345|" in found.signatures["bleu"]
 
 
 def test_it_says_nothing(capfd, caplog):

@@ -64,7 +64,7 @@ def random_links(rng, num_source, num_target):
 @pytest.mark.parametrize("size", SIZES)
 def test_koehns_rules_match_a_slow_reference(rule, size):
     rng = np.random.default_rng(sum(size))
-    for _ in range(40):
+    for _ in range(400):
         forward, reverse = random_links(rng, *size)
         got = symmetrize(forward, reverse, rule)
         matrices = in_matrix(forward, *size), in_matrix(reverse, *size)
@@ -150,6 +150,23 @@ def test_sides_come_before_corners():
     forward, reverse = {(0, 0), (3, 1), (1, 0)}, {(0, 0), (3, 1), (1, 1)}
     for directions in ((forward, reverse), (reverse, forward)):
         assert symmetrize(*directions, "grow-diag") == [(0, 0), (1, 0), (3, 1)]
+
+
+def test_the_corner_before_comes_before_the_corner_after():
+    """Two corners of link 1-1 of which the first to be added keeps the other out.
+
+            source 0     1     2     3
+    target 0       R     .     F     .       F, R: a link of one direction only
+    target 1       .     both  both  both
+    target 2       .     both  .     .
+
+    Target word 0 and source word 0 have no link yet. 0-0 comes first, as symal looks at the source
+    words of a target word in order, and takes both; then neither word of 2-0 is free. Had 2-0 come
+    first, source word 0 would still be free, and 0-0 would be added too.
+    """
+    both = {(1, 1), (2, 1), (3, 1), (1, 2)}
+    for directions in ((both | {(2, 0)}, both | {(0, 0)}), (both | {(0, 0)}, both | {(2, 0)})):
+        assert symmetrize(*directions, "grow-diag") == sorted(both | {(0, 0)})
 
 
 def test_an_unknown_rule_names_the_nearest():

@@ -272,6 +272,16 @@ def test_floats_survive_as_they_are(read):
     assert read(to_yaml(config)).training.label_smoothing == value
 
 
+def test_a_whole_number_is_a_float_only_where_no_other_is_the_same_float(read):
+    largest = 2**53 - 1
+    assert int(read(EMBEDDED, f"training.clip_norm={largest}").training.clip_norm) == largest
+    assert float(2**53) == float(2**53 + 1)
+    for number in (2**53, 2**53 + 1, -(2**53) - 1):
+        message = f"training.clip_norm must be a number or null; got {number}$"
+        with pytest.raises(ConfigError, match=message):
+            read(EMBEDDED, f"training.clip_norm={number}")
+
+
 def test_naming_the_corpus_anew_takes_back_its_other_name(read):
     hub = "data: {hub: a/b, configuration: fr-en, revision: v1}\n"
     assert read(hub, "data.path=folder").data == DataConfig(path="folder")

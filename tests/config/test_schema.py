@@ -1,5 +1,6 @@
 import ast
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,12 @@ def with_cudnn(model, training=CUDNN):
         ),
         (lambda: SearchConfig(temperature=0.0), "search.temperature must be above 0"),
         (lambda: SearchConfig(top_p=0.0), "search.top_p must be above 0 and at most 1"),
+        (lambda: SearchConfig(top_p=1.1), "search.top_p must be above 0 and at most 1; got 1.1"),
+        (lambda: SearchConfig(length_norm=math.nan), "search.length_norm must be 0 or more; got n"),
+        (
+            lambda: TrainingConfig(seed=2**32 - 1, num_seeds=2),
+            "training.num_seeds - 1, the last seed, must be at most 4294967295; got 4294967296",
+        ),
         (
             lambda: Config(
                 data=DATA,
@@ -247,6 +254,11 @@ def test_what_cannot_work_is_refused_in_one_line(build, message):
     with pytest.raises(ConfigError) as caught:
         build()
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_limits_themselves_are_legal():
+    assert SearchConfig(top_p=1.0).top_p == 1
+    assert TrainingConfig(seed=2**32 - 2, num_seeds=2).seeds == (2**32 - 2, 2**32 - 1)
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -1,5 +1,7 @@
 """The best next pieces against log-softmax over the whole vocabulary; rows packed and not."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -24,6 +26,17 @@ def of_output(features, is_last, projection, num_pieces, forbidden_id=None):
     )
 
 
+def slow_continuations(features, is_last, projection, num_pieces, forbidden_id=None):
+    """log_probs and pieces (R, k): all of the vocabulary, in float64, sorted."""
+    kernel, bias = np.asarray(projection.kernel), np.asarray(projection.bias)
+    logits = (features.astype(np.float64) @ kernel.T + bias)[:, : projection.size]
+    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    log_probs[:, [PAD, BOS, *([] if forbidden_id is None else [forbidden_id])]] = -np.inf
+    log_probs[np.ix_(is_last, np.arange(projection.size) != EOS)] = -np.inf
+    order = np.argsort(-log_probs, axis=1, kind="stable")[:, :num_pieces]
+    return np.take_along_axis(log_probs, order, axis=1), order
+
+
 @pytest.mark.parametrize("num_pieces", [1, 3, 6, 7])
 @pytest.mark.parametrize("rows", [64, 7 * 32, 8 * 32, 900])
 def test_best_pieces_is_top_k_with_its_ties(num_pieces, rows):
@@ -42,16 +55,24 @@ def test_best_continuations_are_those_of_log_softmax(size, forbidden):
     of = projection(size)
     is_last = np.array([False, True, False, False])
     found = of_output(features, is_last, of, 4, forbidden)
-    logits = features.astype(np.float64) @ np.asarray(of.kernel).T + np.asarray(of.bias)
-    logits = logits[:, :size]
-    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    log_probs[:, [PAD, BOS, *([] if forbidden is None else [forbidden])]] = -np.inf
-    log_probs[1, np.arange(size) != EOS] = -np.inf
-    order = np.argsort(-log_probs, axis=1, kind="stable")[:, :4]
-    expected = np.take_along_axis(log_probs, order, axis=1)
+    expected, order = slow_continuations(features, is_last, of, 4, forbidden)
     np.testing.assert_allclose(found.log_probs, expected, rtol=1e-5)
     is_there = np.isfinite(expected)
     np.testing.assert_array_equal(np.asarray(found.pieces)[is_there], order[is_there])
+
+
+@pytest.mark.parametrize("forbidden", [None, 7])
+def test_pieces_that_are_never_produced_take_no_place_however_likely_they_are(forbidden):
+    features = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    of = projection(130)
+    barred = [PAD, BOS, *([] if forbidden is None else [forbidden])]
+    of = replace(of, bias=of.bias.at[jnp.array(barred)].add(20))
+    never = np.zeros(4, bool)
+    found = of_output(features, never, of, 4, forbidden)
+    expected, order = slow_continuations(features, never, of, 4, forbidden)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found.log_probs, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found.pieces, order)
 
 
 def test_bfloat16_rounds_the_operands_alone():

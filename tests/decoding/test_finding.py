@@ -72,6 +72,31 @@ def test_no_shape_of_the_mesh_changes_anything(find_on, name, search, shape):
     assert_same(find_on(name, search, shape), find_on(name, search, (1, 1)))
 
 
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_sentence_whose_states_overflow_is_empty_and_harms_no_other(
+    models, vocabularies, sources, search, caplog
+):
+    (graph, params), (config, _) = models["recurrent"], SEARCHES[search]
+    special, piece = vocabularies.target.special, 7
+    is_hit = [piece in ids for ids in sources]
+    assert 0 < sum(is_hit) < len(sources) // 2
+    broken = jax.tree.map(lambda leaf: leaf, params)
+    table = broken["source_embedding"]["table"]
+    broken["source_embedding"]["table"] = table.at[piece].set(np.nan)
+    mesh = make_mesh(devices=jax.devices()[:1])
+
+    def found(params):
+        return find(graph, on_all(mesh, params), sources, special, config, mesh=mesh)
+
+    for (one,), (wanted,), hit in zip(found(broken), found(params), is_hit, strict=True):
+        if hit:
+            assert one.ids[-1] == special.eos_id and not np.isfinite(one.log_prob)
+        else:
+            assert one.ids.tolist() == wanted.ids.tolist()
+    if config.method == "beam":
+        assert caplog.text.count("has no translation") == sum(is_hit)
+
+
 @pytest.mark.parametrize("search", ["greedy", "sample"])
 def test_devices_do_not_speak_with_each_other(models, vocabularies, search):
     mesh = make_mesh(2, jax.devices()[:4])

@@ -80,12 +80,12 @@ def test_only_live_hypotheses_are_stepped_where_they_can_be(table_model):
     assert stepped == [(32, 1), (48, 1), both, both]  # traced for each size
 
 
-@pytest.mark.parametrize("num_rows", [1, 5, 40])
+@pytest.mark.parametrize("num_rows", [1, 5, 40, 130])
 def test_live_rows_are_packed_and_come_back_to_their_places(num_rows):
     rng = np.random.default_rng(num_rows)
     rows = rng.normal(size=(num_rows, 3)).astype(np.float32)
     packed = jax.jit(lambda live, rows: for_live(lambda r: (r.sum(axis=1), r), live, rows))
-    for num_live in {0, 1, num_rows // 2, num_rows - 1, num_rows}:
+    for num_live in range(num_rows + 1):
         is_live = rng.permutation(num_rows) < num_live
         sums, same = packed(is_live, rows)
         np.testing.assert_array_equal(np.asarray(same)[is_live], rows[is_live])

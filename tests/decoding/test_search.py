@@ -124,12 +124,16 @@ def test_matches_a_slow_beam_search(table_model, beam_size):
 
 @pytest.mark.parametrize("num_hypotheses", [1, 4])
 def test_stopping_early_changes_nothing_that_is_wanted(table_model, num_hypotheses):
-    model = table_model(9, seed=21)
-    wanted = searcher(model, 5, num_hypotheses=num_hypotheses)(SOURCES, [15] * 4, 1.0)
-    assert wanted.ids.shape == (4, num_hypotheses, 16)
-    for sentence, source in enumerate(SOURCES):
-        everything = slow_beam(model, source, 15, 1.0, 5)
-        assert_same(as_lists(wanted, sentence), everything[:num_hypotheses])
+    """Where long translations are favoured, one that was behind often wins late."""
+    model = table_model(9, seed=21, num_tables=40)
+    sources = [[piece, 3] for piece in range(40)]  # each reads a table of its own
+    search = searcher(model, 5, num_hypotheses=num_hypotheses)
+    for length_norm in (1.0, 2.0):
+        wanted = search(sources, [15] * 40, length_norm)
+        assert wanted.ids.shape == (40, num_hypotheses, 16)
+        for sentence, source in enumerate(sources):
+            everything = slow_beam(model, source, 15, length_norm, 5)
+            assert_same(as_lists(wanted, sentence), everything[:num_hypotheses])
 
 
 def test_search_stops_once_the_best_is_sure(table_model):

@@ -20,6 +20,12 @@ def test_a_line_without_pieces_has_no_parts(vocabularies, text):
     assert split_line(text, vocabularies.source, 5) == []
 
 
+def test_a_part_without_pieces_is_left_out(vocabularies):
+    text = "\u2581 abcdthecatabcd"
+    parts = split_line(text, vocabularies.source, 5)
+    assert "".join(parts) == "abcdthecatabcd"
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("max_pieces", [3, 10, 40])
 def test_parts_are_short_and_joined_they_are_the_line(vocabularies, made_up, seed, max_pieces):
@@ -31,6 +37,15 @@ def test_parts_are_short_and_joined_they_are_the_line(vocabularies, made_up, see
         assert 0 < len(pieces.ids) <= max_pieces + 1  # a word cut open has a "▁" of its own
     if max_pieces >= 10:
         assert " ".join(parts) == text
+
+
+def test_a_part_holds_as_many_pieces_as_it_may(vocabularies):
+    text = " ".join(["the"] * 10)
+    assert len(vocabularies.source.encode(text)) == 10  # a piece a word
+    lengths = {5: [5, 5], 4: [4, 4, 2], 9: [9, 1], 10: [10]}
+    for max_pieces, expected in lengths.items():
+        parts = split_line(text, vocabularies.source, max_pieces)
+        assert [len(part.split()) for part in parts] == expected
 
 
 def test_sentence_ends_come_before_clause_ends_before_spaces(vocabularies):
@@ -57,9 +72,29 @@ def test_closing_quotes_stay_with_their_sentence_and_numbers_stay_whole(vocabula
     ]
 
 
-def test_text_without_spaces_is_cut_after_full_width_stops_else_anywhere(tmp_path):
+@pytest.fixture
+def by_character(tmp_path):
+    """A vocabulary with a piece a character, and one before a line."""
     lines = ["猫犬。", "犬猫"] * 20
-    vocabulary = train_vocabularies(lines, lines, VocabularyConfig(size=9), tmp_path).source
+    return train_vocabularies(lines, lines, VocabularyConfig(size=9), tmp_path).source
+
+
+def test_a_sentence_that_ends_at_the_limit_is_not_cut_open(by_character):
+    text = "猫猫。猫猫。猫猫"
+    limit = len(by_character.encode("猫猫。猫猫。"))
+    assert split_line(text, by_character, limit) == ["猫猫。猫猫。", "猫猫"]
+    assert split_line(text, by_character, limit - 1) == ["猫猫。", "猫猫。猫猫"]
+
+
+def test_a_closing_quote_just_beyond_the_limit_stays_with_its_sentence(by_character):
+    text = "猫、「猫。」猫猫"
+    limit = len(by_character.encode("猫、「猫。"))
+    assert split_line(text, by_character, limit) == ["猫、", "「猫。」", "猫猫"]
+    assert split_line(text, by_character, limit + 1) == ["猫、「猫。」", "猫猫"]
+
+
+def test_text_without_spaces_is_cut_after_full_width_stops_else_anywhere(by_character):
+    vocabulary = by_character
     assert split_line("猫猫。猫「猫。」猫猫", vocabulary, 7)[0] == "猫猫。"
     text = "猫" * 50
     parts = split_line(text, vocabulary, 8)
@@ -67,14 +102,19 @@ def test_text_without_spaces_is_cut_after_full_width_stops_else_anywhere(tmp_pat
 
 
 def test_any_text_survives(vocabularies):
+    """All but white space, as which SentencePiece reads U+2581 too."""
+
+    def printed(texts):
+        return "".join("".join(texts).replace("\u2581", " ").split())
+
     rng = np.random.default_rng(0)
     alphabet = list("the cat.,!? \"'。、é\u0301\u2581\t😀")
     for _ in range(200):
         text = "".join(rng.choice(alphabet, rng.integers(0, 60)))
         parts = split_line(text, vocabularies.source, int(rng.integers(1, 12)))
         if len(parts) != 1:
-            assert "".join("".join(parts).split()) == "".join(text.split()) or not parts
-        assert all(parts)
+            assert printed(parts) == printed([text])
+        assert all(vocabularies.source.encode(part) for part in parts)
 
 
 LONG = 100_000

@@ -250,6 +250,17 @@ def test_a_long_line_is_translated_in_parts(translator, made_up):
     np.testing.assert_allclose(whole.alignment.matrix.sum(axis=1) + whole.alignment.eos, 1)
 
 
+def test_no_part_has_more_pieces_than_the_limit_with_its_eos(translator):
+    vocabulary = translator.vocabularies.source
+    for num_words in (30, 31, 32, 33, 62, 63):
+        line = " ".join(["the"] * num_words)
+        assert len(vocabulary.encode(line)) == num_words  # a piece a word
+        parts = translator._parts(line)
+        with_eos = [len(ids) for ids in translator._encode(vocabulary, parts)]
+        assert max(with_eos) <= translator.max_source_pieces == 32
+        assert len(parts) == -(-num_words // 31)  # and none is shorter than need be
+
+
 def test_a_word_that_had_to_be_cut_is_one_column(translator, made_up):
     line = f"a {'catdogcow' * 40} sleeps . {made_up(1, seed=5)[0]}"
     parts = translator._parts(line)

@@ -91,6 +91,11 @@ NAMES = [
     ),
 ]
 KINDS = [
+    override(
+        "a shortlist narrower than the beam",
+        "search.shortlist=4",
+        "search.shortlist must be search.beam_size or more; got 4 for 5",
+    ),
     override("text for a whole number", "training.num_steps=many", "a whole number; got 'many'"),
     override("a fraction for a whole number", "search.beam_size=1.5", "a whole number; got 1.5"),
     override(

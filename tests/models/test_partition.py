@@ -68,6 +68,22 @@ def test_spread_arrays_hold_the_same_values_in_parts(variants, variant, model_de
     assert kernel.sharding.shard_shape(kernel.shape)[0] == kernel.shape[0] // model_devices
 
 
+def test_a_feedforward_layer_is_cut_between_its_two_matrices(variants):
+    """W_1 along its output, W_2 along its input: each device makes and reads its own units."""
+    tiny = variants("transformer_post")
+    placed = shardings(tiny.params, make_mesh(2, jax.devices()[:2]))
+    found = {"W_1": 0, "W_2": 0}
+    for (path, leaf), (_, sharding) in zip(
+        *map(jax.tree_util.tree_leaves_with_path, (tiny.params, placed)), strict=True
+    ):
+        *_, layer, kind = jax.tree_util.keystr(path, simple=True, separator=".").split(".")
+        if layer in found and kind == "kernel":
+            cut = [size for size, axis in zip(leaf.shape, sharding.spec, strict=True) if axis]
+            assert cut == [tiny.config.feedforward_dim]
+            found[layer] += 1
+    assert found == {"W_1": 2, "W_2": 2}  # of encoder and decoder, all layers in one array
+
+
 def test_an_axis_that_the_devices_do_not_divide_is_whole(variant_configs, tiny):
     config = replace(variant_configs["rnnsearch"], decoder_dim=5)
     placed = shardings(tiny(config).params, make_mesh(2, jax.devices()[:2]))

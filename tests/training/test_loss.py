@@ -62,10 +62,13 @@ def ours(features, kernel, bias, target, mask, label_smoothing, precision="float
     return cross_entropy(features, projection, target, mask, label_smoothing)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_sums_follow_the_definition_in_loops(features, weights, target, label_smoothing):
-    """(1 - e) nll + e mean(-log p), in float64."""
-    kernel, bias = (leaf.astype(np.float64) for leaf in weights)
+def test_sums_follow_the_definition_in_loops(features, weights, target, label_smoothing, precision):
+    """(1 - e) nll + e mean(-log p), in float64; the operands of products are rounded before."""
+    sums = ours(features, *weights, target, MASK, label_smoothing, precision)
+    operands = (np.asarray(jnp.asarray(x, precision), np.float64) for x in (features, weights[0]))
+    (features, kernel), bias = operands, weights[1].astype(np.float64)
     loss = nll = 0.0
     for b, t in np.ndindex(B, T):
         if MASK[b, t]:
@@ -74,7 +77,6 @@ def test_sums_follow_the_definition_in_loops(features, weights, target, label_sm
             nll -= log_p[target[b, t]]
             loss -= (1 - label_smoothing) * log_p[target[b, t]]
             loss -= label_smoothing * sum(log_p) / SIZE
-    sums = ours(features, *weights, target, MASK, label_smoothing)
     np.testing.assert_allclose([sums.loss, sums.nll], [loss, nll], rtol=1e-5)
     assert sums.num_pieces == 7
 
