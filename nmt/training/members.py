@@ -53,6 +53,16 @@ class Members:
         seeds = np.array(self.seeds, np.uint32) if self.leading else self.seeds[0]
         return partial(self.mapped(function), seeds)
 
+    def one_by_one(self, function: Callable) -> Callable:
+        """function(seed) -> what it gives, of each member in turn and not of all at once.
+
+        A CPU factors a batch of matrices, such as the orthogonal ones of all members, in threads
+        for which two such batches at a time wait for ever.
+        """
+        if not self.leading:
+            return partial(function, self.seeds[0])
+        return partial(jax.lax.map, function, np.array(self.seeds, np.uint32))
+
     def same(self, value: Any) -> np.ndarray:
         """A number, for every member."""
         value = np.asarray(value)

@@ -60,7 +60,7 @@ def planned(
     def of_member(seed):
         return trainer.initial_state(split_model(build(seed=seed))[1])
 
-    fresh = members.seeded(of_member)
+    fresh = members.one_by_one(of_member)
     shapes = jax.eval_shape(fresh)
     where = members.shardings(shapes, mesh)
     form = jax.tree.map(

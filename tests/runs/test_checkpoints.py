@@ -201,15 +201,29 @@ def test_a_damaged_checkpoint_is_replaced_by_its_step_done_again(copy):
 
 
 def test_the_last_and_the_best_are_kept(checkpoints):
-    scores = {1: 3.0, 2: 9.0, 3: 9.0, 4: None, 5: math.nan, 6: 1.0}
+    scores = {1: 3.0, 2: 9.0, 3: 9.0, 4: None, 5: math.nan, 6: 1.0, 7: math.inf, 8: -math.inf}
     for step, score in scores.items():
         save_tiny(checkpoints, step, score=score)
-        known = {s: v for s, v in scores.items() if s <= step and v is not None and v == v}
+        finite = {s: v for s, v in scores.items() if v is not None and math.isfinite(v)}
+        known = {s: v for s, v in finite.items() if s <= step}
         best = min(known, key=lambda s: (-known[s], s))
         assert checkpoints.steps() == sorted({best, *range(max(1, step - 1), step + 1)})
         assert checkpoints.best() == best
-    assert read_manifest(checkpoints.folder / "5").score is None
+        stored = read_manifest(checkpoints.folder / str(step)).score
+        assert stored == known.get(step)  # no score at all where it is no finite number
     assert json.loads((checkpoints.folder / "2" / NAME).read_text())["score"] == 9.0
+
+
+def test_one_known_to_be_damaged_is_not_counted_among_the_last_to_keep(checkpoints):
+    for step in (1, 2, 3):
+        save_tiny(checkpoints, step)
+    file = next(name for name in all_files(checkpoints.folder / "3") if name.parts[0] == "params")
+    (checkpoints.folder / "3" / file).unlink()  # its manifest is whole
+    assert checkpoints.latest() == 2
+    save_tiny(checkpoints, 4)
+    assert sorted(path.name for path in checkpoints.folder.glob("[0-9]*")) == ["2", "4"]
+    for step in (2, 4):
+        np.testing.assert_array_equal(checkpoints.load_item(step, "params")["w"], step)
 
 
 def test_without_scores_the_best_is_the_last(checkpoints):

@@ -1,17 +1,36 @@
+import copy
 import json
 import os
+import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import pytest
 
-from nmt.config.schema import Config, DataConfig, RecurrentConfig, SearchConfig, TrainingConfig
+from nmt.config.schema import (
+    Config,
+    DataConfig,
+    RecurrentConfig,
+    SearchConfig,
+    TrainingConfig,
+    TransformerConfig,
+)
 from nmt.errors import RunError
 from nmt.runs.directory import RunDirectory, git_commit, write_atomically
 
 CONFIG = Config(data=DataConfig(path="embedded"))
+MAY_DIFFER = {  # when a run is taken up again, and all of search: none is of the model that results
+    "training.num_steps",
+    "training.max_minutes",
+    "training.patience",
+    "training.log_every",
+    "training.save_every",
+    "training.keep_last",
+    "training.model_devices",
+}
 LOCK = """
 import sys
 from nmt.errors import RunError
@@ -127,11 +146,45 @@ def test_links_within_a_run_and_to_a_run_are_fine(run, tmp_path):
 
 def test_what_may_differ_is_taken_over(run):
     training = TrainingConfig(
-        num_steps=7, max_minutes=1.0, patience=2, log_every=1, save_every=9, keep_last=1
+        num_steps=7,
+        max_minutes=1.0,
+        patience=2,
+        log_every=1,
+        save_every=9,
+        keep_last=1,
+        model_devices=2,
     )
     changed = replace(CONFIG, training=training, search=SearchConfig(beam_size=2))
     run.check_same_config(changed)
     assert run.read_config() == changed
+
+
+def keys_of(section, prefix=""):
+    """The dotted key of every value of a config."""
+    for field in fields(section):
+        value = getattr(section, field.name)
+        if is_dataclass(value):
+            yield from keys_of(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+@pytest.mark.parametrize("model", [RecurrentConfig(), TransformerConfig()])
+def test_every_other_key_that_differs_is_refused_and_named(tmp_path, model):
+    config = replace(CONFIG, model=model)
+    run = RunDirectory.create(tmp_path / "run", config)
+    keys = [key for key in keys_of(config) if key not in MAY_DIFFER]
+    assert {key.partition(".")[0] for key in keys} == {field.name for field in fields(Config)}
+    for key in keys:
+        if key.startswith("search."):
+            continue
+        other = copy.deepcopy(config)
+        *sections, name = key.split(".")
+        section = reduce(getattr, sections, other)
+        object.__setattr__(section, name, "another")  # legal or not: it differs
+        with pytest.raises(RunError, match=f": {re.escape(key)} is .* there and 'another' here;"):
+            run.check_same_config(other)
+    assert run.read_config() == config
 
 
 @pytest.mark.parametrize(
@@ -236,6 +289,31 @@ def test_write_atomically(tmp_path, content):
     write_atomically(file, content)
     assert file.read_bytes() == (content if isinstance(content, bytes) else content.encode())
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_content_is_on_the_disk_before_the_name_and_the_name_before_returning(
+    tmp_path, monkeypatch
+):
+    events, sync, replace = [], os.fsync, os.replace
+
+    def synced(descriptor):
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        events.append(("to the disk", path, path.read_text() if path.is_file() else None))
+        sync(descriptor)
+
+    def replaced(path, target):
+        events.append(("renamed", Path(path), Path(target)))
+        replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write_atomically(tmp_path / "file", "content")
+    beside = tmp_path / ".file.tmp"
+    assert events == [
+        ("to the disk", beside, "content"),
+        ("renamed", beside, tmp_path / "file"),
+        ("to the disk", tmp_path, None),
+    ]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import hashlib
+import json
 from dataclasses import asdict
 
 import pytest
@@ -66,6 +67,27 @@ def test_every_byte_of_the_manifest_counts(folder):
             (folder / NAME).write_bytes(damaged)
             with pytest.raises(RunError, match="is not as it was written"):
                 read_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        lambda content: json.dumps(json.loads(content), indent=2, sort_keys=True) + "\n",
+        lambda content: json.dumps(json.loads(content), sort_keys=True),
+        lambda content: content + "\n",
+        lambda content: content.rstrip("\n"),
+        lambda content: content.replace("\n", "\r\n"),
+    ],
+    ids=["indented more", "one line", "a line more", "an end less", "other line ends"],
+)
+def test_other_white_space_is_a_damage_though_the_body_is_the_same(folder, rewritten):
+    write_manifest(folder, manifest_of(folder))
+    content = (folder / NAME).read_text()
+    other = rewritten(content)
+    assert other != content and json.loads(other) == json.loads(content)
+    (folder / NAME).write_bytes(other.encode())
+    with pytest.raises(RunError, match="is not as it was written"):
+        read_manifest(folder)
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]", b"null", b"\xff", b"[" * 100_000])

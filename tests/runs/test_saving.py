@@ -3,6 +3,7 @@
 import logging
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,62 @@ def test_the_old_one_goes_when_the_new_one_is_on_the_disk(checkpoints, monkeypat
     save(checkpoints, 1)
     assert there == ["removed-1"]
     assert not any((checkpoints.folder / ".unfinished").iterdir())
+
+
+def test_one_that_cannot_be_removed_to_its_end_is_not_seen_any_more(checkpoints, monkeypatch):
+    save(checkpoints, 1)
+    save(checkpoints, 2)
+    remove, broken_off = shutil.rmtree, []
+
+    def some_files_only(folder, ignore_errors=False):
+        if ignore_errors:
+            return remove(folder, ignore_errors=True)
+        (Path(folder) / NAME).unlink()
+        broken_off.append(Path(folder))
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", some_files_only)
+        checkpoints.save(3, tree(3))
+        with pytest.raises(RunError, match="cannot write checkpoint 3 in .*: Input/output error"):
+            checkpoints.wait()
+    assert len(broken_off) == 1
+    assert sorted(path.name for path in checkpoints.folder.glob("[0-9]*")) == ["2", "3"]
+    assert_whole(checkpoints, 3)
+    save(checkpoints, 4)
+    assert_whole(checkpoints, 4)
+    assert checkpoints.steps() == [3, 4]
+
+
+def test_all_of_a_checkpoint_is_on_the_disk_before_it_has_its_name(checkpoints, monkeypatch):
+    events, sync, rename, replace = [], os.fsync, Path.rename, os.replace
+
+    def synced(descriptor):
+        events.append(("to the disk", os.readlink(f"/proc/self/fd/{descriptor}")))
+        sync(descriptor)
+
+    def renamed(path, target):
+        events.append(("renamed", str(target)))
+        return rename(path, target)
+
+    def replaced(path, target):
+        events.append(("renamed", str(target)))
+        replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(os, "replace", replaced)
+    save(checkpoints, 1)
+    made, final = checkpoints.folder / ".unfinished" / "1", checkpoints.folder / "1"
+    exists = events.index(("renamed", str(final)))
+    before = [path for what, path in events[:exists] if what == "to the disk"]
+    entries = {str(made / path.relative_to(final)) for path in final.rglob("*")}
+    manifest, half_written = str(made / NAME), str(made / f".{NAME}.tmp")
+    assert {str(made), half_written, *entries} - {manifest} <= set(before)
+    named = events.index(("renamed", manifest))
+    assert events.index(("to the disk", half_written)) < named
+    assert named < max(i for i in range(exists) if events[i] == ("to the disk", str(made)))
+    assert ("to the disk", str(checkpoints.folder)) in events[exists:]
 
 
 def test_donated_arrays_are_saved_as_they_were(checkpoints):

@@ -1,19 +1,25 @@
 """Time that goes on where a run was stopped, and its limit."""
 
-import time
-
+from nmt.training import clock as clock_module
 from nmt.training.clock import Clock, TimeLimit, duration
 
 
-def test_pauses_take_no_time_of_a_lap_and_earlier_starts_count():
+def test_pauses_take_no_time_of_a_lap_and_earlier_starts_count(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(clock_module.time, "perf_counter", lambda: now[0])
     clock = Clock(seconds_before=60.0)
-    clock.lap()
-    clock.pause()
-    time.sleep(0.2)
-    clock.resume()
-    assert clock.lap() < 0.2
-    assert clock.seconds >= 60.2
-    assert clock.minutes >= 1
+    now[0] += 1  # of making things ready
+    assert clock.lap() == 1
+    now[0] += 3
+    for _ in range(2):
+        clock.pause()
+        now[0] += 5
+        clock.resume()
+        now[0] += 2
+    assert clock.lap() == 3 + 2 + 2
+    assert clock.lap() == 0
+    assert clock.seconds == 60 + 1 + 3 + 2 * (5 + 2)
+    assert clock.minutes == clock.seconds / 60
 
 
 def test_the_limit_is_never_over_before_the_first_step():

@@ -68,3 +68,13 @@ def test_without_a_score_the_last_weights_are_the_best():
         state = state_of([[1.0 * step], [-1.0 * step]], jnp.ones(2), jnp.ones(2, bool))
         standing, _ = judge(training, TWO, standing, state, dict(enumerate(scores)), step)
         np.testing.assert_array_equal(standing.best["w"][:, 0], [step, -1])
+
+
+def test_of_equal_scores_the_weights_of_the_earlier_one_are_kept():
+    """As of equal checkpoints of a run of one seed the earlier one is the best."""
+    training, standing, kept = TrainingConfig(num_seeds=2), Standing((Progress(),) * 2), []
+    for step, scores in enumerate(((1.0, 2.0), (1.0, 3.0), (1.0, 3.0)), start=1):
+        state = state_of([[1.0 * step], [-1.0 * step]], jnp.ones(2), jnp.ones(2, bool))
+        standing, _ = judge(training, TWO, standing, state, dict(enumerate(scores)), step)
+        kept.append(standing.best["w"][:, 0].tolist())
+    assert kept == [[1, -1], [1, -2], [1, -2]]

@@ -2,10 +2,14 @@
 
 import json
 import logging
+import math
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
+import jax
 import numpy as np
 import pytest
 
@@ -24,6 +28,8 @@ from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training import divergence, loop
 from nmt.training.loop import Interrupted, train
+from nmt.training.loss import LossSums
+from nmt.training.preparation import Prepared, prepare
 
 TIMES = {"seconds", "tokens_per_second"}
 CONFIG = Config(
@@ -85,6 +91,41 @@ def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "whole"
     train(CONFIG, path)
     return path
+
+
+class Accumulated(NamedTuple):
+    """A run of two epochs, two batches to a step, that was never stopped.
+
+    Attributes:
+      config: of the run.
+      path: of the run.
+      steps: what was summed over the pieces of each step.
+      prepared: what it trained on.
+    """
+
+    config: Config
+    path: Path
+    steps: list[LossSums]
+    prepared: Prepared
+
+
+@pytest.fixture(scope="module")
+def accumulated(tmp_path_factory):
+    folder, steps, original = tmp_path_factory.mktemp("runs"), [], loop.CompiledSteps.step
+    prepared = prepare(CONFIG, RunDirectory.create(folder / "prepared", CONFIG))
+
+    def measured(self, *arguments):
+        state, metrics = original(self, *arguments)
+        steps.append(jax.device_get(metrics.sums))
+        return state, metrics
+
+    assert prepared.batches.num_batches % 4 == 0  # or a log would be of both epochs
+    training = replace(CONFIG.training, num_steps=prepared.batches.num_batches, accumulation=2)
+    config = replace(CONFIG, training=training, validation=replace(CONFIG.validation, every=100))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.CompiledSteps, "step", measured)
+        train(config, folder / "run")
+    return Accumulated(config, folder / "run", steps, prepared)
 
 
 def interrupt_at(monkeypatch, step):
@@ -184,14 +225,43 @@ def test_a_run_that_is_shortened_below_its_step_ends_validated(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_accumulated_batches_train_too(tmp_path):
-    training = replace(
-        CONFIG.training, num_steps=4, accumulation=2, average_decay=None, schedule="constant"
-    )
-    train(replace(CONFIG, training=training), tmp_path / "run")
-    losses = [r["loss"] for r in read_records(tmp_path / "run" / "metrics.jsonl") if "loss" in r]
-    assert len(losses) == 2
-    assert losses[1] < losses[0]
+def test_accumulated_batches_train_too(accumulated):
+    """Each batch once: as many steps as an epoch has batches see every pair twice."""
+    records = read_records(accumulated.path / "metrics.jsonl")
+    losses = [record["loss"] for record in records if "loss" in record]
+    assert losses[-1] < losses[0]
+    num_pieces = accumulated.prepared.batches.pairs.target.lengths.sum()
+    half = len(accumulated.steps) // 2
+    for epoch in (accumulated.steps[:half], accumulated.steps[half:]):
+        assert sum(sums.num_pieces for sums in epoch) == num_pieces
+    epochs = [record["epoch"] for record in records if "loss" in record]
+    assert epochs == [1] * (len(epochs) // 2) + [2] * (len(epochs) // 2)
+
+
+@pytest.mark.slow
+def test_resuming_with_accumulated_batches_equals_never_stopping(
+    accumulated, tmp_path, monkeypatch
+):
+    interrupt_at(monkeypatch, 5)
+    with pytest.raises(Interrupted):
+        train(accumulated.config, tmp_path / "run")
+    monkeypatch.undo()
+    train(accumulated.config, tmp_path / "run")
+    assert_bit_equal(weights(tmp_path / "run"), weights(accumulated.path))
+    assert timeless(tmp_path / "run") == timeless(accumulated.path)
+
+
+@pytest.mark.slow
+def test_the_loss_of_a_log_is_the_mean_over_the_pieces_since_the_log_before(accumulated):
+    logged = [r for r in read_records(accumulated.path / "metrics.jsonl") if "loss" in r]
+    every = accumulated.config.training.log_every
+    assert len(logged) == len(accumulated.steps) / every > 1
+    for record in logged:
+        since = accumulated.steps[record["step"] - every : record["step"]]
+        num_pieces = sum(int(sums.num_pieces) for sums in since)
+        loss, nll = (sum(float(getattr(sums, x)) for sums in since) for x in ("loss", "nll"))
+        assert record["loss"] == pytest.approx(loss / num_pieces, rel=1e-5)
+        assert record["perplexity"] == pytest.approx(math.exp(nll / num_pieces), rel=1e-5)
 
 
 @pytest.mark.slow

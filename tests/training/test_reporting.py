@@ -1,6 +1,7 @@
 """What a run writes while it trains, on the disk before it is counted on."""
 
 import logging
+import os
 import struct
 from pathlib import Path
 
@@ -26,6 +27,25 @@ def test_resuming_forgets_what_will_be_measured_again(tmp_path):
     reporter.close()
     assert read_records(run.metrics_file)[-1] == {"step": 3, "loss": 7.0, "seconds": 25.0}
     assert seconds_trained(run.metrics_file) == 25.0
+
+
+def test_a_record_is_on_the_disk_when_it_counts_as_written(tmp_path, monkeypatch):
+    run, sync, on_disk = RunDirectory(tmp_path), os.fsync, []
+
+    def synced(descriptor):
+        sync(descriptor)
+        if os.readlink(f"/proc/self/fd/{descriptor}") == str(run.metrics_file):
+            on_disk.append(read_records(run.metrics_file))
+
+    reporter = Reporter(run, 0, 10, validated=0)
+    monkeypatch.setattr(os, "fsync", synced)
+    expected = []
+    for step in (1, 2, 3):
+        reporter.record(step, loss=step / 2)
+        expected.append({"step": step, "loss": step / 2})
+        assert on_disk[-1] == expected
+    assert len(on_disk) == 3
+    reporter.close()
 
 
 def test_a_run_without_metrics_has_trained_no_time(tmp_path):

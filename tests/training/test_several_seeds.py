@@ -3,7 +3,10 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -186,3 +189,33 @@ def test_another_number_of_seeds_is_refused(whole):
     other = replace(CONFIG, training=replace(CONFIG.training, num_seeds=3))
     with pytest.raises(RunError, match="training.num_seeds is 2 there and 3 here"):
         train(other, whole)
+
+
+OF_TWO_THREADS = """
+import sys
+from nmt.config.schema import RecurrentConfig
+from nmt.devices.mesh import make_mesh
+from nmt.training.members import Members
+from nmt.training.resuming import initial
+from tests.training.test_several_seeds import CONFIG, replace
+
+config = replace(CONFIG, model=RecurrentConfig(**dict.fromkeys(sys.argv[1].split(","), 96)))
+_, state = initial(config, Members((1, 2)), (150, 150), make_mesh())
+print(state.params["target_embedding"]["table"].shape)
+"""
+
+
+def test_parameters_of_several_seeds_are_made_by_two_threads():
+    """Factoring matrices of all of them at once, the threads of XLA waited for one another."""
+    sizes = "embedding_dim,encoder_dim,decoder_dim,alignment_dim,readout_dim"
+    environment = os.environ | {"NPROC": "2"}
+    environment.pop("XLA_FLAGS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", OF_TWO_THREADS, sizes],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.startswith("(2, "), done.stderr

@@ -13,6 +13,7 @@ from nmt.config.schema import (
     DataConfig,
     EmbeddedConfig,
     RecurrentConfig,
+    SearchConfig,
     TrainingConfig,
     ValidationConfig,
     VocabularyConfig,
@@ -71,6 +72,30 @@ def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
     assert lines == [translation.text for translation in translations]
     expected = sacrebleu.corpus_bleu(lines, [split.target[:5]], force=True).score
     assert measured.bleu == measured.score == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        SearchConfig(shortlist=50),
+        SearchConfig(precision="bfloat16"),
+        SearchConfig(method="sample", temperature=2.0, beam_size=3),
+    ],
+    ids=["shortlist", "precision", "sample"],
+)
+def test_what_search_is_asked_for_later_changes_no_validation(prepared, model, tmp_path, search):
+    """A beam of `validation.beam_size` over the whole vocabulary, in the precision of training."""
+    graph, params = model
+    measured, written, scores = [], [], []
+    for name, config in (("usual", CONFIG), ("other", replace(CONFIG, search=search))):
+        validator, path = Validator(config, graph, prepared, make_mesh()), tmp_path / name / "1.txt"
+        measured.append(validator.validate(params, path, lambda: None))
+        written.append(path.read_bytes())
+        found = validator.translator(params).translate(prepared.validation.source[:5])
+        scores.append([translation.score for translation in found])
+    assert measured[0] == measured[1]
+    assert written[0] == written[1]
+    assert scores[0] == scores[1]  # which another precision changes before any piece
 
 
 def test_the_score_may_be_the_negative_loss(prepared, model, tmp_path):
