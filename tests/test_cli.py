@@ -16,6 +16,11 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subproce
 WAIT = 120.0  # seconds, on a machine that has much to do
 
 
+def test_python_knows_the_command_too():
+    done = subprocess.run([sys.executable, "-m", "nmt", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "usage: nmt COMMAND" in done.stdout
+
+
 def test_help_and_import_load_nothing_heavy():
     heavy = ("jax", "flax", "datasets", "matplotlib", "orbax", "sacrebleu", "tqdm")
     code = (

@@ -56,7 +56,8 @@ def make_parser() -> CommandParser:
         "--alignments",
         metavar="FILE",
         help="write the word links of the translations there, such as '0-0 2-1', a line for each "
-        "line of the output; source words first, both counted from 0",
+        "line of the output; source words first, both counted from 0; of a language without "
+        "spaces pieces, not words",
     )
     add_method(parser)
     parser.add_checkpoint()

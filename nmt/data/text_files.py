@@ -104,6 +104,8 @@ def _iter_raw_lines(path: Path) -> Iterator[bytes]:
             yield from file
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder; wanted a file") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read, damaged or incomplete: {reason}") from None

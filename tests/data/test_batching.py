@@ -87,6 +87,28 @@ def test_an_epoch_has_every_pair_once():
     assert orders[0] != orders[1] != orders[2]
 
 
+def test_pairs_stand_together_by_a_chance_of_each_shape_and_epoch():
+    """Other pairs meet in every epoch, and those of a shape not as their like of another one."""
+    of_shape, rows = 40, 4
+    ids = [[EOS]] * of_shape + [[5, EOS]] * of_shape
+    side = Ragged.from_arrays([np.array(sentence) for sentence in ids])
+    shapes = [Shape(rows, 1, 1), Shape(rows, 2, 2)]
+    batches = Batches(EncodedPairs(side, side), shapes, SPECIAL, data_seed=0, model_seed=1)
+
+    def groups(epoch, shape):
+        """The places, among the pairs of a shape, of those that share a batch."""
+        indices = range(epoch * batches.num_batches, (epoch + 1) * batches.num_batches)
+        return frozenset(
+            frozenset((batches.indices(index) % of_shape).tolist())
+            for index in indices
+            if batches.shape_of(index) == shape
+        )
+
+    found = [groups(epoch, shape) for epoch in (0, 1) for shape in shapes]
+    assert {len(all_of_shape) for all_of_shape in found} == {of_shape // rows}
+    assert len(set(found)) == 4
+
+
 def test_kept_pairs_alone_take_part():
     pairs = random_pairs()
     kept = np.flatnonzero(pairs.source.lengths <= 5)

@@ -109,3 +109,23 @@ def test_a_batch_without_links_has_none(vocabularies):
     pieces = np.array([[vocabularies.source.eos_id]])
     assert not links.matrices(np.array([-1]), pieces, pieces).any()
     assert not links.matrices(np.array([0]), pieces, pieces).any()
+
+
+@pytest.mark.parametrize("past", [0, 1, 7])
+def test_a_link_past_the_last_word_links_nothing(vocabularies, past):
+    """Neither EOS nor PAD, which belong to no word."""
+    both, text = vocabularies.source, LINES[0]
+    num_words = len(text.split())
+    row = [*both.encode(text), both.eos_id, both.pad_id]
+    pieces, indices = np.array([row]), np.array([0])
+
+    def matrices(*links):
+        flat = Ragged.from_arrays([np.array(links, np.int32).reshape(-1)])
+        return PieceLinks(flat, vocabularies).matrices(indices, pieces, pieces)
+
+    end = num_words + past
+    within = matrices((0, 1))
+    assert within.any() and not within[:, -2:].any() and not within[:, :, -2:].any()
+    for stray in ((end, 0), (0, end), (end, end)):
+        assert not matrices(stray).any()
+        np.testing.assert_array_equal(matrices(stray, (0, 1)), within)

@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 
 from nmt.config.schema import EmbeddedConfig, VocabularyConfig
 from nmt.data.batching import FILLER, Batches, choose_shapes
-from nmt.data.encoding import encode_pairs
+from nmt.data.encoding import EncodedPairs, encode_pairs
 from nmt.data.grammar import make_split
+from nmt.data.ragged import Ragged
 from nmt.data.sampling import SubwordSampler
 from nmt.data.shapes import Shape
 from nmt.data.vocabularies import train_vocabularies
+from nmt.data.vocabulary import Vocabularies
 
 PAIRS = make_split("train", EmbeddedConfig(num_train=200, max_words=12))
 SOURCE, TARGET = [pair.source for pair in PAIRS], [pair.target for pair in PAIRS]
@@ -151,6 +154,33 @@ def test_every_epoch_and_seed_cuts_anew(batches, kind, tmp_path):
     assert len({tuple(ids) for ids in equal_texts}) > 1  # within a batch, too
 
 
+def test_a_text_is_cut_by_a_chance_of_each_batch_and_of_both_seeds(batches):
+    """All pairs have the same text, so nothing else tells two batches from one another."""
+    vocabularies, rows = batches.sampler.vocabularies, 8
+    source, target = ([max(texts, key=len)] * 2 * rows for texts in (SOURCE, TARGET))
+    pairs = encode_pairs(source, target, vocabularies)
+    sampler = SubwordSampler(pairs, source, target, vocabularies, alpha=0.2)
+    shapes = [Shape(rows, 300, 300)]
+    drawn = set()
+    for model_seed, data_seed in product((1, 2), repeat=2):
+        seeds = {"model_seed": model_seed, "data_seed": data_seed}
+        made = Batches(pairs, shapes, batches.special, sampler=sampler, **seeds)
+        assert made.num_batches == 2
+        drawn.update(made.batch(index).source.tobytes() for index in range(4))  # of two epochs
+    assert len(drawn) == 4 * 4
+
+
+def test_the_sides_are_cut_apart_from_one_another(batches):
+    """A text that is its own translation is not cut twice in the same way."""
+    vocabulary = batches.sampler.vocabularies.source
+    vocabularies = Vocabularies(vocabulary, vocabulary)
+    pairs = encode_pairs(SOURCE, SOURCE, vocabularies)
+    sampler = SubwordSampler(pairs, SOURCE, SOURCE, vocabularies, alpha=0.2)
+    drawn = sampler.sample(np.arange(len(SOURCE)), Shape(200, 999, 999), (1, 2))
+    same = sum(a.tolist() == b.tolist() for a, b in zip(drawn.source, drawn.target, strict=True))
+    assert same < len(SOURCE) / 2
+
+
 def test_a_draw_that_does_not_fit_is_canonical(batches):
     sampler, indices = batches.sampler, np.arange(len(SOURCE))
     roomy = sampler.sample(indices, Shape(200, 999, 999), (1, 2))
@@ -181,6 +211,26 @@ def test_shapes_have_room_for_most_draws(batches):
     bound = SubwordSampler(pairs, SOURCE, TARGET, sampler.vocabularies, alpha=0.2, max_pieces=12)
     for planned, side in zip(bound.lengths, (pairs.source, pairs.target), strict=True):
         assert (planned <= np.maximum(side.lengths, 12)).all() and (planned >= side.lengths).all()
+
+
+def test_the_room_for_draws_counts_their_end():
+    """Every word is drawn as two pieces in place of one: 2 n + 1 positions, not 2 n."""
+
+    class Doubling:
+        eos_id = 3
+
+        def encode_sampled(self, texts, seed, alpha):
+            return [np.full(2 * len(text.split()), 5, np.int32) for text in texts]
+
+    texts = ["the red house"] * 10
+    side = Ragged.from_arrays([np.array([4, 4, 4, Doubling.eos_id], np.int32) for _ in texts])
+    pairs, vocabularies = EncodedPairs(side, side), Vocabularies(Doubling(), Doubling())
+    sampler = SubwordSampler(pairs, texts, texts, vocabularies, alpha=0.2)
+    shape = Shape(10, *(lengths.max() for lengths in sampler.lengths))
+    drawn = sampler.sample(np.arange(10), shape, (1,))
+    for planned, side in zip(sampler.lengths, (drawn.source, drawn.target), strict=True):
+        np.testing.assert_array_equal(side.lengths, 2 * 3 + 1)
+        np.testing.assert_array_equal(planned, 2 * 3 + 1)
 
 
 def test_without_a_sampler_pieces_are_canonical(kind, tmp_path):

@@ -291,6 +291,7 @@ def test_jsonl_limit_stops_reading(tmp_path):
         ('{"en": "a", "fr": null}', "'fr' must hold text; got None"),
         ('{"en": ["a"], "fr": "b"}', "'en' must hold text; got ['a']"),
         (r'{"en": "a\ud83d", "fr": "b"}', "half of a surrogate pair"),
+        (r'{"en": "a", "fr": "\uD800b"}', "half of a surrogate pair"),
         ('{"en": "a", "fr": ' + "9" * 5000 + "}", "wanted a JSON object; got {"),
         ("[" * 100_000, "wanted a JSON object; got [[["),
         (r'{"en": "a", "fr": "b\u0000"}', "a NUL character is not text"),

@@ -43,6 +43,18 @@ def test_a_sample_is_trained_on(tmp_path):
     assert vocabularies.source.encode("Q").count(vocabularies.source.unk_id) == 1
 
 
+@pytest.mark.parametrize("most, of_each_side", [(1, 1), (2, 1), (5, 2), (8, 4)])
+def test_a_joint_vocabulary_is_made_of_as_many_sentences_of_either_side(
+    tmp_path, most, of_each_side
+):
+    """Each sentence is a word of its own; half of the most that may be taken, but at least one."""
+    source, target = ([f"{side}{line}" for line in "abcdefgh"] for side in ("s", "t"))
+    config = VocabularyConfig(kind="word", joint=True, max_sentences=most)
+    both = train_vocabularies(source, target, config, tmp_path).source
+    for lines in (source, target):
+        assert sum(both.unk_id not in both.encode(line) for line in lines) == of_each_side
+
+
 def test_sides_that_disagree_on_the_special_pieces(tmp_path):
     train_vocabularies(SOURCE, TARGET, VocabularyConfig(size=70, joint=False), tmp_path)
     sentencepiece.SentencePieceTrainer.train(

@@ -48,7 +48,7 @@ EDGES = [
 ]
 INPUTS = [
     Case("a text that is not there", f"{T} gone.txt", "gone.txt: no such file"),
-    Case("a folder for a text", f"{T} corpus", "corpus: cannot be read | Is a directory"),
+    Case("a folder for a text", f"{T} corpus", "corpus is a folder; wanted a file"),
     Case(
         "Latin-1",
         f"{T} x.txt",

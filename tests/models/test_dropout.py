@@ -1,9 +1,14 @@
-"""Dropout: how much is zeroed, what the rest is scaled by, and what the key decides."""
+"""Dropout: how much is zeroed, what the rest is scaled by, what the key decides, and where."""
+
+from collections import Counter
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 
+from nmt.models import dropout as dropout_module
+from nmt.models import recurrent, recurrent_encoder, transformer, transformer_layers
 from nmt.models.dropout import draw_mask, drop, dropout, split_keys
 from nmt.models.keys import keys_of_sentences
 
@@ -77,3 +82,90 @@ def test_split_keys_are_all_different_and_of_each_sentence_alone():
     assert len(np.unique(data.reshape(16, -1), axis=0)) == 16
     for ours, whole in zip(split_keys(given[2:], 3), made, strict=True):
         np.testing.assert_array_equal(jax.random.key_data(ours), jax.random.key_data(whole)[2:])
+
+
+B, S, T = 2, 4, 5
+
+
+@pytest.fixture
+def masks_of(tiny, monkeypatch):
+    """masks_of(config) -> Counter of (shape, rate): the masks that a forced pass draws.
+
+    No key may serve twice on the way, be it for a mask or to be split.
+    """
+    drawn, used = Counter(), []
+
+    def recorded_mask(shape, rate, keys):
+        if keys is not None and rate:
+            drawn[shape, rate] += 1
+            used.append(jax.random.key_data(keys))
+        return draw_mask(shape, rate, keys)
+
+    def recorded_split(keys, number):
+        if keys is not None:
+            used.append(jax.random.key_data(keys))
+        return split_keys(keys, number)
+
+    for module in (dropout_module, recurrent):
+        monkeypatch.setattr(module, "draw_mask", recorded_mask)
+    for module in (recurrent, recurrent_encoder, transformer, transformer_layers):
+        monkeypatch.setattr(module, "split_keys", recorded_split)
+    # Traced, a scan over layers would draw the masks of one layer, by keys that are not known yet.
+    monkeypatch.setattr(transformer_layers, "keeping_products", lambda step: step)
+
+    def run(config):
+        source, target_in = np.full((B, S), 5), np.full((B, T), 5)
+        with jax.disable_jit():
+            tiny(config).model(source, np.ones((B, S), bool), target_in, dropout_keys=keys(B))
+        of_sentences = np.concatenate(used)
+        assert len(np.unique(of_sentences, axis=0)) == len(of_sentences) > B
+        return drawn
+
+    return run
+
+
+@pytest.mark.parametrize("feeding", [False, True])
+def test_where_a_recurrent_model_drops_out(masks_of, recurrent_config, feeding):
+    config = replace(recurrent_config, encoder_layers=3, input_feeding=feeding, dropout=0.5)
+    annotations = B, S, 2 * config.encoder_dim
+    expected = [
+        (B, S, config.embedding_dim),
+        (B, T, config.embedding_dim),
+        *[annotations] * 2,  # between three layers of the encoder
+        annotations,
+        (B, T, config.readout_dim),
+    ]
+    assert masks_of(config) == Counter((shape, 0.5) for shape in expected)
+
+
+def test_without_attention_the_one_context_drops_out(masks_of, recurrent_config):
+    config = replace(recurrent_config, attention="none", dropout=0.5)
+    expected = [
+        (B, S, config.embedding_dim),
+        (B, T, config.embedding_dim),
+        (B, 2 * config.encoder_dim),
+        (B, T, config.readout_dim),
+    ]
+    assert masks_of(config) == Counter((shape, 0.5) for shape in expected)
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_where_a_transformer_drops_out(masks_of, transformer_config, norm):
+    """Vaswani et al. (2017), section 5.4: embeddings and sublayers; attention weights besides."""
+    rates = {"dropout": 0.5, "attention_dropout": 0.25}
+    config = replace(transformer_config, norm=norm, encoder_layers=2, decoder_layers=3, **rates)
+    heads = config.num_heads
+    positions = [
+        (B, S, config.model_dim),
+        (B, T, config.model_dim),
+        *[(B, S, config.model_dim)] * 2 * 2,  # two sublayers of each encoder layer
+        *[(B, T, config.model_dim)] * 3 * 3,  # three of each decoder layer
+    ]
+    weights = [
+        *[(B, heads, S, S)] * 2,
+        *[(B, heads, T, T)] * 3,
+        *[(B, heads, T, S)] * 3,
+    ]
+    expected = Counter((shape, 0.5) for shape in positions)
+    expected.update((shape, 0.25) for shape in weights)
+    assert masks_of(config) == expected

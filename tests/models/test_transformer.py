@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from nmt.models.build import build_model
+
 SENTENCES = [[5, 6, 4, 3], [7, 3]]
 SOURCE = np.array([[5, 6, 4, 3], [7, 3, 1, 2]])  # junk under the padding
 SOURCE_MASK = np.arange(4) < np.array([[4], [2]])
@@ -206,6 +208,15 @@ def test_embeddings_and_projection_are_one_table_where_told(tiny_model):
     assert ("source_embedding" in tiny_model.params) != shared
     assert ("kernel" in tiny_model.params["output"]) != shared
     assert (np.asarray(model.projection().kernel) == table).all() == shared
+
+
+@pytest.mark.parametrize("dim", [16, 64])
+def test_scaled_embeddings_start_with_unit_variance(transformer_config, dim):
+    config = replace(transformer_config, model_dim=dim, encoder_layers=1, decoder_layers=1)
+    model = build_model(config, source_size=1000, target_size=1000)
+    for embedding in (model.source_embedding, model.target_embedding):
+        scaled = np.asarray(embedding.table[...]) * np.sqrt(dim)
+        assert abs(scaled.std() - 1) < 5 / np.sqrt(2 * scaled.size)  # 5 standard errors
 
 
 def test_dropout_needs_a_key_and_a_rate(tiny, transformer_config):

@@ -3,6 +3,8 @@
 import logging
 import re
 import threading
+from dataclasses import replace
+from itertools import product
 
 import jax
 import numpy as np
@@ -55,7 +57,14 @@ class Training:
     """A model on a mesh, and its compiled steps."""
 
     def __init__(
-        self, batches, accumulation=1, model=MODEL, mesh=None, check=lambda: None, weight=0.0
+        self,
+        batches,
+        accumulation=1,
+        model=MODEL,
+        mesh=None,
+        check=lambda: None,
+        weight=0.0,
+        seed=1,
     ):
         self.batches, self.accumulation = batches, accumulation
         self.mesh = make_mesh() if mesh is None else mesh
@@ -70,7 +79,7 @@ class Training:
             batches.shapes_from(0),
             self.mesh,
             accumulation=accumulation,
-            members=Members((1,)),
+            members=Members((seed,)),
             check=check,
         )
 
@@ -81,6 +90,15 @@ class Training:
         self.state, metrics = self.steps.step(self.state, now)
         self.sums = metrics.sums
         return float(metrics.sums.loss) / int(metrics.sums.num_pieces)
+
+    def gradients(self, step, part):
+        """Of the first batch, as if it were part `part` of a step; in bytes."""
+        batch = to_devices(by_rows(self.mesh), self.batches.batch(0))
+        self.steps.wait([batch])
+        counted = jax.device_put(np.int32(step), self.state.counters.step.sharding)
+        program = self.steps.programs[self.batches.shape_of(0)]
+        gradients, _ = program(self.state.params, counted, batch, np.int32(part))
+        return b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(gradients))
 
 
 @pytest.fixture
@@ -107,6 +125,22 @@ def test_nothing_compiles_after_the_warm_up(batches, compilations, accumulation)
     for step in range(2 * batches.num_batches):
         assert np.isfinite(training.step(step))
     assert len(compilations) == warm
+
+
+def test_dropout_is_another_of_each_seed_step_and_part():
+    """Of the same parameters and the same batch; and without dropout none of them counts."""
+    batches = make_batches(num_shapes=1)
+    where = list(product((0, 1), repeat=2))  # step, part
+
+    def gradients(rate):
+        model = replace(MODEL, dropout=rate)
+        runs = [Training(batches, model=model, seed=seed) for seed in (1, 2)]
+        first, again = [[run.gradients(*w) for run in runs for w in where] for _ in range(2)]
+        assert first == again
+        return first
+
+    assert len(set(gradients(0.3))) == 2 * len(where)
+    assert len(set(gradients(0.0))) == 1
 
 
 def test_the_ledger_names_each_shape_with_its_seconds_and_bytes(batches, caplog):

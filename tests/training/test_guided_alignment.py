@@ -73,6 +73,14 @@ def test_pieces_without_links_have_no_gradient_and_zeros_are_harmless():
     np.testing.assert_allclose(gradient[0, 1, 2], -1 / alignment[0, 1, 2], rtol=1e-5)
 
 
+def test_a_link_far_from_the_alignment_has_the_whole_gradient():
+    """-log alpha falls by 1 / alpha, however little the linked piece is looked at."""
+    alignment = np.array([[[1e-5, 1 - 1e-5], [1e-7, 1 - 1e-7]]])
+    links = np.array([[[True, False], [True, False]]])
+    gradient = jax.grad(lambda a: alignment_loss(a, links).loss)(jnp.asarray(alignment))
+    np.testing.assert_allclose(gradient[..., 0], -1 / alignment[..., 0], rtol=1e-5)
+
+
 def linked_batch(seed, rows=8, length=5):
     """Random pieces; the links of each target piece are drawn too, for half of the pairs."""
     rng = np.random.default_rng(seed)

@@ -1,0 +1,8 @@
+"""`python -m nmt`, where the command `nmt` is not on the path."""
+
+import sys
+
+from nmt.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
