@@ -76,8 +76,8 @@ class _Dumper(yaml.SafeDumper):
 def _represent_text(dumper, text):
     quoted = any(pattern.match(text) for pattern in CORE_SCHEMA.values())
     style = "'" if quoted else None
-    if "\x85" in text:  # a line end to YAML 1.1, which it would write as it is
-        style, dumper.allow_unicode = '"', False
+    if "\x85" in text:  # a line end to YAML 1.1, which double quotes alone escape
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -82,12 +82,10 @@ def sample(
         decoder, features, _ = model.step(state.decoder, memory, state.pieces, state.position)
         logits = logits_from_biased(features, kernel, projection.precision)  # B K V
         is_last = state.position + 1 >= max_lengths
-        legal = legal_pieces(logits.shape[-1], projection.size, is_last, bos_id, eos_id, pad_id)
-        if forbidden_id is not None:
-            legal &= jnp.arange(logits.shape[-1]) != forbidden_id
+        legal = legal_pieces(logits.shape[-1], projection.size, bos_id, pad_id, forbidden_id)
         tempered = jnp.where(legal, logits / temperature, -jnp.inf)
         pieces = draw(keep_likeliest(tempered, top_k, top_p), keys, state.position)
-        pieces = jnp.where(is_last[:, None], eos_id, pieces)  # whatever it draws of logits of NaN
+        pieces = jnp.where(is_last[:, None], eos_id, pieces)
         return follow(state, pieces, logits, decoder, eos_id, pad_id)
 
     shape = (len(source), num_hypotheses)
@@ -111,20 +109,18 @@ def sample(
 
 
 def legal_pieces(
-    num_rows: int, size: int, is_last: Array, bos_id: int, eos_id: int, pad_id: int
+    num_rows: int, size: int, bos_id: int, pad_id: int, forbidden_id: int | None
 ) -> Array:
-    """Which pieces a translation may go on with.
+    """Which pieces a translation may have, (V,): all but padding, BOS and a forbidden one.
 
     Args:
       num_rows: V, rows of the projection.
       size: those of them that are pieces.
-      is_last: (B,), True where the sentence may have one more piece only.
-    Returns:
-      (B, 1, V): all but padding and BOS; EOS alone at the last position.
+      bos_id, pad_id, forbidden_id: by id; None forbids nothing.
     """
     piece = jnp.arange(num_rows)
-    usual = (piece < size) & (piece != pad_id) & (piece != bos_id)
-    return (usual & (~is_last[:, None] | (piece == eos_id)))[:, None]
+    legal = (piece < size) & (piece != pad_id) & (piece != bos_id)
+    return legal if forbidden_id is None else legal & (piece != forbidden_id)
 
 
 def keep_likeliest(logits: Array, top_k: int | None, top_p: float | None) -> Array:

@@ -79,7 +79,7 @@ class Projection:
 class DecoderState:
     """What hypotheses carry between steps: a pytree whose leaves are (B, K, ...).
 
-    A class that has other leaves, (B, ...), overrides all three members.
+    A class that has other leaves, (B, ...), says so, and how it reorders and grows them.
     """
 
     @property
