@@ -67,6 +67,7 @@ class Checkpoints:
         *,
         score: float | None = None,
         interrupted: bool = False,
+        seconds: float = 0.0,
     ) -> None:
         """Saves pytrees of arrays; returns once they are copied, so that they may be donated.
 
@@ -76,6 +77,7 @@ class Checkpoints:
           score: of the validation at this step, higher is better.
           interrupted: it serves resuming only: it is never the best, nor among the last, and the
             next regular checkpoint removes it.
+          seconds: of training so far.
         Raises:
           RunError: where this or the previous checkpoint cannot be written; older ones stay whole.
         """
@@ -83,7 +85,8 @@ class Checkpoints:
         if interrupted and self._is_there(step):
             return  # all of it is safe already, with its score
         score = None if score is None or not math.isfinite(score) else float(score)
-        self._saver.start(Manifest(step, score, interrupted, _now(), {}, {}), items)
+        manifest = Manifest(step, score, interrupted, _now(), {}, {}, seconds=seconds)
+        self._saver.start(manifest, items)
 
     def save_average(self, steps: Sequence[int], params: Any) -> None:
         """Saves the mean of the weights of checkpoints; see nmt/runs/averaging.py.

@@ -63,6 +63,7 @@ class Manifest:
       files: by path below the checkpoint's folder.
       averaged: the steps of the checkpoints that it is the mean of, in order; none for one that
         training saved.
+      seconds: of training until it was saved, earlier starts counted.
     """
 
     step: int
@@ -72,6 +73,7 @@ class Manifest:
     items: dict[str, tuple[ArrayEntry, ...]]
     files: dict[str, FileEntry]
     averaged: tuple[int, ...] = ()
+    seconds: float = 0.0
 
     @property
     def folder(self) -> str:
@@ -199,7 +201,7 @@ def _parse(body: dict[str, Any]) -> Manifest:
         for name, entries in body.pop("items").items()
     }
     files = {name: FileEntry(**entry) for name, entry in body.pop("files").items()}
-    averaged = tuple(body.pop("averaged", ()))  # older manifests have none
+    averaged = tuple(body.pop("averaged", ()))  # older manifests have none, nor seconds
     manifest = Manifest(items=items, files=files, averaged=averaged, **body)
     entries = [entry for of_item in items.values() for entry in of_item]
     numbers = [manifest.step, *averaged, *(size for entry in entries for size in entry.shape)]
@@ -210,6 +212,8 @@ def _parse(body: dict[str, Any]) -> Manifest:
         and all(type(entry.dtype) is str for entry in entries)
         and type(manifest.score) in (float, type(None))
         and type(manifest.interrupted) is bool
+        and type(manifest.seconds) is float
+        and manifest.seconds >= 0
         and all(map(_is_own, files))
     )
     if not right:

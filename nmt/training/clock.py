@@ -8,10 +8,13 @@ from nmt.devices.processes import Agreement, from_first, is_first
 class Clock:
     """Seconds of a run, those before it was resumed included, and of the time since a mark."""
 
-    def __init__(self, seconds_before: float):
-        self._start = time.perf_counter() - seconds_before
-        self._mark = time.perf_counter()
+    def __init__(self):
+        self._start = self._mark = time.perf_counter()
         self._paused = 0.0
+
+    def add_earlier(self, seconds: float) -> None:
+        """Counts the time of earlier starts."""
+        self._start -= seconds
 
     @property
     def seconds(self) -> float:

@@ -26,8 +26,8 @@ from nmt.training.log import Log, Measured
 from nmt.training.members import Members
 from nmt.training.opening import opened
 from nmt.training.preparation import Prepared
-from nmt.training.reporting import Reporter, Silence, seconds_trained
-from nmt.training.resuming import items_of, planned, resumed
+from nmt.training.reporting import Reporter, Silence
+from nmt.training.resuming import items_of, planned, resumed, seconds_trained
 from nmt.training.signals import Interrupted, Signals, remembered_signals
 from nmt.training.step import TrainState, with_running, with_zero_sums
 from nmt.training.validation import Validation, Validator
@@ -94,9 +94,10 @@ def _train(
 ) -> None:
     """Makes the equipment, where there is something left to do, and closes it."""
     training, members = config.training, Members(config.training.seeds)
-    clock = Clock(seconds_trained(run.metrics_file))
+    clock = Clock()
     trainer, form, fresh = planned(config, members, prepared.vocabulary_sizes, mesh)
     state, standing, step = resumed(checkpoints, members, form)
+    clock.add_earlier(seconds_trained(run.metrics_file, checkpoints, step))
     time_limit = TimeLimit(training.max_minutes, clock)
     if _is_over(training, run, standing, step, time_limit):
         return
@@ -157,10 +158,10 @@ def _loop(
             if (step % config.validation.every == 0 or last) and standing.validated < step:
                 scores = _validate(equipment, state, standing, step)
                 standing, state = judge(training, members, standing, state, scores, step)
-                items = items_of(members, state, standing)
-                checkpoints.save(step, items, score=None if members.leading else scores[0])
+                score = None if members.leading else scores[0]
+                _save(equipment, state, standing, step, score=score)
             elif step % training.save_every == 0 and step > last_saved:
-                checkpoints.save(step, items_of(members, state, standing))
+                _save(equipment, state, standing, step)
             if last or standing.finished(training):
                 return step, standing
 
@@ -174,10 +175,29 @@ def _loop(
                 standing = _checked(equipment, standing, measured, step)
                 state = with_zero_sums(state)
     except Interrupted as interrupted:
-        checkpoints.save(step, items_of(members, state, standing), interrupted=True)
+        _save(equipment, state, standing, step, interrupted=True)
         checkpoints.wait()
         logger.info("%s at step %d; the same command goes on from here", interrupted, step)
         raise
+
+
+def _save(
+    equipment: Equipment,
+    state: TrainState,
+    standing: Standing,
+    step: int,
+    *,
+    score: float | None = None,
+    interrupted: bool = False,
+) -> None:
+    """Saves all that training goes on from."""
+    equipment.checkpoints.save(
+        step,
+        items_of(equipment.members, state, standing),
+        score=score,
+        interrupted=interrupted,
+        seconds=equipment.clock.seconds,
+    )
 
 
 def _wait_for_programs(equipment: Equipment, state: TrainState, batches: list[Batch]) -> None:

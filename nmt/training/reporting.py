@@ -96,12 +96,6 @@ class Silence:
         """Has nothing to close."""
 
 
-def seconds_trained(path: Path) -> float:
-    """How long the run of a metrics.jsonl had been trained when its last record was written."""
-    records = read_records(path) if path.exists() else []
-    return records[-1]["seconds"] if records else 0.0
-
-
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Sends what the package logs to a file too, each line with its time, around a progress bar."""

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 from flax import nnx
 from jax.sharding import Mesh
 
+from nmt.analysis.records import read_records
 from nmt.config.schema import Config
 from nmt.devices.mesh import set_like
 from nmt.devices.processes import from_first, is_first
@@ -120,6 +122,19 @@ def resumed(
     running = set_like(state.running, True)
     state = TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest, running=running)
     return state, standing, step
+
+
+def seconds_trained(metrics_file: Path, checkpoints: Checkpoints, step: int) -> float:
+    """How long a run has been trained, by its last record or by the checkpoint where it resumes.
+
+    Args:
+      metrics_file: of the run; there may be none yet.
+      checkpoints: of the run.
+      step: of that checkpoint; none is needed for step 0.
+    """
+    records = read_records(metrics_file) if metrics_file.exists() else []
+    recorded = records[-1]["seconds"] if records else 0.0
+    return max(recorded, checkpoints.manifest(step).seconds) if step else recorded
 
 
 def _latest(checkpoints: Checkpoints) -> int:

@@ -116,10 +116,11 @@ def test_a_newer_format_says_so(folder):
         read_manifest(folder)
 
 
-def test_a_manifest_without_averaged_is_of_before_there_were_averages(folder):
+@pytest.mark.parametrize("name", ["averaged", "seconds"])
+def test_a_manifest_that_lacks_what_came_later_is_read(folder, name):
     manifest = manifest_of(folder)
     body = {"format": FORMAT, **asdict(manifest)}
-    del body["averaged"]
+    del body[name]
     (folder / NAME).write_text(_text({**body, "sha256": _digest(body)}))
     assert read_manifest(folder) == manifest
 
@@ -132,6 +133,8 @@ def test_a_manifest_without_averaged_is_of_before_there_were_averages(folder):
         {"score": "high"},
         {"interrupted": 0},
         {"averaged": [1.5]},
+        {"seconds": -1.0},
+        {"seconds": "1.0"},
         {"items": {"params": [{"keys": [None], "shape": [], "dtype": "int32"}]}},
         {"items": {"params": [{"keys": ["a"], "shape": [True], "dtype": "int32"}]}},
         {"items": {"params": [{"keys": ["a"], "shape": [], "dtype": None}]}},

@@ -7,7 +7,8 @@ from nmt.training.clock import Clock, TimeLimit, duration
 def test_pauses_take_no_time_of_a_lap_and_earlier_starts_count(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(clock_module.time, "perf_counter", lambda: now[0])
-    clock = Clock(seconds_before=60.0)
+    clock = Clock()
+    clock.add_earlier(60.0)
     now[0] += 1  # of making things ready
     assert clock.lap() == 1
     now[0] += 3
@@ -23,14 +24,18 @@ def test_pauses_take_no_time_of_a_lap_and_earlier_starts_count(monkeypatch):
 
 
 def test_the_limit_is_never_over_before_the_first_step():
-    limit = TimeLimit(1.0, Clock(seconds_before=61.0))
+    clock = Clock()
+    clock.add_earlier(61.0)
+    limit = TimeLimit(1.0, clock)
     assert not limit.over(0) and not limit.over_before(0)
     assert limit.over(1) and limit.over_before(1)
-    assert not TimeLimit(2.0, Clock(seconds_before=61.0)).over(1)
+    assert not TimeLimit(2.0, clock).over(1)
 
 
 def test_without_a_limit_it_is_never_over():
-    limit = TimeLimit(None, Clock(seconds_before=1e9))
+    clock = Clock()
+    clock.add_earlier(1e9)
+    limit = TimeLimit(None, clock)
     assert not limit.over(1) and not limit.over_before(1)
 
 

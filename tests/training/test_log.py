@@ -54,7 +54,7 @@ def state_at(step, *, num_pieces):
 def log_from(state, **training):
     records = Records()
     config = TrainingConfig(**training)
-    log = Log(config, Members((1,)), some_batches(), records, Clock(0.0), state)
+    log = Log(config, Members((1,)), some_batches(), records, Clock(), state)
     return log, records
 
 

@@ -311,6 +311,27 @@ def test_a_run_out_of_time_has_taken_a_step_and_says_so_when_started_again(tmp_p
     assert "compiled in" not in caplog.text
 
 
+@pytest.mark.slow
+def test_the_time_between_the_last_log_and_a_stop_counts(tmp_path, monkeypatch):
+    class Slow(loop.Clock):
+        def __init__(self):
+            super().__init__()
+            self.add_earlier(600.0)  # as if each start had trained for so long
+
+    monkeypatch.setattr(loop, "Clock", Slow)
+    config = replace(CONFIG, training=replace(CONFIG.training, max_minutes=25.0, log_every=100))
+    for stop in (1, 2):
+        with monkeypatch.context() as patch:
+            interrupt_at(patch, 1)
+            with pytest.raises(Interrupted):
+                train(config, tmp_path / "run")
+        checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+        assert 600 * stop < checkpoints.manifest(stop).seconds < 600 * (stop + 1)
+        checkpoints.close()
+    train(config, tmp_path / "run")  # the third start is over its minutes, and only validates
+    assert checkpoint_steps(tmp_path / "run") == [2]
+
+
 def test_a_run_in_use_keeps_its_config(tmp_path):
     run = RunDirectory.create(tmp_path / "run", CONFIG)
     before = run.config_file.read_bytes()

@@ -11,7 +11,7 @@ from tensorboardX.proto.event_pb2 import Event
 from nmt.analysis.records import read_records
 from nmt.errors import RunError
 from nmt.runs.directory import RunDirectory
-from nmt.training.reporting import Reporter, logging_to, seconds_trained
+from nmt.training.reporting import Reporter, logging_to
 
 
 def test_resuming_forgets_what_will_be_measured_again(tmp_path):
@@ -26,7 +26,6 @@ def test_resuming_forgets_what_will_be_measured_again(tmp_path):
     reporter.record(3, loss=7.0, seconds=25.0)
     reporter.close()
     assert read_records(run.metrics_file)[-1] == {"step": 3, "loss": 7.0, "seconds": 25.0}
-    assert seconds_trained(run.metrics_file) == 25.0
 
 
 def test_a_record_is_on_the_disk_when_it_counts_as_written(tmp_path, monkeypatch):
@@ -46,10 +45,6 @@ def test_a_record_is_on_the_disk_when_it_counts_as_written(tmp_path, monkeypatch
         assert on_disk[-1] == expected
     assert len(on_disk) == 3
     reporter.close()
-
-
-def test_a_run_without_metrics_has_trained_no_time(tmp_path):
-    assert seconds_trained(tmp_path / "metrics.jsonl") == 0.0
 
 
 def scalars(folder):
