@@ -13,9 +13,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 
-from nmt.devices.allocator import choose_allocator
+from nmt.devices.allocator import choose_allocator, let_signals_come
 from nmt.errors import NmtError, is_out_of_memory, nearest
 
 COMMANDS = {
@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_streams()
     try:
         with _logging_to_stderr(), _sigterm_raising():
+            let_signals_come()
             status = _run(arguments)
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -109,6 +110,8 @@ def _run(arguments: list[str]) -> int:
         print(HELP)
         return 0
     if name == "--version":
+        from importlib import metadata  # takes as long to import as all that is above
+
         print(f"nmt {metadata.version('nmt')}")
         return 0
     if name not in COMMANDS:

@@ -13,6 +13,7 @@ back after, so that each page of 4 KiB is mapped and cleared again by Linux on i
 import ctypes
 import os
 import platform
+import signal
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ MALLOC_CONF = "MALLOC_CONF"  # of jemalloc
 HUGE_PAGES = {TUNABLES: "glibc.malloc.hugetlb=1"}  # madvise large blocks to be of huge pages
 HUGE_PAGES_OF_JEMALLOC = {MALLOC_CONF: "thp:always"}
 JEMALLOC = "libjemalloc.so.2"
+HELD = {signal.SIGINT, signal.SIGTERM}
 FOREVER = -1  # as the milliseconds after which an arena gives freed pages back
 
 
@@ -33,12 +35,20 @@ def choose_allocator() -> None:
 
     To be called first in a program, before threads and files. Nothing happens where the user has
     set GLIBC_TUNABLES or MALLOC_CONF, be it to nothing, or outside Linux; other C libraries than
-    glibc and jemalloc ignore these variables.
+    glibc and jemalloc ignore these variables. Ctrl-C and SIGTERM wait for `let_signals_come`, as
+    Python would answer them with a traceback of its own imports.
     """
     if sys.platform != "linux" or not sys.orig_argv or {TUNABLES, MALLOC_CONF} & set(os.environ):
         return
     os.environ.update(wanted(os.environ, _folders()))
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)  # also in what takes the place of this process
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def let_signals_come() -> None:
+    """Ends the wait of the signals that `choose_allocator` holds; one may raise here."""
+    if sys.platform == "linux":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
 
 def wanted(environment: Mapping[str, str], folders: Iterable[Path]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from nmt.devices.allocator import let_signals_come
 from nmt.errors import NmtError
 
 
@@ -67,6 +68,7 @@ def one_line_errors(file: str) -> Callable[[Callable[..., int]], Callable[..., i
         @functools.wraps(main)
         def wrapped(*arguments) -> int:
             try:
+                let_signals_come()
                 return main(*arguments)
             except NmtError as error:
                 print(f"{name}: {error}", file=sys.stderr)

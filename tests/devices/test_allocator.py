@@ -73,6 +73,23 @@ def test_what_the_user_has_set_stays(name, setting):
     assert lines == ["start", f"{pid} one True", f"{name} {setting}"]
 
 
+@only_linux
+def test_ctrl_c_waits_until_the_process_that_was_started_anew_lets_it_come():
+    held = """
+import os, signal
+from nmt.devices.allocator import TUNABLES, MALLOC_CONF, choose_allocator, let_signals_come
+if {TUNABLES, MALLOC_CONF} & set(os.environ):
+    os.kill(os.getpid(), signal.SIGINT)
+choose_allocator()
+print("held", flush=True)
+try:
+    let_signals_come()
+except KeyboardInterrupt:
+    print("came")
+"""
+    assert run(held)[1] == ["held", "came"]
+
+
 def test_jemalloc_is_taken_from_the_first_folder_that_has_it(tmp_path):
     folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     assert wanted({}, folders) == HUGE_PAGES
