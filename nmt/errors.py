@@ -30,6 +30,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def nearest(name: str, legal: Iterable[str]) -> str:
     """Says which legal name is nearest, and all of them if few: the end of an error message.
 
+    Case and the hyphens of an option are no difference; what a legal name begins with is near it.
+
     Args:
       name: what the user wrote.
       legal: the names that would have been accepted.
@@ -37,7 +39,10 @@ def nearest(name: str, legal: Iterable[str]) -> str:
       '; did you mean "x"? (legal: x, y)', or ' (legal: x, y)' where nothing is near.
     """
     names = [str(n) for n in legal]
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    meant = f'; did you mean "{close[0]}"?' if close else ""
+    plain = {n.lower().strip("-"): n for n in reversed(names)}
+    came = str(name).lower().strip("-")
+    close = difflib.get_close_matches(came, plain, n=1, cutoff=0.5)
+    close = close or [n for n in reversed(plain) if came and n.startswith(came)]
+    meant = f'; did you mean "{plain[close[0]]}"?' if close else ""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"{meant} (legal: {', '.join(names[:MOST_NAMED])}{more})" if names else ""

@@ -10,6 +10,16 @@ from nmt.errors import MOST_NAMED, nearest
     [
         ("beamsize", ["seed", "beam_size"], '; did you mean "beam_size"? (legal: seed, beam_size)'),
         ("zzz", ["seed"], " (legal: seed)"),
+        ("LSTM", ["gru", "lstm"], '; did you mean "lstm"? (legal: gru, lstm)'),
+        ("lstm", ["gru", "LSTM"], '; did you mean "LSTM"? (legal: gru, LSTM)'),
+        (
+            "gru",
+            ["lstm", "gru_reset_after"],
+            '; did you mean "gru_reset_after"? (legal: lstm, gru_reset_after)',
+        ),
+        ("--beam-size", ["--n-best"], " (legal: --n-best)"),
+        ("--nbest", ["--n-best"], '; did you mean "--n-best"? (legal: --n-best)'),
+        ("", ["seed"], " (legal: seed)"),
         ("x", [], ""),
         (8, [7, 9], " (legal: 7, 9)"),
     ],

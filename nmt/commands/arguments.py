@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nmt.analysis.by_length import DEFAULT_EDGES
+from nmt.config.reader import homes
 from nmt.config.schema import Config
 from nmt.data.text_files import is_utf8
 from nmt.errors import ConfigError, NmtError, RunError, nearest
@@ -109,10 +110,16 @@ class CommandParser(argparse.ArgumentParser):
             if re.match(r"-[^\s]", word) and " " not in word:  # "- a sentence" is none
                 option = word.partition("=")[0]
                 legal = [name for name in self._option_string_actions if name.startswith("--")]
-                raise NmtError(f"unknown option {option}{nearest(option, legal)}")
+                key = homes(option.lstrip("-").replace("-", "_"), self._sections())
+                raise NmtError(f"unknown option {option}{key or nearest(option, legal)}")
         overrides = [word for word in rest if _is_override(word)]
         words = [word for word in rest if not _is_override(word)] + after
         return Arguments(self.name, options, words, overrides)
+
+    def _sections(self) -> Sequence[str]:
+        """Of the keys that may be overridden, as the usage tells."""
+        named = re.findall(r"(\w+)\.key=value", self.usage)
+        return SECTIONS if "section" in named else named
 
     def _alone_last(self, arguments: Sequence[str]) -> list[str]:
         """Moves an option that may stand alone to the end, where the next word is no number.
@@ -238,9 +245,8 @@ def open_run(
     for override in overrides:
         section = re.split(r"[.=]", override)[0]
         if section not in SECTIONS:
-            raise ConfigError(
-                f"override {override!r}: unknown section {section}{nearest(section, sections)}"
-            )
+            hint = homes(section, sections) or nearest(section, sections)
+            raise ConfigError(f"override {override!r}: unknown section {section}{hint}")
         if section not in sections:
             takes = " and ".join(f"{name}.key=value" for name in sections)
             raise ConfigError(

@@ -32,6 +32,10 @@ def read_test_sets(options: argparse.Namespace, config: DataConfig) -> list["Spl
         raise NmtError("--source and --reference are given together, or --split, or none of them")
     if options.source is None:
         names = config.test if options.split is None else (options.split,)
+        if not names:
+            raise NmtError(
+                "data.test names no split: --split NAME is wanted, or --source with --reference"
+            )
         return [load_split(config, name) for name in dict.fromkeys(names)]
     if options.split is not None:
         raise NmtError("either --split or --source and --reference are given, not both")

@@ -67,6 +67,20 @@ def differing_keys(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
     return [(k, values_a[k], values_b[k]) for k in keys if values_a[k] != values_b[k]]
 
 
+def homes(name: str, sections: Sequence[str] | None = None) -> str:
+    """The end of a message: the keys of this name, such as data.seed and training.seed for seed.
+
+    Args:
+      name: the last part of the keys.
+      sections: in which to look; all when None.
+    """
+    found = dict.fromkeys(key for key in _all_keys(Config) if key.endswith(f".{name}"))
+    if sections is not None:
+        found = [key for key in found if key.partition(".")[0] in sections]
+    meant = " or ".join(f'"{key}"' for key in sorted(found, key=lambda key: key.count(".")))
+    return f"; did you mean {meant}?" if meant else ""
+
+
 def _read_yaml(path: Path) -> dict:
     try:
         with path.open("rb") as file:
@@ -322,10 +336,7 @@ def _show(value: Any) -> str:
 def _unknown(where: str, keys: Sequence[str], legal: typing.Iterable[str]) -> NoReturn:
     dotted = ".".join(keys)
     dotted = dotted if dotted.isprintable() and len(dotted) <= MOST_SHOWN else _quoted(dotted)
-    homes = dict.fromkeys(key for key in _all_keys(Config) if key.endswith(f".{keys[-1]}"))
-    meant = " or ".join(f'"{home}"' for home in sorted(homes, key=lambda key: key.count(".")))
-    elsewhere = f"; did you mean {meant}?" if meant else ""
-    raise ConfigError(f"{where}: unknown key {dotted}{elsewhere or nearest(keys[-1], legal)}")
+    raise ConfigError(f"{where}: unknown key {dotted}{homes(keys[-1]) or nearest(keys[-1], legal)}")
 
 
 def _quoted(text: str) -> str:

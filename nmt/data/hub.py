@@ -5,6 +5,7 @@ column `translation` that holds a {language: text} dict (wmt14, opus). Word link
 their own in both. `datasets` takes seconds to import, so only the functions that need it import it.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow
 
+logger = logging.getLogger(__name__)
+
 _ROWS = 1000  # read at a time, however long their text is
 _SLICE = re.compile(r"([\w.\-]+)(\[.*\])?")  # train, or train[:1%]
 
@@ -28,6 +31,21 @@ _SLICE = re.compile(r"([\w.\-]+)(\[.*\])?")  # train, or train[:1%]
 def place_of(config: DataConfig) -> str:
     """Where the corpus is, as error messages begin."""
     return f"data.hub {config.hub}" if config.hub else f"data.path {config.path}"
+
+
+def no_split(config: DataConfig, name: str, hint: str) -> DataError:
+    """The error that a split is not there; with the key that names it, unless an option does.
+
+    Args:
+      config: names the splits.
+      name: of this one.
+      hint: the end of the message.
+    """
+    keys = {"train": config.train, "validation": config.validation}
+    keys = {key: (split,) for key, split in keys.items()} | {"test": config.test}
+    named = [f"data.{key}" for key, splits in keys.items() if name in splits]
+    by = f", which {' and '.join(named)} names" if named else ""
+    return DataError(f"{place_of(config)}: no split {name!r}{by}{hint}")
 
 
 def open_dataset(config: DataConfig, name: str) -> RowStream:
@@ -41,7 +59,7 @@ def open_dataset(config: DataConfig, name: str) -> RowStream:
         a column is not there, or it cannot be read.
     """
     place, columns = place_of(config), Columns.of(config, name)
-    with _one_line_errors(place):
+    with _one_line_errors(place), _quiet_retries(config):
         builder = _open_builder(config, place)
         state = _state(builder, name)
 
@@ -86,6 +104,21 @@ def _one_line_errors(place: str) -> Iterator[None]:
         raise DataError(f"{place}: cannot be read: {reason}") from error
 
 
+@contextmanager
+def _quiet_retries(config: DataConfig) -> Iterator[None]:
+    """Says once what is waited for, where the Hub's library warns at each of its six attempts."""
+    from huggingface_hub.utils import logging as library
+
+    if config.hub is not None:
+        logger.info("looking for %s on the Hugging Face Hub", config.hub)
+    verbosity = library.get_verbosity()
+    library.set_verbosity_error()
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+
+
 def _open_split(
     builder: "datasets.DatasetBuilder", config: DataConfig, name: str, place: str
 ) -> "datasets.Dataset | datasets.IterableDataset":
@@ -93,7 +126,7 @@ def _open_split(
     base, part = match.groups() if match else (name, None)
     present = [str(split) for split in builder.config.data_files or builder.info.splits or ()]
     if present and base not in present:  # a cached one may know its splits only when opened
-        raise DataError(f"{place}: no split {base!r}{nearest(base, present)}")
+        raise no_split(config, base, nearest(base, present))
     if part and config.streaming:
         raise DataError(f"{place}: data.streaming cannot read a part of a split; got {name!r}")
     # A local folder is streamed too: that reads its files in place instead of copying them.

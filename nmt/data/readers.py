@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from nmt.config.schema import EMBEDDED, DataConfig
 from nmt.data.columns import Columns, TextRow, sure_links
-from nmt.data.hub import iter_parquet, open_dataset, place_of
+from nmt.data.hub import iter_parquet, no_split, open_dataset, place_of
 from nmt.data.splits import Split
 from nmt.data.streams import Row, RowStream, SplitStream, State, in_parts
 from nmt.data.text_files import COMPRESSIONS, iter_jsonl, iter_parallel, iter_tsv
@@ -122,7 +122,7 @@ def _open_local(config: DataConfig, name: str) -> RowStream:
     if not _splits_of(files, languages) and root.is_dir() and _has_dataset_files(root):
         return open_dataset(config, name)
     texts = [file for file in files if file.kind != config.links]
-    chosen = _choose(texts, name, languages, place_of(config))
+    chosen = _choose(texts, name, config)
     columns = Columns.of(config, name)
     paths = _with_links(root, chosen, columns, files, place_of(config))
 
@@ -175,6 +175,11 @@ def _list_files(root: Path) -> list[_File]:
     folder, prefix = (root, "") if root.is_dir() else (root.parent, f"{root.name}.")
     if not folder.is_dir():
         raise DataError(f"data.path {root}: no such folder")
+    if prefix and not any(path.name.startswith(prefix) for path in folder.iterdir()):
+        raise DataError(
+            f"data.path {root}: no such folder, nor any file whose name begins with {prefix!r}, in "
+            f"{folder.absolute()}"
+        )
     files = []
     for path in sorted(folder.iterdir()):
         stem = path.name
@@ -198,8 +203,9 @@ def _splits_of(files: list[_File], languages: tuple[str, str]) -> list[str]:
     return [split for split, has in kinds.items() if has & set(_TABLES) or has >= set(languages)]
 
 
-def _choose(files: list[_File], name: str, languages: tuple[str, str], place: str) -> list[_File]:
+def _choose(files: list[_File], name: str, config: DataConfig) -> list[_File]:
     """The one table, or the source and the target file, that hold the split."""
+    languages, place = (config.source_language, config.target_language), place_of(config)
     here = [file for file in files if file.split == name]
     tables = [file for file in here if file.kind in _TABLES]
     sides = [[file for file in here if file.kind == language] for language in languages]
@@ -212,7 +218,7 @@ def _choose(files: list[_File], name: str, languages: tuple[str, str], place: st
             f"{nearest(missing, present)}"
         )
     if not candidates:
-        raise DataError(f"{place}: no split {name!r}{_whole_splits(files, name, languages)}")
+        raise no_split(config, name, _whole_splits(files, name, languages))
     if len(candidates) > 1 and (tables or len(candidates) > 2):
         found = ", ".join(file.path.name for file in candidates)
         raise DataError(f"{place}: split {name!r} is there more than once ({found}); keep one")

@@ -101,7 +101,7 @@ def _nothing_found(index: int, special: SpecialPieces) -> Found:
 def check_search(search: SearchConfig, num_hypotheses: int, num_pieces: int) -> None:
     """Raises ConfigError where a search cannot give what is wanted of so large a vocabulary."""
     if num_hypotheses < 1:
-        raise ConfigError(f"the number of hypotheses must be 1 or more; got {num_hypotheses}")
+        raise ConfigError(f"num_hypotheses must be 1 or more; got {num_hypotheses}")
     if search.method != "beam":
         return
     if search.beam_size > num_pieces:
@@ -111,7 +111,7 @@ def check_search(search: SearchConfig, num_hypotheses: int, num_pieces: int) -> 
         )
     if num_hypotheses > search.beam_size:
         raise ConfigError(
-            f"the number of hypotheses must not exceed search.beam_size ({search.beam_size}); "
+            f"num_hypotheses (--n-best) must not exceed search.beam_size ({search.beam_size}); "
             f"got {num_hypotheses}"
         )
 

@@ -34,15 +34,19 @@ from nmt.data.text_files import is_utf8
 from nmt.errors import RunError, nearest
 
 MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step,
-    f"training.{name}"  # and model_devices the order in which numbers are added up
-    for name in (
-        "num_steps",
-        "max_minutes",
-        "patience",
-        "log_every",
-        "save_every",
-        "keep_last",
-        "model_devices",
+    (  # and model_devices the order in which numbers are added up
+        "training.num_steps",
+        "training.max_minutes",
+        "training.patience",
+        "training.log_every",
+        "training.save_every",
+        "training.keep_last",
+        "training.model_devices",
+        "data.path",  # a corpus may move: its fingerprints tell that it is the same
+        "data.hub",
+        "data.configuration",
+        "data.revision",
+        "data.streaming",
     )
 )
 PACKAGES = (
@@ -164,15 +168,14 @@ class RunDirectory:
         return read_config(self.config_file, overrides)
 
     def check_same_config(self, config: Config) -> None:
-        """Lets `config` take the run up again; what may differ is written to config.yaml.
+        """Lets `config` take the run up again.
 
         Raises:
           RunError: naming the keys that differ and must not.
         """
-        differing = differing_keys(self.read_config(), config)
         changed = [
             f"{key} is {_short(here)} there and {_short(asked)} here"
-            for key, here, asked in differing
+            for key, here, asked in differing_keys(self.read_config(), config)
             if key not in MAY_DIFFER and not key.startswith("search.")
         ]
         if changed:
@@ -180,7 +183,10 @@ class RunDirectory:
                 f"run {self.path} has another config: {'; '.join(changed)}; "
                 "choose another directory with --run, or go back to the run's own values"
             )
-        if differing:
+
+    def keep_config(self, config: Config) -> None:
+        """Writes to config.yaml what may differ, where the run goes on with it."""
+        if differing_keys(self.read_config(), config):
             write_atomically(self.config_file, to_yaml(config))
 
     def write_environment(self, fingerprints: Mapping[str, str]) -> None:

@@ -35,12 +35,15 @@ def opened(
     with contextlib.ExitStack() as held:
         is_new = first_alone(partial(_take, run, config, held))
         if not is_first():
-            _check_as_first(run, config)
+            run.check_same_config(config)
         try:
             held.enter_context(logging_to(run.log_file) if is_first() else _only_warnings())
             prepared = first_alone(partial(prepare, config, run, check))
             if prepared is None:  # another process made it
                 prepared = prepare(config, run, check)
+            first_alone(partial(run.keep_config, config))  # now that the corpus is the run's
+            if not is_first():
+                _check_as_first(run, config)
             yield run, prepared
         except (ConfigError, DataError):
             if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation

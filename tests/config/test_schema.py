@@ -47,7 +47,6 @@ def with_cudnn(model, training=CUDNN):
         (lambda: DataConfig(), "got neither"),
         (lambda: DataConfig(path="a", hub="b"), "got path 'a' and hub 'b'"),
         (lambda: DataConfig(path="a", target_language="en"), "must differ; both are 'en'"),
-        (lambda: DataConfig(path="a", test=()), "data.test must name one split"),
         (lambda: DataConfig(path="a", max_pieces=1), "data.max_pieces must be 2 or more; got 1"),
         (lambda: DataConfig(path="a", num_shapes=0), "data.num_shapes must be 1 or more; got 0"),
         (lambda: DataConfig(path="a", seed=-1), "data.seed must be from 0 to 4294967295; got -1"),

@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import random
 from dataclasses import replace
@@ -305,6 +306,22 @@ def test_a_format_is_no_dataset_of_the_hub(tmp_path, monkeypatch, name):
         f"data.hub {name}: wanted a dataset of the Hub, such as OWNER/NAME; got the name of a "
         "format of files (data.path names files)"
     )
+
+
+def test_a_hub_out_of_reach_is_two_lines(monkeypatch, caplog):
+    import datasets
+
+    def warn_and_fail(*arguments, **options):
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 8s [Retry 5/5].")
+        raise ConnectionError("Couldn't reach 'owner/name' on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", warn_and_fail)
+    caplog.set_level(logging.INFO)
+    message = error_of(read_split, DataConfig(hub="owner/name"), "train")
+    assert message == "data.hub owner/name: cannot be read: Couldn't reach 'owner/name' on the Hub"
+    assert caplog.messages == ["looking for owner/name on the Hugging Face Hub"]
+    logging.getLogger("huggingface_hub.utils._http").warning("of something else")
+    assert caplog.messages[1:] == ["of something else"]
 
 
 def test_parquet_null_is_named_by_row(tmp_path):

@@ -261,13 +261,19 @@ def test_missing_language_names_those_there(tmp_path):
 def test_a_language_that_no_file_has_is_named_where_the_split_is_missing_too(tmp_path):
     folder = lay_out(tmp_path / "a", {"tst.en": "a\n", "tst.de": "a\n"})
     assert error_of(folder) == (
-        f"data.path {folder}: no split 'train', and nothing of language 'fr' (legal: de, en)"
+        f"data.path {folder}: no split 'train', which data.train names, and nothing of language "
+        "'fr' (legal: de, en)"
     )
 
 
 def test_empty_folder_and_missing_folder(tmp_path):
     message = error_of(lay_out(tmp_path / "a", {}))
     assert "no split 'train'" in message and "train.en and train.fr, train.tsv" in message
+    assert error_of(tmp_path / "prefix") == (
+        f"data.path {tmp_path / 'prefix'}: no such folder, nor any file whose name begins with "
+        f"'prefix.', in {tmp_path}"
+    )
+    (tmp_path / "prefix.txt").touch()
     assert "no split 'train'" in error_of(tmp_path / "prefix")
     missing = tmp_path / "no" / "where"
     assert error_of(missing) == f"data.path {missing}: no such folder"

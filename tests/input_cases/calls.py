@@ -13,7 +13,9 @@ COMMANDS = [
     Case("an option shortened", f"{T} text.txt --check 7", "unknown option --check; did you mean"),
     Case("a word too many", f"{T} text.txt text.txt", "nothing more is wanted after RUN FILE; got"),
     Case("a value for a switch", f"{E} --json=yes", "--json: ignored explicit argument 'yes'"),
-    Case("an override without a section", f"{T} text.txt beam_size=3", "unknown section beam_size"),
+    Case("an override without a section", f"{T} beam_size=3", 'did you mean "search.beam_size"?'),
+    Case("a key written as an option", f"{T} --beam-size 3", 'did you mean "search.beam_size"?'),
+    Case("no test set", f"{E} data.test=", "data.test names no split: --split NAME is wanted, or"),
     Case("an override misspelt", f"{T} text.txt serach.beam_size=3", 'did you mean "search"?'),
     Case(
         "an override too late", f"{T} text.txt model.encoder_dim=9", "too late: the run is trained"

@@ -82,11 +82,20 @@ PLACES = [
         "data.path no/korpus: no such folder",
         "data.path=no/korpus",
     ),
+    corpus(
+        "a relative path from elsewhere",
+        {},
+        "data.path korpus: no such folder, nor any file whose name begins with 'korpus.', in /",
+        "data.path=korpus",
+    ),
     corpus("a file for a folder", {}, "is a file; wanted its folder", "data.path=corpus/train.en"),
     corpus("an empty folder", {}, "no split 'validation'; nor any", "data.path=.", logged=True),
     corpus("a split that is not there", {}, 'did you mean "train"?', "data.train=trian"),
     corpus(
-        "a test set that is not there", {}, "no split 'test_2016' | \"test\"", "data.test=test_2016"
+        "a test set that is not there",
+        {},
+        "no split 'test_2016', which data.test names | \"test\"",
+        "data.test=test_2016",
     ),
     corpus(
         "a language that is not there",
@@ -103,7 +112,7 @@ PLACES = [
     corpus(
         "a split with ..",
         {},
-        "no split '../corpus/train' | (legal: test",
+        "no split '../corpus/train', which data.train names | (legal: test",
         "data.train=../corpus/train",
     ),
     corpus(

@@ -30,6 +30,11 @@ MAY_DIFFER = {  # when a run is taken up again, and all of search: none is of th
     "training.save_every",
     "training.keep_last",
     "training.model_devices",
+    "data.path",  # as the fingerprints of the corpus tell whether it is the same
+    "data.hub",
+    "data.configuration",
+    "data.revision",
+    "data.streaming",
 }
 LOCK = """
 import sys
@@ -154,8 +159,11 @@ def test_what_may_differ_is_taken_over(run):
         keep_last=1,
         model_devices=2,
     )
-    changed = replace(CONFIG, training=training, search=SearchConfig(beam_size=2))
+    data = DataConfig(hub="owner/name", configuration="fr-en", revision="v2", streaming=True)
+    changed = Config(data=data, training=training, search=SearchConfig(beam_size=2))
     run.check_same_config(changed)
+    assert run.read_config() == CONFIG
+    run.keep_config(changed)
     assert run.read_config() == changed
 
 
@@ -167,6 +175,12 @@ def keys_of(section, prefix=""):
             yield from keys_of(value, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name
+
+
+def test_a_config_that_does_not_differ_is_not_written_again(run):
+    before = run.config_file.stat().st_ino
+    run.keep_config(CONFIG)
+    assert run.config_file.stat().st_ino == before
 
 
 @pytest.mark.parametrize("model", [RecurrentConfig(), TransformerConfig()])
