@@ -26,7 +26,7 @@ _METADATA = {
 }
 # The fonts of a text in an SVG. A reader without them should see their kind; and what begins with a
 # letter from right to left ends at the left, full stop and all, as it does in the other formats.
-_FAMILIES = re.compile(rb"""(style="[^"]*font(?:-family)?: [^;"]*')""")
+_FAMILIES = re.compile(rb"""(<t(?:ext|span) [^<>]*style="[^"<]*font(?:-family)?: [^;"<]*')""")
 _FOR_BROWSERS = rb"\1, sans-serif; unicode-bidi: plaintext"
 _MAX_PIXELS, _MAX_AREA = 8000, 16e6  # of a PNG: along its longer side, and in all
 

@@ -22,9 +22,9 @@ def test_settings_of_matplotlib_are_left_as_they_were():
 
 def test_an_svg_names_a_kind_of_font_for_readers_without_ours():
     picture = Picture(1, 1)
-    picture.text(0.5, 0.5, "font: 'as is'", fontfamily=["DejaVu Sans"])
+    picture.text(0.5, 0.5, "style=\"font: 'as is'\"", fontfamily=["DejaVu Sans"])
     svg = picture.render(".svg")
-    assert b" 'DejaVu Sans', sans-serif" in svg and b">font: 'as is'<" in svg
+    assert b" 'DejaVu Sans', sans-serif" in svg and b">style=\"font: 'as is'\"<" in svg
 
 
 def test_an_svg_lets_the_first_letter_say_which_way_a_text_runs():
