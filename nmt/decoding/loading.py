@@ -13,13 +13,14 @@ from nmt.decoding.shortlist import load_lexicon
 from nmt.decoding.translator import Translator
 from nmt.models.build import Params, build_model, split_model
 from nmt.models.ensemble import split_ensemble
+from nmt.models.execution import in_use
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.runs.seeds import Choice, chosen
 
 
 def load(path: str | Path, checkpoint: str = "best", *, seed: Choice = None) -> Translator:
-    """Opens a run to translate with it.
+    """Opens a run to translate with it, in the precision that `nmt.models.execution.in_use` says.
 
     Args:
       path: the run directory.
@@ -51,7 +52,7 @@ def load_found(run: RunDirectory, step: int | str, item: str, *, seed: Choice = 
             config.model,
             source_size=len(vocabularies.source),
             target_size=len(vocabularies.target),
-            precision=config.training.precision,
+            precision=in_use(config.training.precision, jax.default_backend()),
         )
     )
     graph, shapes = split_model(model)

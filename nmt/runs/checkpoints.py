@@ -85,7 +85,10 @@ class Checkpoints:
         if interrupted and self._is_there(step):
             return  # all of it is safe already, with its score
         score = None if score is None or not math.isfinite(score) else float(score)
-        manifest = Manifest(step, score, interrupted, _now(), {}, {}, seconds=seconds)
+        previous = max((other for other in self.steps() if other < step), default=None)
+        manifest = Manifest(
+            step, score, interrupted, _now(), {}, {}, seconds=seconds, previous=previous
+        )
         self._saver.start(manifest, items)
 
     def save_average(self, steps: Sequence[int], params: Any) -> None:
@@ -160,14 +163,18 @@ class Checkpoints:
     def last(self, number: int) -> list[int]:
         """The last regular checkpoints that are whole, at most so many, in order.
 
-        An older one that is kept for its score is not among them.
+        An older one that is kept for its score is not among them, even where `keep_last` has grown.
         """
-        interrupted = {manifest.step for manifest in self._manifests() if manifest.interrupted}
-        regular = [step for step in self._folders() if step not in interrupted]
-        found = []
-        for step in reversed(regular[-self.keep_last :]):
+        manifests = {manifest.step: manifest for manifest in self._manifests()}
+        regular = [s for s in self._folders() if s not in manifests or not manifests[s].interrupted]
+        with_older = list(zip([None, *regular], regular, strict=False))
+        found: list[int] = []
+        for older, step in reversed(with_older[-self.keep_last :]):
             if len(found) < number and self._first_whole([step]) is not None:
                 found.insert(0, step)
+            previous = manifests[step].previous if step in manifests else None
+            if previous not in (None, older):  # others were between the two, and are gone
+                break
         return found
 
     def resolve(self, which: str) -> tuple[int | str, str]:

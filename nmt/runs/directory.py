@@ -21,7 +21,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +30,7 @@ from nmt.config.reader import differing_keys, read_config, to_yaml
 from nmt.config.schema import Config
 from nmt.data.stages import sync_folder
 from nmt.data.text_files import is_utf8
+from nmt.devices.processor import lacks_bfloat16, processor_name
 from nmt.errors import RunError, nearest
 
 MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step,
@@ -271,7 +271,8 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
+        "processor_lacks_bfloat16": lacks_bfloat16(),
         "cores": os.cpu_count(),
         "device": {"kind": devices[0].device_kind, "count": len(devices)},
         "processes": jax.process_count(),
@@ -303,16 +304,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    """The processor's name; bit-equal resuming is promised on the same kind only."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _short(value: Any) -> str:

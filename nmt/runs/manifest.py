@@ -64,6 +64,8 @@ class Manifest:
       averaged: the steps of the checkpoints that it is the mean of, in order; none for one that
         training saved.
       seconds: of training until it was saved, earlier starts counted.
+      previous: the step of the regular checkpoint before it, which may be gone; None where there
+        was none, or where that is not known.
     """
 
     step: int
@@ -74,6 +76,7 @@ class Manifest:
     files: dict[str, FileEntry]
     averaged: tuple[int, ...] = ()
     seconds: float = 0.0
+    previous: int | None = None
 
     @property
     def folder(self) -> str:
@@ -201,10 +204,11 @@ def _parse(body: dict[str, Any]) -> Manifest:
         for name, entries in body.pop("items").items()
     }
     files = {name: FileEntry(**entry) for name, entry in body.pop("files").items()}
-    averaged = tuple(body.pop("averaged", ()))  # older manifests have none, nor seconds
+    averaged = tuple(body.pop("averaged", ()))  # older manifests have none, nor what follows
     manifest = Manifest(items=items, files=files, averaged=averaged, **body)
     entries = [entry for of_item in items.values() for entry in of_item]
     numbers = [manifest.step, *averaged, *(size for entry in entries for size in entry.shape)]
+    numbers += [] if manifest.previous is None else [manifest.previous]
     right = (
         all(type(number) is int and number >= 0 for number in numbers)
         and all(type(key) in (str, int) for entry in entries for key in entry.keys)

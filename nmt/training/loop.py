@@ -15,7 +15,7 @@ from nmt.data.prefetching import prefetch
 from nmt.devices.mesh import check_rows, describe, make_mesh, to_devices
 from nmt.devices.processes import connect, from_first, is_first
 from nmt.models.build import count_parameters
-from nmt.models.execution import check_platform
+from nmt.models.execution import check_platform, in_use
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training.clock import Clock, TimeLimit, duration
@@ -103,7 +103,7 @@ def _train(
         return
     signals.check_alone()
     connect(mesh)
-    _say_start(members, state, mesh)
+    _say_start(training, members, state, mesh)
     compiled = CompiledSteps(
         trainer,
         form,
@@ -293,10 +293,15 @@ def _is_over(
     return False
 
 
-def _say_start(members: Members, state: TrainState, mesh: Mesh) -> None:
+def _say_start(training: TrainingConfig, members: Members, state: TrainState, mesh: Mesh) -> None:
     number = f"{count_parameters(state.params) // len(members):,}"
     models = f"{len(members)} models of " if members.leading else ""
     logger.info("%s%s parameters on %s", models, number, describe(mesh))
+    if in_use(training.precision, mesh.devices.flat[0].platform) != training.precision:
+        logger.warning(
+            "this processor has no instructions for bfloat16; it trains faster with "
+            "training.precision=float32"
+        )
 
 
 def _say_end(

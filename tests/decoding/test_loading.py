@@ -14,6 +14,8 @@ from nmt.decoding.methods import AlignmentMethod
 from nmt.decoding.shortlist import load_lexicon
 from nmt.decoding.translator import Translator
 from nmt.errors import ConfigError, DataError, RunError
+from nmt.models import execution
+from nmt.models.build import merge_model
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 
@@ -55,6 +57,15 @@ def test_load_opens_a_run(run, translator):
     assert loaded.translate(line).log_prob == pytest.approx(expected.log_prob, rel=1e-5)
     last = nmt.load(run.path, checkpoint="last").translate(line)
     assert last.log_prob != pytest.approx(expected.log_prob, rel=1e-3)
+
+
+@pytest.mark.parametrize("lacks, precision", [(False, "bfloat16"), (True, "float32")])
+def test_a_processor_without_bfloat16_translates_in_float32(run, monkeypatch, lacks, precision):
+    config = run.read_config(["training.precision=bfloat16"])
+    monkeypatch.setattr(RunDirectory, "read_config", lambda self: config)
+    monkeypatch.setattr(execution, "lacks_bfloat16", lambda: lacks)
+    translator = nmt.load(run.path)
+    assert merge_model(translator.graph, translator.params).projection().precision == precision
 
 
 def test_a_shortlist_needs_a_run_and_its_pairs(run, translator, vocabularies):

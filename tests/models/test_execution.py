@@ -7,8 +7,15 @@ from flax import nnx
 
 from nmt.config.schema import TrainingConfig
 from nmt.errors import ConfigError
+from nmt.models import execution
 from nmt.models.build import build_model, merge_model, split_model
-from nmt.models.execution import for_training, in_precision, unrolled, with_fused_attention
+from nmt.models.execution import (
+    for_training,
+    in_precision,
+    in_use,
+    unrolled,
+    with_fused_attention,
+)
 
 B, S, T = 3, 5, 7  # no multiple of an iteration's positions below
 MASK = np.arange(S) < np.array([[5], [1], [3]])
@@ -124,3 +131,14 @@ def test_cudnn_is_chosen_on_a_gpu_alone(tiny, transformer_config):
     for platform in ("cpu", "tpu"):
         with pytest.raises(ConfigError, match=f"needs an NVIDIA GPU; got {platform}"):
             for_training(model, CUDNN, platform)
+
+
+@pytest.mark.parametrize("platform, lacks", [("cpu", False), ("gpu", True), ("tpu", True)])
+def test_a_model_is_used_in_the_precision_of_its_training(monkeypatch, platform, lacks):
+    monkeypatch.setattr(execution, "lacks_bfloat16", lambda: lacks)
+    assert in_use("bfloat16", platform) == "bfloat16" and in_use("float32", platform) == "float32"
+
+
+def test_a_cpu_that_lacks_bfloat16_computes_in_float32(monkeypatch):
+    monkeypatch.setattr(execution, "lacks_bfloat16", lambda: True)
+    assert in_use("bfloat16", "cpu") == in_use("float32", "cpu") == "float32"

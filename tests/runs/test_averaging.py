@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,18 @@ def test_a_damaged_one_is_named_and_passed_over(checkpoints, caplog):
     assert "checkpoint 3 is damaged and passed over: params/manifest.ocdbt has 0 " in caplog.text
     with pytest.raises(RunError, match="the last 3 .* got 2"):
         average_last(checkpoints, 3)
+
+
+def test_the_old_best_is_not_among_the_last_where_more_are_kept_than_before(tmp_path):
+    folder = tmp_path / "run" / "checkpoints"
+    for keep_last, steps in [(1, range(1, 6)), (4, range(6, 8))]:
+        opened = Checkpoints(folder, keep_last=keep_last)
+        for step in steps:
+            opened.save(step, {PARAMS: tree(step)}, score=-float(step))
+        opened.close()
+    assert opened.steps() == [1, 5, 6, 7]
+    with contextlib.closing(Checkpoints(folder, keep_last=4)) as opened:
+        assert average_last(opened) == (5, 6, 7)
 
 
 def test_a_damaged_average_is_told(checkpoints):

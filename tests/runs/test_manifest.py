@@ -116,7 +116,7 @@ def test_a_newer_format_says_so(folder):
         read_manifest(folder)
 
 
-@pytest.mark.parametrize("name", ["averaged", "seconds"])
+@pytest.mark.parametrize("name", ["averaged", "seconds", "previous"])
 def test_a_manifest_that_lacks_what_came_later_is_read(folder, name):
     manifest = manifest_of(folder)
     body = {"format": FORMAT, **asdict(manifest)}
@@ -135,6 +135,8 @@ def test_a_manifest_that_lacks_what_came_later_is_read(folder, name):
         {"averaged": [1.5]},
         {"seconds": -1.0},
         {"seconds": "1.0"},
+        {"previous": -1},
+        {"previous": "4"},
         {"items": {"params": [{"keys": [None], "shape": [], "dtype": "int32"}]}},
         {"items": {"params": [{"keys": ["a"], "shape": [True], "dtype": "int32"}]}},
         {"items": {"params": [{"keys": ["a"], "shape": [], "dtype": None}]}},

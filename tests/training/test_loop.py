@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -23,12 +24,15 @@ from nmt.config.schema import (
     ValidationConfig,
     VocabularyConfig,
 )
+from nmt.devices.mesh import make_mesh
 from nmt.errors import ConfigError, RunError
+from nmt.models import execution
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training import divergence, loop
 from nmt.training.loop import Interrupted, train
 from nmt.training.loss import LossSums
+from nmt.training.members import Members
 from nmt.training.preparation import Prepared, prepare
 
 TIMES = {"seconds", "tokens_per_second"}
@@ -330,6 +334,16 @@ def test_the_time_between_the_last_log_and_a_stop_counts(tmp_path, monkeypatch):
         checkpoints.close()
     train(config, tmp_path / "run")  # the third start is over its minutes, and only validates
     assert checkpoint_steps(tmp_path / "run") == [2]
+
+
+@pytest.mark.parametrize("precision, slow", [("bfloat16", True), ("float32", False)])
+def test_a_processor_that_lacks_bfloat16_is_told_of(monkeypatch, caplog, precision, slow):
+    monkeypatch.setattr(execution, "lacks_bfloat16", lambda: True)
+    training, members = TrainingConfig(precision=precision), Members((1,))
+    state = SimpleNamespace(params={"w": np.zeros((2, 3))})
+    with caplog.at_level(logging.WARNING, logger="nmt"):
+        loop._say_start(training, members, state, make_mesh())
+    assert ("trains faster with training.precision=float32" in caplog.text) == slow
 
 
 def test_a_run_in_use_keeps_its_config(tmp_path):

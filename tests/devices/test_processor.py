@@ -1,0 +1,53 @@
+"""What Linux tells of a processor, and what follows for bfloat16."""
+
+import platform
+
+import pytest
+
+from nmt.devices import processor
+from nmt.devices.processor import lacks_bfloat16, processor_name
+
+CORE = """processor\t: {number}
+model name\t: Some Processor 9000: {number}
+flags\t\t: fpu avx2{flags}
+"""
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path):
+    """Lets Linux tell of a processor of two cores with these flags beside avx2."""
+
+    def tell(flags, machine="x86_64"):
+        cores = [CORE.format(number=number, flags=flags) for number in (0, 1)]
+        (tmp_path / "cpuinfo").write_text("\n".join(cores))
+        monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+        monkeypatch.setattr(processor.sys, "platform", "linux")
+        monkeypatch.setattr(platform, "machine", lambda: machine)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    "flags, machine, lacks",
+    [
+        ("", "x86_64", True),
+        (" avx512f avx512_vnni", "x86_64", True),
+        (" avx512f avx512_bf16", "x86_64", False),
+        (" amx_tile amx_bf16", "x86_64", False),
+        ("", "aarch64", False),
+    ],
+)
+def test_bfloat16_is_lacking_where_no_instruction_multiplies_it(told, flags, machine, lacks):
+    told(flags, machine)
+    assert lacks_bfloat16() == lacks
+
+
+def test_the_name_is_that_of_the_first_core(told):
+    told("")
+    assert processor_name() == "Some Processor 9000: 0"
+
+
+def test_where_nothing_is_told_nothing_is_lacking_and_python_names_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "absent")
+    assert not lacks_bfloat16()
+    assert processor_name() == (platform.processor() or platform.machine())
