@@ -143,7 +143,9 @@ def tokenized_bleu(
     """BLEU of tokenised lowercased text, as in `Scores.bleu_tokenized_lowercase`.
 
     With `tokenized` both sides are only lowercased and counted in the words they have. Otherwise
-    Moses' punctuation normalisation and tokenisation in the target language come first.
+    Moses' punctuation normalisation and tokenisation in the target language come first; but in a
+    language without spaces, of which Moses would make one token a sentence, the tokens are those
+    of `Scores.bleu`.
 
     Raises:
       DataError: no sentences, or not as many hypotheses as references.
@@ -171,20 +173,30 @@ def _bleu(target_language: str) -> Measure:
     """sacreBLEU's main BLEU."""
     from sacrebleu.metrics import BLEU
 
-    # sacreBLEU's recommendation where words have no spaces between them. Its own choice for
-    # Japanese needs MeCab and a dictionary; characters need nothing, and the signature tells.
-    tokenizer = "char" if is_unspaced(target_language) else "13a"
-    if base_language(target_language) == "zh":
-        tokenizer = "zh"
     # force: no advice on stderr about text that looks tokenised; `data.tokenized` is how we know.
-    return Measure("bleu", BLEU(tokenize=tokenizer, force=True))
+    return Measure("bleu", BLEU(tokenize=_tokenizer(target_language), force=True))
+
+
+def _tokenizer(target_language: str) -> str:
+    """sacreBLEU's name of the one for a language.
+
+    It is what sacreBLEU recommends where words have no spaces between them, too. Its own choice for
+    Japanese needs MeCab and a dictionary; characters need nothing, and the signature tells.
+    """
+    if base_language(target_language) == "zh":
+        return "zh"
+    return "char" if is_unspaced(target_language) else "13a"
 
 
 def _tokenized_bleu(target_language: str, *, tokenized: bool) -> Measure:
     """BLEU of tokenised lowercased text."""
     from sacrebleu.metrics import BLEU
 
-    name, metric = "bleu_tokenized_lowercase", BLEU(lowercase=True, tokenize="none", force=True)
+    name = "bleu_tokenized_lowercase"
+    if not tokenized and is_unspaced(target_language):
+        tokenizer = _tokenizer(target_language)
+        return Measure(name, BLEU(lowercase=True, tokenize=tokenizer, force=True))
+    metric = BLEU(lowercase=True, tokenize="none", force=True)
     if tokenized:
         return Measure(name, metric)
     import sacremoses

@@ -16,6 +16,7 @@ from nmt.commands.alignment_method import (
     method_of,
     reverse_method_of,
 )
+from nmt.commands.alignment_units import add_units, units_are_given, with_asked_units
 from nmt.commands.arguments import Arguments, CommandParser, open_run
 from nmt.commands.head_choice import check_choice_options, choose_and_keep
 from nmt.commands.link_files import base, check_as_many, place_in, read_gold
@@ -71,13 +72,7 @@ def make_parser() -> CommandParser:
     )
     add_method(parser)
     add_reverse_method(parser)
-    for side in ("source", "target"):
-        parser.add_argument(
-            f"--{side}-unit",
-            metavar="UNIT",
-            help="what is linked: word, piece or character (default: word, but piece in a language "
-            "that is written without spaces and has no --gold)",
-        )
+    add_units(parser, unless=" and has no --gold")
     parser.add_argument("--gold", metavar="FILE", help="links that people made, to score against")
     parser.add_argument(
         "--gold-base",
@@ -162,10 +157,7 @@ def _check_options(arguments: Arguments) -> None:
         raise NmtError("--gold-base is that of --gold, which is missing")
     if options.json and options.gold is None and not options.choose_head:
         raise NmtError("--json prints scores: it needs --gold")
-    for unit in filter(None, (options.source_unit, options.target_unit)):
-        from nmt.analysis.links import check_unit
-
-        check_unit(unit)
+    units_are_given(options)  # raises where it is no unit
     if options.choose_head:
         check_choice_options(options)
     inputs = {f"--{name}": getattr(options, name) for name in ("source", "target", "gold")}
@@ -217,11 +209,9 @@ def _load(
     """
     options = arguments.options
     translator = load_translator(directory, options.checkpoint, seed)
-    asked = {"source": options.source_unit, "target": options.target_unit}
     # Gold links count what white space parts, in every language.
-    own = translator.units if options.gold is None else ("word", "word")
-    units = zip((asked[side] for side in sides), own, strict=True)
-    return translator.with_units(*(unit or usual for unit, usual in units))
+    usual = translator.units if options.gold is None else ("word", "word")
+    return with_asked_units(translator, options, usual=usual, sides=sides)
 
 
 def _check_gold(

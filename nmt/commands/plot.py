@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.commands.alignment_method import add_method, method_of
+from nmt.commands.alignment_units import add_units, units_are_given, with_asked_units
 from nmt.commands.arguments import Arguments, CommandParser, open_run
 from nmt.commands.models import load_translator
 from nmt.commands.pictures import check_place
@@ -49,6 +50,7 @@ def make_parser() -> CommandParser:
         "--target", metavar="TEXT", help="align with this translation instead of the model's own"
     )
     add_method(parser)
+    add_units(parser)
     parser.add_argument(
         "--heads", action="store_true", help="every layer and head; sliders in an .html file"
     )
@@ -100,6 +102,7 @@ def run(arguments: Arguments) -> int:
 
     translators = [load_translator(directory, options.checkpoint, options.seed)]
     translators += [load_translator(other, "best") for other, _ in others]
+    translators = [with_asked_units(translator, options) for translator in translators]
     for path, translator in zip(paths, translators, strict=True):
         with of_run(path, paths):
             for method in methods:
@@ -144,6 +147,7 @@ def _check(options: Namespace, output: Path, sentence: str) -> None:
         raise DataError("there is nothing to draw: the sentence has no words")
     if options.target is not None and not options.target.split():
         raise DataError("there is nothing to draw: the translation has no words")
+    units_are_given(options)  # raises where it is no unit
     if options.gold is not None and options.target is None:
         raise NmtError("--gold needs --target, the translation whose words it links")
     if options.links and _is_page(output):

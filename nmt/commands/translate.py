@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from nmt.analysis.pharaoh import format_links
 from nmt.commands.alignment_method import add_method, method_of
+from nmt.commands.alignment_units import add_units, units_are_given, with_asked_units
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.models import load_translator
 from nmt.commands.progress import progress
@@ -56,10 +57,10 @@ def make_parser() -> CommandParser:
         "--alignments",
         metavar="FILE",
         help="write the word links of the translations there, such as '0-0 2-1', a line for each "
-        "line of the output; source words first, both counted from 0; of a language without "
-        "spaces pieces, not words",
+        "line of the output; source words first, both counted from 0",
     )
     add_method(parser)
+    add_units(parser)
     parser.add_checkpoint()
     parser.add_seed()
     return parser
@@ -80,6 +81,7 @@ def run(arguments: Arguments) -> int:
     lines = [] if typed else read_text(file)
     with open_output(options.output) as output, _open_links(options.alignments) as links:
         translator = load_translator(run_directory, options.checkpoint, options.seed)
+        translator = with_asked_units(translator, options)
         if method is not None:
             translator.check_method(method)
         translate = partial(
@@ -103,9 +105,12 @@ def run(arguments: Arguments) -> int:
 def _method(arguments: Arguments) -> AlignmentMethod | None:
     """How links are read; None where none are wanted."""
     options, method = arguments.options, method_of(arguments)
+    units_given = units_are_given(options)
     if options.alignments is None:
         if method is not None:
             raise NmtError("--method, --layer and --head are those of --alignments FILE")
+        if units_given:
+            raise NmtError("--source-unit and --target-unit are those of --alignments FILE")
         return None
     return method or AlignmentMethod()
 

@@ -119,6 +119,18 @@ def test_raw_and_published_tokenised_multi30k_score_alike(language):
     assert same == pytest.approx(100)
 
 
+@pytest.mark.parametrize("language, tokenizer", [("ja", "char"), ("zh", "zh"), ("tha", "char")])
+def test_text_without_spaces_is_scored_lowercased_by_its_characters(language, tokenizer):
+    hypotheses, references = ["私はXを見た。", "猫がいる"], ["私はxを見る。", "猫もいる"]
+    found = tokenized_bleu(hypotheses, references, target_language=language, tokenized=False)
+    lower = [text.lower() for text in hypotheses]
+    metric = sacrebleu.BLEU(tokenize=tokenizer)
+    assert found == metric.corpus_score(lower, [references]).score > 0
+    if tokenizer == "char":  # that of Chinese parts nothing but Chinese characters
+        spaced = [[" ".join(text) for text in texts] for texts in (hypotheses, references)]
+        assert found == tokenized_bleu(*spaced, target_language=language, tokenized=True)
+
+
 def test_perfect_translations_have_perfect_scores():
     scores = score_of(REFERENCES, REFERENCES)
     assert (scores.bleu, scores.chrf, scores.ter) == pytest.approx((100, 100, 0))

@@ -46,6 +46,14 @@ def test_plot_with_a_given_translation(call, tmp_path, run):
     assert all(f">{word}<" in svg for word in [*target.split(), "x", "y"])
 
 
+def test_a_picture_may_be_of_other_units_than_words(call, tmp_path, run):
+    asked = ["--source-unit", "character", "--target-unit", "piece"]
+    call("plot", run, *GIVEN, *asked, "--output", tmp_path / "m.svg")
+    alignment = nmt.load(run).with_units("character", "piece").align(SOURCE, TARGET)
+    assert alignment.source_words == list("thecat.")
+    assert (tmp_path / "m.svg").read_bytes() == plot_alignment(alignment).render(".svg")
+
+
 @pytest.mark.parametrize("target", [[], ["--target", "chat"]])
 def test_a_picture_needs_attention(mistake, tmp_path, trained_without_attention, target):
     arguments = [trained_without_attention, "cat", "--output", tmp_path / "x.png", *target]

@@ -133,6 +133,16 @@ def test_links_of_n_best_lists(call, tmp_path, run, typed):
     assert links == links_of(nmt.load(run).translate(LINES, num_hypotheses=2, align=True))
 
 
+def test_links_may_be_of_other_units_than_words(call, tmp_path, run, typed):
+    typed("\n".join(LINES).encode())
+    asked = ["--source-unit", "character", "--target-unit", "piece"]
+    call("translate", run, "--alignments", tmp_path / "links", *asked)
+    links = (tmp_path / "links").read_text().splitlines()
+    translator = nmt.load(run).with_units("character", "piece")
+    assert links == links_of(translator.translate(LINES, align=True))
+    assert max(source for source, _ in parse_links(links[0], "links")) >= len(LINES[0].split())
+
+
 def test_links_fit_the_words_of_their_lines(call, tmp_path, run, texts, typed):
     typed("\n".join(LINES).encode())
     call("translate", run, "--alignments", tmp_path / "links")

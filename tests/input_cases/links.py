@@ -84,6 +84,16 @@ ALIGNING = [
     ),
     Case("a head without a layer", f"{ALIGN} --head 0", "head 0 needs the layer"),
     Case("an unknown unit", f"{ALIGN} --source-unit byte", "no unit 'byte'"),
+    Case(
+        "units of a plot",
+        "plot runs/good cat --output x.png --target-unit words",
+        'did you mean "word"?',
+    ),
+    Case(
+        "units of no links",
+        "translate runs/good text.txt --source-unit piece",
+        "are those of --alignments FILE",
+    ),
     Case("a rule for one direction", f"{ALIGN} --symmetrize union", "it needs --reverse RUN"),
     Case(
         "an unknown rule",

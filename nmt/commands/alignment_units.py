@@ -1,0 +1,61 @@
+"""What is linked, as options of a command: words, pieces or characters of either side."""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from nmt.commands.arguments import CommandParser
+
+if TYPE_CHECKING:
+    from nmt.decoding.translator import Translator
+
+SIDES = ("source", "target")
+
+
+def add_units(parser: CommandParser, unless: str = "") -> None:
+    """--source-unit and --target-unit.
+
+    Args:
+      parser: of a command.
+      unless: where the default is word in every language; begins with a space.
+    """
+    for side in SIDES:
+        parser.add_argument(
+            f"--{side}-unit",
+            metavar="UNIT",
+            help="what is linked: word, piece or character (default: word, but piece in a language "
+            f"that is written without spaces{unless})",
+        )
+
+
+def units_are_given(options: Namespace) -> bool:
+    """Whether there is one of the two options.
+
+    Raises:
+      NmtError: it names no unit.
+    """
+    given = [unit for unit in (options.source_unit, options.target_unit) if unit is not None]
+    for unit in given:
+        from nmt.analysis.links import check_unit
+
+        check_unit(unit)
+    return bool(given)
+
+
+def with_asked_units(
+    translator: "Translator",
+    options: Namespace,
+    *,
+    usual: tuple[str, str] | None = None,
+    sides: tuple[str, str] = SIDES,
+) -> "Translator":
+    """The translator, linking what the options say.
+
+    Args:
+      translator: of a run.
+      options: of the call.
+      usual: what is linked where they do not say; what the translator links when None.
+      sides: which of the two options is that of the translator's source, and which of its target.
+    """
+    asked = [getattr(options, f"{side}_unit") for side in sides]
+    units = zip(asked, usual or translator.units, strict=True)
+    return translator.with_units(*(unit or other for unit, other in units))
