@@ -1,5 +1,6 @@
 """The processor of this machine: its name, and whether it multiplies bfloat16."""
 
+import contextlib
 import platform
 import sys
 from pathlib import Path
@@ -24,12 +25,11 @@ def lacks_bfloat16() -> bool:
 
 
 def _described(what: str) -> str:
-    """What Linux says of the first core; nothing elsewhere."""
-    if sys.platform != "linux":
-        return ""
-    try:
-        lines = CPUINFO.read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
-    fields = (line.partition(":") for line in lines)
-    return next((value.strip() for name, _, value in fields if name.strip() == what), "")
+    """What Linux says of the first core, read no further; nothing elsewhere."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError), CPUINFO.open(errors="replace") as lines:
+            for line in lines:
+                name, _, value = line.partition(":")
+                if name.strip() == what:
+                    return value.strip()
+    return ""
