@@ -89,7 +89,13 @@ PLACES = [
         "data.path=korpus",
     ),
     corpus("a file for a folder", {}, "is a file; wanted its folder", "data.path=corpus/train.en"),
-    corpus("an empty folder", {}, "no split 'validation'; nor any", "data.path=.", logged=True),
+    corpus(
+        "an empty folder",
+        {},
+        "no split 'validation', which | ; nor any",
+        "data.path=.",
+        logged=True,
+    ),
     corpus("a split that is not there", {}, 'did you mean "train"?', "data.train=trian"),
     corpus(
         "a test set that is not there",
