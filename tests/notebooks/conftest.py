@@ -25,16 +25,22 @@ def make_notebooks():
 def run_notebook(make_notebooks, tmp_path, monkeypatch):
     """Runs a source to its end in an empty folder, in a fresh kernel; a cell's error is the test's.
 
-    It is called with the name of the source and with expressions by name, which are evaluated in
-    the notebook after its last cell. Returned are their values, the folder, and all outputs.
+    It is called with the name of the source; with what is to be shorter than in real use, and what
+    stands in its place; and with expressions by name, which are evaluated in the notebook after its
+    last cell. Returned are their values, the folder, and all outputs.
     """
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", os.environ["NMT_CACHE"])
     # They train for minutes, so that what they compile must run as fast as in real use. So it does
     # at this level, and takes a quarter to a third less time to compile.
-    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=1")
+    flags = os.environ.get("XLA_FLAGS", "")
+    monkeypatch.setenv("XLA_FLAGS", f"{flags} --xla_backend_optimization_level=1".strip())
 
-    def run(name, **expressions):
+    def run(name, shortened=None, **expressions):
         notebook = make_notebooks.read_source(make_notebooks.SOURCES / f"{name}.py")
+        for long, short in (shortened or {}).items():
+            assert sum(cell.source.count(long) for cell in notebook.cells) == 1
+            for cell in notebook.cells:
+                cell.source = cell.source.replace(long, short)
         values = ", ".join(f"{key!r}: {expression}" for key, expression in expressions.items())
         notebook.cells.append(
             nbformat.v4.new_code_cell(f"import json\nprint(json.dumps({{{values}}}))")

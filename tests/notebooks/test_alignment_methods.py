@@ -9,6 +9,7 @@ from tests.notebooks.pictures import pictures
 def test_alignment_methods(run_notebook):
     ran = run_notebook(
         "3_alignment_methods",
+        {"num_steps: 2000": "num_steps: 1400"},
         aer="{' '.join(key): value.aer for key, value in aer.items()}",
         precision="{rule: aer['two', rule].precision for rule in symmetrized}",
         recall="{rule: aer['two', rule].recall for rule in symmetrized}",

@@ -32,6 +32,7 @@ def test_fixed_context_vector(run_notebook, tmp_path, monkeypatch):
     bleu = "[(bucket.count, bucket.bleu) for bucket in by_length[{!r}]]".format
     ran = run_notebook(
         "2_fixed_context_vector",
+        {"num_steps=1500": "num_steps=1000", "num_steps=3000": "num_steps=2000"},
         attention=bleu("attention"),
         fixed=bleu("fixed vector"),
         real="{name: [b.count for b in buckets] for name, buckets in real_by_length.items()}",
