@@ -121,6 +121,25 @@ def test_a_signal_waits_for_the_end_of_imports():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("command", ["train", "translate"])
+def test_a_signal_while_jax_is_imported_waits(monkeypatch, run, command):
+    """Its C++ ends the process, or swallows the exception."""
+    from nmt.commands import models, train
+
+    done = []
+
+    def importing():
+        signal.raise_signal(signal.SIGINT)
+        done.append("imported")
+
+    for module in (models, train):
+        monkeypatch.setattr(module, "use_compilation_cache", importing)
+    config = run.with_suffix(".yaml")
+    words = [run, config] if command == "translate" else [config, "--run", run]
+    assert main([command, *map(str, words)]) == 130
+    assert done == ["imported"]
+
+
 # ---- signals, in processes that are started together
 
 

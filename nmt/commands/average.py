@@ -1,6 +1,7 @@
 """nmt average: the mean of the last checkpoints, as a checkpoint to translate with."""
 
 from nmt.commands.arguments import Arguments, CommandParser, positive
+from nmt.commands.models import signals_put_off
 from nmt.runs.directory import RunDirectory
 
 
@@ -35,8 +36,9 @@ def run(arguments: Arguments) -> int:
     arguments.refuse_overrides()
     config = run_directory.read_config()
 
-    from nmt.runs.averaging import average_last
-    from nmt.runs.checkpoints import Checkpoints
+    with signals_put_off():
+        from nmt.runs.averaging import average_last
+        from nmt.runs.checkpoints import Checkpoints
 
     with run_directory.locked():
         checkpoints = Checkpoints(run_directory.checkpoints, keep_last=config.training.keep_last)

@@ -47,8 +47,8 @@ def find_checkpoint(run: RunDirectory, checkpoint: str, seed: Choice = None) -> 
     """
     training = run.read_config().training
     wanted = chosen(run, training, seed)
-    use_compilation_cache()
     with signals_put_off():
+        use_compilation_cache()
         from nmt.runs.checkpoints import Checkpoints
     checkpoints = Checkpoints(run.checkpoints)
     step, item = checkpoints.resolve(checkpoint)
@@ -77,16 +77,16 @@ def load_translator(run: RunDirectory, checkpoint: str, seed: Choice = None) -> 
     Raises:
       NmtError: one of them is missing or damaged, or the checkpoint is of another model.
     """
-    use_compilation_cache()
     with signals_put_off():
+        use_compilation_cache()
         from nmt.decoding.loading import load
     return load(run.path, checkpoint, seed=seed)
 
 
 def load_found(run: RunDirectory, found: FoundCheckpoint) -> "Translator":
     """As `load_translator`, of a checkpoint that was found, whatever has been saved since."""
-    use_compilation_cache()
     with signals_put_off():
+        use_compilation_cache()
         from nmt.decoding.loading import load_found
     return load_found(run, found.step, found.item, seed=found.seed)
 

@@ -52,11 +52,11 @@ def run(arguments: Arguments) -> int:
     options = arguments.options
     flags = ProcessFlags(options.coordinator, options.num_processes, options.process_id)
 
-    use_compilation_cache()
-    use_enough_threads()
-    if config.training.deterministic:
-        use_deterministic_programs()
     with signals_put_off():
+        use_compilation_cache()
+        use_enough_threads()
+        if config.training.deterministic:
+            use_deterministic_programs()
         from nmt.training.loop import Interrupted, train
 
     start_processes(flags)  # the last thing that is not within `ending_together`
