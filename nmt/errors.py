@@ -39,10 +39,10 @@ def nearest(name: str, legal: Iterable[str]) -> str:
       '; did you mean "x"? (legal: x, y)', or ' (legal: x, y)' where nothing is near.
     """
     names = [str(n) for n in legal]
-    plain = {n.lower().strip("-"): n for n in reversed(names)}
+    plain = {n.lower().strip("-"): n for n in names}
     came = str(name).lower().strip("-")
     close = difflib.get_close_matches(came, plain, n=1, cutoff=0.5)
-    close = close or [n for n in reversed(plain) if came and n.startswith(came)]
+    close = close or [n for n in plain if came and n.startswith(came)]
     meant = f'; did you mean "{plain[close[0]]}"?' if close else ""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"{meant} (legal: {', '.join(names[:MOST_NAMED])}{more})" if names else ""

@@ -16,7 +16,7 @@ from nmt.commands.alignment_method import (
     method_of,
     reverse_method_of,
 )
-from nmt.commands.alignment_units import add_units, units_are_given, with_asked_units
+from nmt.commands.alignment_units import add_units, check_units, with_asked_units
 from nmt.commands.arguments import Arguments, CommandParser, open_run
 from nmt.commands.head_choice import check_choice_options, choose_and_keep
 from nmt.commands.link_files import base, check_as_many, place_in, read_gold
@@ -157,7 +157,7 @@ def _check_options(arguments: Arguments) -> None:
         raise NmtError("--gold-base is that of --gold, which is missing")
     if options.json and options.gold is None and not options.choose_head:
         raise NmtError("--json prints scores: it needs --gold")
-    units_are_given(options)  # raises where it is no unit
+    check_units(options)
     if options.choose_head:
         check_choice_options(options)
     inputs = {f"--{name}": getattr(options, name) for name in ("source", "target", "gold")}

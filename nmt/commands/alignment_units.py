@@ -27,18 +27,12 @@ def add_units(parser: CommandParser, unless: str = "") -> None:
         )
 
 
-def units_are_given(options: Namespace) -> bool:
-    """Whether there is one of the two options.
-
-    Raises:
-      NmtError: it names no unit.
-    """
-    given = [unit for unit in (options.source_unit, options.target_unit) if unit is not None]
-    for unit in given:
+def check_units(options: Namespace) -> None:
+    """Raises NmtError where one of the two options names no unit."""
+    for unit in filter(None, (options.source_unit, options.target_unit)):
         from nmt.analysis.links import check_unit
 
         check_unit(unit)
-    return bool(given)
 
 
 def with_asked_units(

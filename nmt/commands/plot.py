@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.commands.alignment_method import add_method, method_of
-from nmt.commands.alignment_units import add_units, units_are_given, with_asked_units
+from nmt.commands.alignment_units import add_units, check_units, with_asked_units
 from nmt.commands.arguments import Arguments, CommandParser, open_run
 from nmt.commands.models import load_translator
 from nmt.commands.pictures import check_place
@@ -147,7 +147,7 @@ def _check(options: Namespace, output: Path, sentence: str) -> None:
         raise DataError("there is nothing to draw: the sentence has no words")
     if options.target is not None and not options.target.split():
         raise DataError("there is nothing to draw: the translation has no words")
-    units_are_given(options)  # raises where it is no unit
+    check_units(options)
     if options.gold is not None and options.target is None:
         raise NmtError("--gold needs --target, the translation whose words it links")
     if options.links and _is_page(output):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from nmt.analysis.pharaoh import format_links
 from nmt.commands.alignment_method import add_method, method_of
-from nmt.commands.alignment_units import add_units, units_are_given, with_asked_units
+from nmt.commands.alignment_units import add_units, check_units, with_asked_units
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
 from nmt.commands.models import load_translator
 from nmt.commands.progress import progress
@@ -105,11 +105,11 @@ def run(arguments: Arguments) -> int:
 def _method(arguments: Arguments) -> AlignmentMethod | None:
     """How links are read; None where none are wanted."""
     options, method = arguments.options, method_of(arguments)
-    units_given = units_are_given(options)
+    check_units(options)
     if options.alignments is None:
         if method is not None:
             raise NmtError("--method, --layer and --head are those of --alignments FILE")
-        if units_given:
+        if options.source_unit or options.target_unit:
             raise NmtError("--source-unit and --target-unit are those of --alignments FILE")
         return None
     return method or AlignmentMethod()

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from nmt.config.schema import EMBEDDED, DataConfig
 from nmt.data import grammar
 from nmt.data.grammar import Pair
+from nmt.data.hub import no_split
 from nmt.data.streams import Row, State
 from nmt.errors import DataError, nearest
 
@@ -31,7 +32,7 @@ def _check(config: DataConfig, name: str) -> None:
             f"got {languages[0]} and {languages[1]}"
         )
     if name not in grammar.SPLITS:
-        raise DataError(f"data.path {EMBEDDED}: no split {name!r}{nearest(name, grammar.SPLITS)}")
+        raise no_split(config, name, nearest(name, grammar.SPLITS))
     for option, value in (("links", config.links), ("gold", config.gold)):
         if value is not None:
             raise DataError(

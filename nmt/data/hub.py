@@ -41,8 +41,7 @@ def no_split(config: DataConfig, name: str, hint: str) -> DataError:
       name: of this one.
       hint: the end of the message.
     """
-    keys = {"train": config.train, "validation": config.validation}
-    keys = {key: (split,) for key, split in keys.items()} | {"test": config.test}
+    keys = {"train": (config.train,), "validation": (config.validation,), "test": config.test}
     named = [f"data.{key}" for key, splits in keys.items() if name in splits]
     by = f", which {' and '.join(named)} names" if named else ""
     return DataError(f"{place_of(config)}: no split {name!r}{by}{hint}")

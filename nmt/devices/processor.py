@@ -18,7 +18,7 @@ def lacks_bfloat16() -> bool:
     """Whether products of bfloat16 take longer here than those of float32.
 
     So they do where each operand has to be made float32 first: on an x86-64 processor that has no
-    instruction for them, as most in laptops. Of others nothing is known, and False is said.
+    instruction for them. Of others nothing is known, and False is said.
     """
     flags = _described("flags").split()
     return platform.machine() == "x86_64" and bool(flags) and not MULTIPLY_BFLOAT16 & set(flags)

@@ -33,22 +33,20 @@ from nmt.data.text_files import is_utf8
 from nmt.devices.processor import lacks_bfloat16, processor_name
 from nmt.errors import RunError, nearest
 
-MAY_DIFFER = frozenset(  # on resuming; of these only num_steps, under a cosine, changes any step,
-    (  # and model_devices the order in which numbers are added up
-        "training.num_steps",
-        "training.max_minutes",
-        "training.patience",
-        "training.log_every",
-        "training.save_every",
-        "training.keep_last",
-        "training.model_devices",
-        "data.path",  # a corpus may move: its fingerprints tell that it is the same
-        "data.hub",
-        "data.configuration",
-        "data.revision",
-        "data.streaming",
-    )
-)
+MAY_DIFFER = {  # on resuming; of these only num_steps, under a cosine, changes any step, and
+    "training.num_steps",  # model_devices the order in which numbers are added up
+    "training.max_minutes",
+    "training.patience",
+    "training.log_every",
+    "training.save_every",
+    "training.keep_last",
+    "training.model_devices",
+    "data.path",  # a corpus may move: its fingerprints tell that it is the same
+    "data.hub",
+    "data.configuration",
+    "data.revision",
+    "data.streaming",
+}
 PACKAGES = (
     "nmt",
     "jax",

@@ -34,14 +34,14 @@ def opened(
     run = RunDirectory(path)
     with contextlib.ExitStack() as held:
         is_new = first_alone(partial(_take, run, config, held))
-        if not is_first():
-            run.check_same_config(config)
+        if not is_first() and not _has_moved(run, config):
+            _check_as_first(run, config)
         try:
             held.enter_context(logging_to(run.log_file) if is_first() else _only_warnings())
             prepared = first_alone(partial(prepare, config, run, check))
             if prepared is None:  # another process made it
                 prepared = prepare(config, run, check)
-            first_alone(partial(run.keep_config, config))  # now that the corpus is the run's
+            first_alone(partial(run.keep_config, config))  # a corpus that has moved is the run's
             if not is_first():
                 _check_as_first(run, config)
             yield run, prepared
@@ -58,7 +58,14 @@ def _take(run: RunDirectory, config: Config, held: contextlib.ExitStack) -> bool
         RunDirectory.create(run.path, config)
     held.enter_context(run.locked())
     run.check_same_config(config)
+    if not _has_moved(run, config):
+        run.keep_config(config)
     return is_new
+
+
+def _has_moved(run: RunDirectory, config: Config) -> bool:
+    """Whether the corpus is to be read elsewhere: its text will tell whether it is the same."""
+    return run.read_config().data != config.data
 
 
 def _check_as_first(run: RunDirectory, config: Config) -> None:

@@ -8,6 +8,7 @@ import pytest
 from nmt.config.schema import Config, DataConfig, VocabularyConfig
 from nmt.errors import DataError, RunError
 from nmt.runs.directory import RunDirectory
+from nmt.training import opening
 from nmt.training.opening import opened
 
 TEXTS = {"train": ("a b c\nd e\n", "x y z\nw v\n"), "validation": ("a d\n", "x w\n")}
@@ -46,3 +47,15 @@ def test_a_place_with_another_text_or_none_is_refused_and_the_run_keeps_its_own(
             open_and_close(other, tmp_path / "run")
         assert RunDirectory(tmp_path / "run").read_config() == config
     assert open_and_close(config, tmp_path / "run") == config
+
+
+def test_another_process_of_another_config_is_told_before_anything_is_prepared(
+    config, tmp_path, monkeypatch
+):
+    open_and_close(config, tmp_path / "run")
+    monkeypatch.setattr(opening, "is_first", lambda: False)
+    monkeypatch.setattr(opening, "first_alone", lambda action: None)
+    monkeypatch.setattr(opening, "prepare", lambda *_: pytest.fail("it was prepared"))
+    other = replace(config, training=replace(config.training, num_steps=77))
+    with pytest.raises(RunError, match="the first process has another training.num_steps; give"):
+        open_and_close(other, tmp_path / "run")
