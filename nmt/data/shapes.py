@@ -84,7 +84,8 @@ def choose_shapes(
 
     Args:
       source_lengths, target_lengths: (N,) ints of 1 or more, EOS counted.
-      num_shapes: the most shapes; fewer where more would not pay.
+      num_shapes: the most shapes; fewer where more would not pay, and no more than there would be
+        batches of a single shape, as each shape is compiled.
       batch_pieces, batch_sentences, row_multiple: see `Rows`.
     Returns:
       the shapes by ascending target, then source length; none for no pairs. The bounds are
@@ -93,6 +94,8 @@ def choose_shapes(
     if not len(source_lengths):
         return []
     rule = Rows(batch_pieces, batch_sentences, row_multiple)
+    _, batches = rule.count(np.array(len(target_lengths)), int(target_lengths.max()))
+    num_shapes = min(num_shapes, int(batches))
     sources, targets = _candidates(source_lengths), _candidates(target_lengths)
     # table[b, j]: pairs whose target is at most targets[b - 1] and source at most sources[j - 1]
     table = np.zeros((len(targets) + 1, len(sources) + 1), np.int64)

@@ -41,7 +41,9 @@ def subsets(values):
 
 
 def brute_force(lengths, num_shapes, rule):
-    """The least cost over all lattices with at most so many shapes."""
+    """The least cost over all lattices with at most so many shapes, or batches of one shape."""
+    _, batches = rows_and_batches(len(lengths), max(t for _, t in lengths), *rule)
+    num_shapes = min(num_shapes, batches)
     best = None
     for targets in subsets([t for _, t in lengths]):
         buckets, below = [], 0
@@ -193,3 +195,9 @@ def test_sixteen_shapes_leave_little_padding_on_lengths_like_those_of_captions(b
         number * shape.rows * shape.target for number, shape in zip(batches, chosen, strict=True)
     )
     assert target.sum() >= 0.9 * positions
+
+
+def test_what_fits_into_one_batch_has_one_shape():
+    lengths = [(2, 3), (9, 4), (5, 11), (20, 18), (1, 1)]
+    assert choose(lengths, 16, (4096, None, 8)) == [Shape(8, 20, 18)]
+    assert len(choose(lengths, 16, (18 * 2, None, 1))) == 3  # batches of two rows of the longest
