@@ -6,6 +6,7 @@ translator.translate(["one line .", "another ."], num_hypotheses=3)
 """
 
 import copy
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property, partial
 
@@ -35,6 +36,8 @@ from nmt.errors import ConfigError, NmtError
 from nmt.models.build import Params, merge_model
 from nmt.models.execution import in_precision
 from nmt.models.seq2seq import CrossAttentions
+
+logger = logging.getLogger(__name__)
 
 
 class Translator:
@@ -132,7 +135,7 @@ class Translator:
         """Translates a line, or many lines in their order.
 
         A line without words stays empty. A line of more than `max_source_pieces` is translated in
-        parts that end with its sentences; its log_prob is the sum of theirs.
+        parts that end with its sentences, which is logged; its log_prob is the sum of theirs.
 
         Args:
           text: one line, or a sequence of them.
@@ -161,6 +164,13 @@ class Translator:
             check_replaceable(has_attention=self.has_attention)
 
         parts = [self._parts(line) for line in lines]  # of each line, none for an empty one
+        if too_long := sum(len(of_line) > 1 for of_line in parts):
+            logger.info(
+                "lines of more than %d pieces, which are translated in parts: %d of %d",
+                self.max_source_pieces,
+                too_long,
+                len(lines),
+            )
         flat = [part for of_line in parts for part in of_line]
         found = self.translate_ids(
             self._encode(self.vocabularies.source, flat),

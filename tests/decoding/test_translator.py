@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import logging
 import re
 import unicodedata
 from dataclasses import replace
@@ -228,9 +229,12 @@ def test_more_samples_than_the_beam_are_allowed_and_the_seed_decides(translator)
     assert draw(1).hypotheses != draw(2).hypotheses
 
 
-def test_a_long_line_is_translated_in_parts(translator, made_up):
+def test_a_long_line_is_translated_in_parts_and_told(translator, made_up, caplog):
+    caplog.set_level(logging.INFO, logger="nmt")
     sentences = made_up(8, seed=3)
     whole = translator.translate(" ".join(sentences), heads=True)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told == "lines of more than 32 pieces, which are translated in parts: 1 of 1"
     parts = translator._parts(" ".join(sentences))
     assert 1 < len(parts) < 9 and all(part.endswith(".") for part in parts)
     of_parts = [translator.translate(part) for part in parts]
