@@ -207,6 +207,12 @@ aligned = translator.align_all(test.source, test.target)
 errors = alignment_scores([a.links() for a in aligned], gold)
 print(errors)
 
+# %% tags=["claims"]
+# What this notebook says of its model, as conditions that fail where it is not so.
+assert scores.bleu > 70
+assert errors.aer < 0.3
+assert abs(row_sums - 1).max() < 1e-5
+
 # %% [markdown]
 # A model may translate well and still align worse. Nobody has taught it where to look, and an
 # annotation $h_j$ knows the words around $x_j$ too, so the model can look at a neighbour, or even

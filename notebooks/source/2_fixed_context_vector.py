@@ -161,6 +161,16 @@ try:
 except nmt.errors.NmtError as error:
     print(error)
 
+# %% tags=["claims"]
+# What is said above, as conditions that fail where it is not so.
+bleu = {name: [bucket.bleu for bucket in buckets] for name, buckets in by_length.items()}
+lead = [ours - theirs for ours, theirs in zip(bleu["attention"], bleu["fixed vector"], strict=True)]
+assert lead[0] < 5  # no disadvantage on the shortest
+assert lead[4] > 10  # the longest of training
+assert lead[5] > 20  # longer than all of training
+falls_by = {name: each[0] - each[4] for name, each in bleu.items()}
+assert falls_by["fixed vector"] > falls_by["attention"] + 15
+
 # %% [markdown]
 # ## The same on a real corpus
 #

@@ -252,6 +252,22 @@ alignments = {
 }
 plot_side_by_side(alignments, FOLDER / "methods.png", gold=gold[shown], links=True)
 
+# %% tags=["claims"]
+# What is said above, as conditions that fail where it is not so.
+error = {key: found.aer for key, found in aer.items()}
+directions = error["two", "forward"], error["two", "reverse"]
+best_rule = min(error["two", rule] for rule in RULES)
+assert min(bleu.values()) > 50
+for later in ("attention+1", "attention+2"):
+    assert error["recurrent", "attention"] < error["recurrent", later]
+assert error["transformer", "attention"] < error["transformer", "shift-att"]
+assert error["chosen", "attention"] < error["transformer", "attention"] - 0.05
+assert error["chosen", "attention"] < error["chosen", "shift-att"]
+assert max(RULES, key=lambda rule: aer["two", rule].precision) == "intersection"
+assert max(RULES, key=lambda rule: aer["two", rule].recall) == "union"
+assert best_rule < max(directions) - 0.03
+assert best_rule < min(directions) + 0.02
+
 # %% [markdown]
 # ## What to take home
 #

@@ -2,6 +2,7 @@ import sys
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 SOURCE = """# %% [markdown]
 # # A title
@@ -62,11 +63,24 @@ def test_notebooks_are_made_by_this_python_and_checked(make_notebooks, folder, m
     assert capsys.readouterr().out == f"{folder / 'one.ipynb'} has other cells than its source\n"
 
 
-def test_a_notebook_that_was_not_run_is_no_notebook(make_notebooks, folder, monkeypatch, capsys):
+@pytest.mark.parametrize("cells_run", [0, 1])
+def test_a_notebook_that_was_not_run_to_its_end_is_told(
+    make_notebooks, folder, monkeypatch, capsys, cells_run
+):
     notebook = make_notebooks.read_source(folder / "source" / "one.py")
+    for number, cell in enumerate(notebook.cells[1 : 1 + cells_run], 1):
+        cell.execution_count = number
     nbformat.write(notebook, folder / "one.ipynb")
     assert call(make_notebooks, monkeypatch, "--check") == 1
-    assert "was never run" in capsys.readouterr().out
+    assert "was not run to its end" in capsys.readouterr().out
+
+
+def test_a_notebook_whose_claims_fail_is_not_written(make_notebooks, folder, monkeypatch):
+    with (folder / "source" / "one.py").open("a") as file:
+        file.write('\n# %% tags=["claims"]\nassert 1 > 2\n')
+    with pytest.raises(CellExecutionError, match="assert 1 > 2"):
+        call(make_notebooks, monkeypatch)
+    assert not (folder / "one.ipynb").exists()
 
 
 def test_an_unknown_name_is_refused(make_notebooks, folder, monkeypatch, capsys):
