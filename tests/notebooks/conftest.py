@@ -26,23 +26,24 @@ def run_notebook(make_notebooks, tmp_path, monkeypatch):
     """Runs a source to its end in an empty folder, in a fresh kernel; a cell's error is the test's.
 
     It is called with the name of the source; with what is to be shorter than in real use, and what
-    stands in its place; and with expressions by name, which are evaluated in the notebook after its
-    last cell. Returned are their values, the folder, and all outputs. What a notebook claims of its
-    models cannot hold where they are hardly trained, so that a shortened one is run without it: it
-    holds where `scripts/make_notebooks.py` made the notebook, or there would be none.
+    stands in its place; with the level at which XLA optimises; and with expressions by name, which
+    are evaluated in the notebook after its last cell. Returned are their values, the folder, and
+    all outputs. What a notebook claims of its models need not hold where they are trained for less,
+    so it is run without it. It held where `scripts/make_notebooks.py` made the notebook, or there
+    would be none.
+
+    At level 1 a training of a minute runs as fast as in real use, and is compiled in a quarter to a
+    third less time; at level 0 a training of some steps is over sooner.
     """
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", os.environ["NMT_CACHE"])
-    # One that trains for minutes compiles to what runs as fast as in real use. So it does at this
-    # level, and takes a quarter to a third less time to compile.
     flags = os.environ.get("XLA_FLAGS", "")
-    monkeypatch.setenv("XLA_FLAGS", f"{flags} --xla_backend_optimization_level=1".strip())
 
-    def run(name, shortened=None, **expressions):
+    def run(name, shortened, *, level=0, **expressions):
+        monkeypatch.setenv("XLA_FLAGS", f"{flags} --xla_backend_optimization_level={level}".strip())
+        monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", str(int(level == 0)))
         notebook = make_notebooks.read_source(make_notebooks.SOURCES / f"{name}.py")
-        if shortened:
-            monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-            notebook.cells = [cell for cell in notebook.cells if not makes_claims(cell)]
-        for long, short in (shortened or {}).items():
+        notebook.cells = [cell for cell in notebook.cells if not makes_claims(cell)]
+        for long, short in shortened.items():
             assert sum(cell.source.count(long) for cell in notebook.cells) == 1
             for cell in notebook.cells:
                 cell.source = cell.source.replace(long, short)
