@@ -16,7 +16,7 @@ what that left there (warm), of which the medians are given. How the time of a c
 what scripts/benchmarking/timeline.py measures; `cpu` is the processor time of the process.
 
 The models are not trained, and would never end a sentence: they may write as many pieces as they
-read, about as many as trained ones do. --runs takes trained ones.
+read, about as many as trained ones do. With --runs, trained ones translate.
 """
 
 import argparse
@@ -65,7 +65,11 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
     from benchmarking.report import report, say
 
     from nmt.data.text_files import read_lines
+    from nmt.runs.directory import RunDirectory
 
+    trained = {}
+    if options.runs is not None:
+        trained = {name: RunDirectory.open(options.runs / name).path for name in options.models}
     corpus = choose_corpus(options.corpus, options.text, kept_folder())
     lines = read_lines(corpus.file(TEST, SOURCE))[: options.sentences]
     results = []
@@ -76,9 +80,7 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
         say(f"{name}: starting to train")
         command = ["train", run / "config.yaml", "--run", _without_checkpoints(run)]
         results += _starts(name, command, folder, options.repetitions)
-        results += _translating(name, run, lines, folder, options.repetitions)
-    for run in map(Path, options.runs):
-        results += _translating(run.name, run, lines, folder, options.repetitions)
+        results += _translating(name, trained.get(name, run), lines, folder, options.repetitions)
     head = {
         "matmul_gflops": max(matmul_gflops().values()),
         "corpus": options.corpus or f"generated ({options.text})",
@@ -201,13 +203,7 @@ def _parser() -> ScriptParser:
     parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
     add("--models", type=comma_separated, default=["A", "B"], help="A,B or names of configs")
-    add(
-        "--runs",
-        type=comma_separated,
-        default=[],
-        metavar="DIR,DIR",
-        help="trained runs, to translate",
-    )
+    add("--runs", type=Path, metavar="DIR", help="with a trained run of each model, to translate")
     add("--corpus", metavar="DIR", help="a corpus; generated text without it")
     add("--text", choices=("multi30k", "wmt14"), default="multi30k", help="lengths of such text")
     add("--repetitions", type=int, default=5, metavar="N", help="warm starts, and of sentences")

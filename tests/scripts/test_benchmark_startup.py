@@ -67,3 +67,13 @@ def test_one_object_says_how_the_time_of_every_start_divides(
         assert own == pytest.approx(stages["total_seconds"])
     assert (plain["measured"], aligned["measured"]) == ("sentence", "sentence, aligned")
     assert plain["sentence_milliseconds"] > 0 and aligned["sentence_milliseconds"] > 0
+
+
+def test_a_folder_without_the_trained_runs_is_one_line_before_anything_else(
+    load_script, tmp_path, monkeypatch, capsys
+):
+    script = load_script("benchmark_startup")
+    monkeypatch.setattr(script, "untrained_run", None)
+    assert script.main(["--models", "A", "--runs", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"benchmark_startup: run {tmp_path / 'A'} does not exist\n"
