@@ -18,7 +18,14 @@ from nmt.analysis.significance import (
 )
 from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
-from nmt.commands.evaluations import Evaluation, keep, kept_hypotheses, scored, translate_split
+from nmt.commands.evaluations import (
+    Evaluation,
+    keep,
+    kept_hypotheses,
+    scored,
+    search_precision,
+    translate_split,
+)
 from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
 from nmt.commands.pictures import check_folder, draw_by_length
 from nmt.commands.several_runs import check_different, check_same_languages
@@ -243,15 +250,17 @@ def _evaluate(
     model = "" if checkpoint.seed is None else f", seed {checkpoint.seed}"
     kept = kept_hypotheses(directory, split, checkpoint, config.search)
     if kept is not None:
-        hypotheses, path = kept
+        hypotheses, precision, path = kept
         logger.info(
             "%s: checkpoint %s%s, translations taken from %s", name, checkpoint.step, model, path
         )
-        return scored(hypotheses, split, checkpoint, config, edges=edges), path
+        evaluation = scored(hypotheses, split, checkpoint, config, precision=precision, edges=edges)
+        return evaluation, path
     logger.info("%s: checkpoint %s%s translates %s", name, checkpoint.step, model, split.name)
     translator = load_found(directory, checkpoint)
     hypotheses = [found.text for found in translate_split(translator, split, config)]
-    evaluation = scored(hypotheses, split, checkpoint, config, edges=edges)
+    precision = search_precision(config)
+    evaluation = scored(hypotheses, split, checkpoint, config, precision=precision, edges=edges)
     keep(evaluation, directory)
     return evaluation, None
 

@@ -19,6 +19,7 @@ from nmt.commands.evaluations import (
     file_name,
     keep,
     scored,
+    search_precision,
     translate_split,
     with_unknown,
 )
@@ -109,7 +110,10 @@ def run(arguments: Arguments) -> int:
                 translator, split, config, align=bool(options.alignments)
             )
             hypotheses = [translation.text for translation in translations]
-            evaluation = scored(hypotheses, split, checkpoint, config, edges=edges)
+            precision = search_precision(config)
+            evaluation = scored(
+                hypotheses, split, checkpoint, config, precision=precision, edges=edges
+            )
             if options.no_unknown or config.vocabulary.kind == "word":
                 evaluation = with_unknown(
                     evaluation, translator.vocabularies, is_scored=options.no_unknown

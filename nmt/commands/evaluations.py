@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.commands.models import FoundCheckpoint
 from nmt.commands.progress import progress
@@ -41,6 +41,7 @@ class Evaluation:
       checkpoint: whose translations they are.
       config: with the overrides of this call.
       hypotheses: translations of split.source.
+      precision: the compute type in which they were found.
       scores: of the hypotheses against split.target.
       by_length: scores in buckets of source length, where they were asked for.
       unknown: the unknown words of sources and references, where they were counted.
@@ -52,6 +53,7 @@ class Evaluation:
     checkpoint: FoundCheckpoint
     config: Config
     hypotheses: list[str]
+    precision: str
     scores: "Scores"
     by_length: "list[LengthBucket] | None" = None
     unknown: "UnknownWords | None" = None
@@ -71,6 +73,7 @@ class Evaluation:
             "target_language": self.config.data.target_language,
             "tokenized": self.config.data.tokenized,
             "search": asdict(self.config.search),
+            "precision": self.precision,
         }
         if self.by_length is not None:
             record["by_length"] = [bucket.to_dict() for bucket in self.by_length]
@@ -91,12 +94,22 @@ def translate_split(
         )
 
 
+def search_precision(config: Config) -> str:
+    """The compute type in which a run's translations are found here, whatever it was trained in."""
+    import jax
+
+    from nmt.models.execution import in_use
+
+    return config.search.precision or in_use(config.training.precision, jax.default_backend())
+
+
 def scored(
     hypotheses: list[str],
     split: "Split",
     checkpoint: FoundCheckpoint,
     config: Config,
     *,
+    precision: str,
     edges: Sequence[int] | None,
 ) -> Evaluation:
     """Scores the translations of a test set; with edges, in buckets of source length too."""
@@ -113,7 +126,7 @@ def scored(
     if edges is not None:
         lengths = [count_words(line, config.data.source_language) for line in split.source]
         by_length = scores_by_length(lengths, hypotheses, split.target, edges, **options)
-    return Evaluation(split, checkpoint, config, hypotheses, scores, by_length)
+    return Evaluation(split, checkpoint, config, hypotheses, precision, scores, by_length)
 
 
 def with_unknown(
@@ -159,10 +172,24 @@ def keep(evaluation: Evaluation, run: RunDirectory) -> None:
         logger.warning("the scores of %s are not kept: %s", split.name, error)
 
 
+class Kept(NamedTuple):
+    """Translations that were kept.
+
+    Attributes:
+      hypotheses: the translations.
+      precision: the compute type in which they were found.
+      path: of the file that has them.
+    """
+
+    hypotheses: list[str]
+    precision: str
+    path: Path
+
+
 def kept_hypotheses(
     run: RunDirectory, split: "Split", checkpoint: FoundCheckpoint, search: SearchConfig
-) -> tuple[list[str], Path] | None:
-    """The translations of a test set as they were kept, and the file that has them.
+) -> Kept | None:
+    """The translations of a test set as they were kept.
 
     Returns:
       None where there are none of this very text by this very checkpoint and search. A file that
@@ -172,13 +199,15 @@ def kept_hypotheses(
     try:
         record = json.loads(path.read_bytes())
         made_from = record["sources"], record["search"], record["checkpoint_fingerprint"]
-        hypotheses = record["hypotheses"]
+        hypotheses, precision = record["hypotheses"], record["precision"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if made_from != (list(split.source), asdict(search), checkpoint.fingerprint):
         return None
     whole = isinstance(hypotheses, list) and len(hypotheses) == len(split)
-    return (hypotheses, path) if whole and all(map(_is_text, hypotheses)) else None
+    if not whole or not all(map(_is_text, [*hypotheses, precision])):
+        return None
+    return Kept(hypotheses, precision, path)
 
 
 def _place(

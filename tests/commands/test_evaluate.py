@@ -28,6 +28,7 @@ def test_evaluate_scores_and_keeps_what_was_scored(evaluate, tmp_path, run):
     assert (shown["split"], shown["checkpoint"]) == ("test", 7)
     assert shown["fingerprint"] == split.fingerprint
     assert shown["search"]["beam_size"] == 1 and shown["search"]["max_length_extra"] == 5
+    assert shown["precision"] == "float32" and shown["search"]["precision"] is None
 
     kept = json.loads(next((run / "evaluations").glob("test.7.*.json")).read_text())
     assert kept == shown | {

@@ -6,10 +6,17 @@ from dataclasses import replace
 import pytest
 
 from nmt.analysis.scores import score
-from nmt.commands.evaluations import evaluation_file, keep, kept_hypotheses, scored
+from nmt.commands.evaluations import (
+    evaluation_file,
+    keep,
+    kept_hypotheses,
+    scored,
+    search_precision,
+)
 from nmt.commands.models import FoundCheckpoint
-from nmt.config.schema import Config, DataConfig
+from nmt.config.schema import Config, DataConfig, SearchConfig, TrainingConfig
 from nmt.data.splits import Split
+from nmt.models import execution
 from nmt.runs.directory import RunDirectory
 
 CONFIG = Config(data=DataConfig(path="corpus", target_language="de"))
@@ -22,8 +29,12 @@ CHECKPOINT = FoundCheckpoint(7, (), "f7", "params")
 def run(tmp_path):
     """A run that has one evaluation."""
     run = RunDirectory(tmp_path)
-    keep(scored(HYPOTHESES, SPLIT, CHECKPOINT, CONFIG, edges=(1,)), run)
+    keep(score_them(edges=(1,)), run)
     return run
+
+
+def score_them(hypotheses=HYPOTHESES, checkpoint=CHECKPOINT, edges=None):
+    return scored(hypotheses, SPLIT, checkpoint, CONFIG, precision="float32", edges=edges)
 
 
 def changed_search(**changes):
@@ -40,14 +51,14 @@ def test_the_file_has_the_scores_and_the_texts(run):
     assert texts == (SPLIT.source, HYPOTHESES, SPLIT.target)
     assert [bucket["count"] for bucket in record["by_length"]] == [2, 1]
     assert record["checkpoint_fingerprint"] == "f7"
-    assert "by_length" not in scored(HYPOTHESES, SPLIT, CHECKPOINT, CONFIG, edges=None).to_dict()
+    assert "by_length" not in score_them().to_dict()
 
 
 def test_translations_are_found_again(run):
     (file,) = run.evaluations.iterdir()
-    assert kept_hypotheses(run, SPLIT, CHECKPOINT, CONFIG.search) == (HYPOTHESES, file)
+    assert kept_hypotheses(run, SPLIT, CHECKPOINT, CONFIG.search) == (HYPOTHESES, "float32", file)
     same = Split(SPLIT.name, list(SPLIT.source), tuple(SPLIT.target), SPLIT.links)
-    assert kept_hypotheses(run, same, CHECKPOINT, changed_search()) == (HYPOTHESES, file)
+    assert kept_hypotheses(run, same, CHECKPOINT, changed_search()) == (HYPOTHESES, "float32", file)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +92,7 @@ def test_translations_of_anything_else_are_none(run, other):
         {"hypotheses": ["ein", "\ud800", ""]},
         {"hypotheses": {"0": "ein", "1": "zwei", "2": ""}},
         {"checkpoint_fingerprint": None},
+        {"precision": None},
         {"search": {"beam_size": 5}},
     ],
     ids=str,
@@ -99,8 +111,23 @@ def test_a_damaged_file_counts_for_nothing(run, content):
 
 
 def test_a_later_evaluation_takes_the_place_of_the_same_one(run):
-    later = scored(["x"] * 3, SPLIT, CHECKPOINT._replace(fingerprint="f8"), CONFIG, edges=None)
+    later = score_them(["x"] * 3, CHECKPOINT._replace(fingerprint="f8"))
     keep(later, run)
     (file,) = run.evaluations.iterdir()
     assert file == evaluation_file(run, later)
     assert json.loads(file.read_text())["hypotheses"] == ["x"] * 3
+
+
+@pytest.mark.parametrize(
+    ("trained", "asked", "lacks", "used"),
+    [
+        ("float32", None, False, "float32"),
+        ("bfloat16", None, False, "bfloat16"),
+        ("bfloat16", None, True, "float32"),
+        ("bfloat16", "bfloat16", True, "bfloat16"),
+    ],
+)
+def test_the_precision_is_that_of_the_search_here(monkeypatch, trained, asked, lacks, used):
+    monkeypatch.setattr(execution, "lacks_bfloat16", lambda: lacks)
+    training, search = TrainingConfig(precision=trained), SearchConfig(precision=asked)
+    assert search_precision(replace(CONFIG, training=training, search=search)) == used
