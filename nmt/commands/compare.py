@@ -23,7 +23,6 @@ from nmt.commands.evaluations import (
     keep,
     kept_hypotheses,
     scored,
-    search_precision,
     translate_split,
 )
 from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
@@ -259,7 +258,7 @@ def _evaluate(
     logger.info("%s: checkpoint %s%s translates %s", name, checkpoint.step, model, split.name)
     translator = load_found(directory, checkpoint)
     hypotheses = [found.text for found in translate_split(translator, split, config)]
-    precision = search_precision(config)
+    precision = translator.precision(config.search)
     evaluation = scored(hypotheses, split, checkpoint, config, precision=precision, edges=edges)
     keep(evaluation, directory)
     return evaluation, None

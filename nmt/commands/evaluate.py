@@ -19,7 +19,6 @@ from nmt.commands.evaluations import (
     file_name,
     keep,
     scored,
-    search_precision,
     translate_split,
     with_unknown,
 )
@@ -110,7 +109,7 @@ def run(arguments: Arguments) -> int:
                 translator, split, config, align=bool(options.alignments)
             )
             hypotheses = [translation.text for translation in translations]
-            precision = search_precision(config)
+            precision = translator.precision(config.search)
             evaluation = scored(
                 hypotheses, split, checkpoint, config, precision=precision, edges=edges
             )

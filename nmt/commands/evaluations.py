@@ -94,15 +94,6 @@ def translate_split(
         )
 
 
-def search_precision(config: Config) -> str:
-    """The compute type in which a run's translations are found here, whatever it was trained in."""
-    import jax
-
-    from nmt.models.execution import in_use
-
-    return config.search.precision or in_use(config.training.precision, jax.default_backend())
-
-
 def scored(
     hypotheses: list[str],
     split: "Split",

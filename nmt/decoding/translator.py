@@ -121,6 +121,15 @@ class Translator:
         """
         check_method(method or AlignmentMethod(), self.cross_attentions, heads=heads)
 
+    def precision(self, search: SearchConfig | None = None) -> str:
+        """The compute type in which translations are found, "float32" or "bfloat16".
+
+        Args:
+          search: how they are searched for; as a call does that does not say, when None.
+        """
+        model = partial(merge_model, self._graph_for(search or self.search))
+        return jax.eval_shape(lambda params: model(params).projection(), self.params).precision
+
     def translate(
         self,
         text: str | Sequence[str],
@@ -214,7 +223,7 @@ class Translator:
         check_search(search, num_hypotheses, len(self.vocabularies.target))
         if search.shortlist is not None and self._read_lexicon is None:
             raise ConfigError("search.shortlist needs a run, whose training pairs it is made of")
-        graph = self.graph if search.precision is None else self._graph_in(search.precision)
+        graph = self._graph_for(search)
         forbidden_id = self.vocabularies.target.unk_id if search.unknown == "forbid" else None
         is_beam = search.method == "beam"
         return find(
@@ -300,6 +309,9 @@ class Translator:
             on_batch=progress and (lambda indices: progress(len(indices))),
         )
         return [score.log_prob for score in scores]
+
+    def _graph_for(self, search: SearchConfig) -> nnx.GraphDef:
+        return self.graph if search.precision is None else self._graph_in(search.precision)
 
     def _clean(self, line: str) -> str:
         """The line as the training text was rewritten."""

@@ -38,6 +38,11 @@ def test_evaluate_scores_and_keeps_what_was_scored(evaluate, tmp_path, run):
     }
 
 
+def test_the_record_says_the_precision_of_the_search(evaluate, run):
+    shown = evaluate(run, "--split", "test", "search.beam_size=1", "search.precision=bfloat16")
+    assert shown["precision"] == shown["search"]["precision"] == "bfloat16"
+
+
 def test_evaluate_takes_files_and_gives_the_same_score(evaluate, tmp_path, run):
     from nmt.config.reader import read_config
     from nmt.data.corpus import load_split

@@ -6,17 +6,10 @@ from dataclasses import replace
 import pytest
 
 from nmt.analysis.scores import score
-from nmt.commands.evaluations import (
-    evaluation_file,
-    keep,
-    kept_hypotheses,
-    scored,
-    search_precision,
-)
+from nmt.commands.evaluations import evaluation_file, keep, kept_hypotheses, scored
 from nmt.commands.models import FoundCheckpoint
-from nmt.config.schema import Config, DataConfig, SearchConfig, TrainingConfig
+from nmt.config.schema import Config, DataConfig
 from nmt.data.splits import Split
-from nmt.models import execution
 from nmt.runs.directory import RunDirectory
 
 CONFIG = Config(data=DataConfig(path="corpus", target_language="de"))
@@ -116,18 +109,3 @@ def test_a_later_evaluation_takes_the_place_of_the_same_one(run):
     (file,) = run.evaluations.iterdir()
     assert file == evaluation_file(run, later)
     assert json.loads(file.read_text())["hypotheses"] == ["x"] * 3
-
-
-@pytest.mark.parametrize(
-    ("trained", "asked", "lacks", "used"),
-    [
-        ("float32", None, False, "float32"),
-        ("bfloat16", None, False, "bfloat16"),
-        ("bfloat16", None, True, "float32"),
-        ("bfloat16", "bfloat16", True, "bfloat16"),
-    ],
-)
-def test_the_precision_is_that_of_the_search_here(monkeypatch, trained, asked, lacks, used):
-    monkeypatch.setattr(execution, "lacks_bfloat16", lambda: lacks)
-    training, search = TrainingConfig(precision=trained), SearchConfig(precision=asked)
-    assert search_precision(replace(CONFIG, training=training, search=search)) == used

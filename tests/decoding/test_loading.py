@@ -66,6 +66,8 @@ def test_a_processor_without_bfloat16_translates_in_float32(run, monkeypatch, la
     monkeypatch.setattr(execution, "lacks_bfloat16", lambda: lacks)
     translator = nmt.load(run.path)
     assert merge_model(translator.graph, translator.params).projection().precision == precision
+    assert translator.precision() == precision
+    assert translator.precision(replace(GREEDY, precision="bfloat16")) == "bfloat16"
 
 
 def test_a_shortlist_needs_a_run_and_its_pairs(run, translator, vocabularies):
