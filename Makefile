@@ -7,9 +7,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
-# The allocator that nmt chooses for itself: tests compile for most of their time, 7 % less with it.
-JEMALLOC := $(firstword $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so.2))
-ALLOCATOR := $(if $(JEMALLOC),LD_PRELOAD=$(JEMALLOC) MALLOC_CONF=thp:always,GLIBC_TUNABLES=glibc.malloc.hugetlb=1)
 
 # Where it is set, every process that a test starts would compile all that it imports, for 6 seconds.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +18,7 @@ demo: .venv/installed
 	$(BIN)/nmt evaluate $(RUN) --alignments 6
 
 test: .venv/installed-dev check
-	$(ALLOCATOR) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m tests -n 2 --dist loadfile --no-loadscope-reorder
 
 notebooks: .venv/installed-dev
 	$(BIN)/python scripts/make_notebooks.py

@@ -3,6 +3,7 @@
 import gc
 import importlib.metadata
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,8 @@ worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 if worker and hasattr(os, "sched_setaffinity"):  # those that share a core wait for one another
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker) % len(cores)]})
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a script's shell starts with "&"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it
 gc.set_threshold(100_000, 20, 50)  # what jax has traced is much to go through, time and again
 
 
