@@ -17,13 +17,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import jupytext
-import nbformat
-from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbformat import NotebookNode
-from running.command_line import ScriptParser, one_line_errors
+from running.command_line import ScriptParser, development_packages, one_line_errors
+
+with development_packages(__file__):
+    import jupytext
+    import nbformat
+    from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 SOURCES = FOLDER / "source"

@@ -12,8 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-from running.command_line import ScriptParser, one_line_errors
+from running.command_line import ScriptParser, development_packages, one_line_errors
+
+with development_packages(__file__):
+    import pytest
 
 ROOT = Path(__file__).parents[1]
 FILES = ("tests/test_input.py", "tests/test_odd_input.py")

@@ -9,6 +9,7 @@
 # your own files, leave it out and set `CORPUS` to the folder where they are.
 
 # %%
+import json
 import logging
 import shutil
 import sys
@@ -98,6 +99,19 @@ train(config, run)
 
 # %%
 status = main(["evaluate", str(run)])
+
+# %% [markdown]
+# The scores are kept with the texts that they are of:
+
+# %%
+(evaluation,) = (run / "evaluations").iterdir()
+kept = json.loads(evaluation.read_text())
+for texts in ("sources", "hypotheses", "references"):
+    print(f"{texts:<12} {kept[texts][0]}")
+
+# %% tags=["claims"]
+# What a model of this size should reach on these files, as a condition that fails where it is not.
+assert kept["bleu"] > 60
 
 # %% [markdown]
 # ## Translate

@@ -1,10 +1,11 @@
 """The command line of a script: its text of help, and a mistake told in one line."""
 
 import argparse
+import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -54,6 +55,21 @@ def comma_separated(text: str) -> list[str]:
 def exit_on_sigterm() -> None:
     """Lets SIGTERM end this process by SystemExit, so that what it started is stopped too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+@contextlib.contextmanager
+def development_packages(file: str) -> Iterator[None]:
+    """Around imports of packages that users need not have: one that is absent is told in one line.
+
+    Args:
+      file: `__file__` of the script, whose name stands before the line.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = Path(file).stem
+        print(f"{name}: {error.name} is missing: pip install -e '.[dev]'", file=sys.stderr)
+        sys.exit(2)
 
 
 def one_line_errors(file: str) -> Callable[[Callable[..., int]], Callable[..., int]]:

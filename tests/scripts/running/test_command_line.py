@@ -1,5 +1,12 @@
+import sys
+
 import pytest
-from running.command_line import ScriptParser, at_least_one, one_line_errors
+from running.command_line import (
+    ScriptParser,
+    at_least_one,
+    development_packages,
+    one_line_errors,
+)
 
 from nmt.errors import NmtError
 
@@ -49,3 +56,11 @@ def test_help_is_the_text_at_the_head_of_the_script(capsys):
     text = capsys.readouterr().out
     assert text.startswith("usage: python scripts/measure.py [-h]")
     assert "Measures things." in text and text.endswith("More of it.\n")
+
+
+def test_an_absent_package_is_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jupytext", None)  # as if it were not installed
+    with pytest.raises(SystemExit, match="2"), development_packages("scripts/measure.py"):
+        import jupytext  # noqa: F401
+    said = capsys.readouterr().err
+    assert said == "measure: jupytext is missing: pip install -e '.[dev]'\n"
