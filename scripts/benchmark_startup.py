@@ -16,7 +16,8 @@ what that left there (warm), of which the medians are given. How the time of a c
 what scripts/benchmarking/timeline.py measures; `cpu` is the processor time of the process.
 
 The models are not trained, and would never end a sentence: they may write as many pieces as they
-read, about as many as trained ones do. With --runs, trained ones translate.
+read, about as many as trained ones do. With --runs, trained ones translate; of the overrides those
+of search count for them, such as search.shortlist=2000.
 """
 
 import argparse
@@ -31,13 +32,16 @@ from collections.abc import Mapping, Sequence
 from json import loads
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from running.command_line import ScriptParser, comma_separated, one_line_errors
 
 from nmt.devices.allocator import choose_allocator
 from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.errors import NmtError
+
+if TYPE_CHECKING:
+    from nmt.runs.directory import RunDirectory
 
 TIMELINE = Path(__file__).parent / "benchmarking" / "timeline.py"
 AS_LONG_AS_THE_SOURCE = ("search.max_length_factor=1.0", "search.max_length_extra=1")
@@ -72,6 +76,7 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
         trained = {name: RunDirectory.open(options.runs / name).path for name in options.models}
     corpus = choose_corpus(options.corpus, options.text, kept_folder())
     lines = read_lines(corpus.file(TEST, SOURCE))[: options.sentences]
+    search = [override for override in options.overrides if override.startswith("search.")]
     results = []
     for name in options.models:
         say(f"{name}: preparing a run")
@@ -80,7 +85,8 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
         say(f"{name}: starting to train")
         command = ["train", run / "config.yaml", "--run", _without_checkpoints(run)]
         results += _starts(name, command, folder, options.repetitions)
-        results += _translating(name, trained.get(name, run), lines, folder, options.repetitions)
+        translating = RunDirectory.open(trained.get(name, run))
+        results += _translating(name, translating, search, lines, folder, options.repetitions)
     head = {
         "matmul_gflops": max(matmul_gflops().values()),
         "corpus": options.corpus or f"generated ({options.text})",
@@ -114,7 +120,12 @@ def _without_checkpoints(run: Path) -> Path:
 
 
 def _translating(
-    name: str, run: Path, lines: Sequence[str], folder: Path, repetitions: int
+    name: str,
+    run: "RunDirectory",
+    overrides: Sequence[str],
+    lines: Sequence[str],
+    folder: Path,
+    repetitions: int,
 ) -> list[dict[str, Any]]:
     """What translating with a run takes: the command, and a sentence in a loaded translator."""
     from benchmarking.report import say
@@ -122,8 +133,8 @@ def _translating(
     say(f"{name}: translating")
     one = folder / "one.txt"
     one.write_text(lines[0] + "\n", encoding="utf-8")
-    starts = _starts(name, ["translate", run, one], folder, repetitions)
-    return [*starts, *_sentences(name, run, lines, repetitions)]
+    starts = _starts(name, ["translate", run.path, one, *overrides], folder, repetitions)
+    return [*starts, *_sentences(name, run, overrides, lines, repetitions)]
 
 
 def _starts(
@@ -170,21 +181,25 @@ def _in_columns(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def _sentences(
-    name: str, run: Path, lines: Sequence[str], repetitions: int
+    name: str,
+    run: "RunDirectory",
+    overrides: Sequence[str],
+    lines: Sequence[str],
+    repetitions: int,
 ) -> list[dict[str, Any]]:
     """Milliseconds of a sentence, without and with alignments."""
     from nmt.decoding.loading import load
 
-    translator = load(run)
+    translator, search = load(run.path), run.read_config(overrides).search
     results = []
     for align in (False, True)[: 1 + translator.has_attention]:
         times, cpu_times = [], []
         for line in lines:
-            translator.translate(line, align=align)  # whatever must be compiled is
+            translator.translate(line, align=align, search=search)  # whatever must be compiled is
         for _ in range(repetitions):
             for line in lines:
                 start, cpu_start = time.perf_counter(), time.process_time()
-                translator.translate(line, align=align)
+                translator.translate(line, align=align, search=search)
                 times.append(time.perf_counter() - start)
                 cpu_times.append(time.process_time() - cpu_start)
         results.append(

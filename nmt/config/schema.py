@@ -280,7 +280,7 @@ class SearchConfig:
     seed: int = 1
     batch_sentences: int = 64  # rows of a batch on each device, at most
     precision: Literal["float32", "bfloat16"] | None = None  # of matmuls; null: as trained
-    shortlist: int | None = None  # of a beam: choose among so many likely pieces of each sentence
+    shortlist: int | None = None  # of a beam: choose among so many frequent pieces and some likely
     # What becomes of the unknown piece in a translation: it is kept and shown as the vocabulary
     # has it, it gives way to the source word that it is aligned with, or it is never produced.
     unknown: Literal["keep", "replace", "forbid"] = "keep"

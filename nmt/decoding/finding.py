@@ -154,7 +154,7 @@ def _rows(
     shortlist = None
     if search.shortlist is not None:
         assert lexicon is not None
-        shortlist = lexicon.batch(of_group, group.rows, search.shortlist, special)
+        shortlist = lexicon.batch(of_group, source.shape, search.shortlist, special)
     return _Rows(source, source_mask, max_lengths, indices, shortlist)
 
 

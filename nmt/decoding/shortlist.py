@@ -2,9 +2,12 @@
 
 Logits of these alone cost a fraction of those of the whole vocabulary (Jean et al. 2015, section
 3.2, https://arxiv.org/abs/1412.2007). A sentence's list holds the pieces that are most frequent,
-those that the sentence's own pieces are likeliest translated by, after model 1 of Brown et al.
-(1993), https://aclanthology.org/J93-2003, trained on the run's own pairs, and where these are not
-as many as are wanted, the next most frequent.
+and some of the others, one for two of the sentence's own pieces: those by which these are likeliest
+translated, after model 1 of Brown et al. (1993), https://aclanthology.org/J93-2003, trained on the
+run's own pairs.
+
+The sentences of a batch share the product with the vocabulary, for which their lists are put
+together; so most of a list is the same for all. docs/speed.md compares other parts.
 """
 
 import io
@@ -24,8 +27,8 @@ from nmt.runs.directory import RunDirectory, write_atomically
 
 LIKELY = 100  # target pieces that are kept of each source piece
 ITERATIONS = 4  # of expectation maximisation
+PIECES_TO_A_LIKELY_ONE = 2  # of the source
 MAX_LINKS = 20_000_000  # pairs of a source and a target piece of a sentence that are looked at
-FREQUENT = 4  # at least one in so many pieces of a list is there for its frequency
 
 
 class Shortlist(NamedTuple):
@@ -53,42 +56,59 @@ class Lexicon(NamedTuple):
     probabilities: np.ndarray
     frequent: np.ndarray
 
-    def list_of(self, source: np.ndarray, size: int, special: SpecialPieces) -> np.ndarray:
-        """The pieces of a sentence's list.
+    def frequent_of(self, size: int, special: SpecialPieces) -> np.ndarray:
+        """The pieces that are on every list.
+
+        Args:
+          size: how many at most.
+          special: EOS is one of them, BOS and padding are not.
+        Returns:
+          (size,), or all that may be produced where there are no more.
+        """
+        others = self.frequent[~np.isin(self.frequent, special)]
+        return np.append(special.eos_id, others[: size - 1])
+
+    def likely_of(self, source: np.ndarray, frequent: np.ndarray) -> np.ndarray:
+        """The pieces that are on a sentence's list besides the frequent ones.
 
         Args:
           source: ids.
-          size: of the list.
-          special: EOS is on every list, BOS and padding on none.
+          frequent: of `frequent_of`.
         Returns:
-          (size,), ascending; of a small vocabulary all that may be listed.
+          likeliest first, as many as `_num_likely` says or fewer; a piece is as likely as the sum
+          of what all pieces of the source give it.
         """
-        never = [special.bos_id, special.pad_id]  # which have places of their own until the end
-        is_listed = np.zeros(len(self.frequent), bool)
-        is_listed[self.frequent[: size // FREQUENT]] = True
-        is_listed[[special.eos_id, *never]] = True
         scores = np.bincount(
             self.likely[source].ravel(),
             self.probabilities[source].ravel(),
             minlength=len(self.frequent),
         )
+        scores[frequent] = 0
         likely = np.flatnonzero(scores)
-        likely = likely[np.argsort(-scores[likely], kind="stable")]
-        for pieces in (likely, self.frequent):
-            others = pieces[~is_listed[pieces]]
-            is_listed[others[: max(0, size + len(never) - is_listed.sum())]] = True
-        is_listed[never] = False
-        return np.flatnonzero(is_listed)
+        return likely[np.argsort(-scores[likely], kind="stable")[: _num_likely(len(source))]]
 
     def batch(
-        self, sources: Sequence[np.ndarray], rows: int, size: int, special: SpecialPieces
+        self,
+        sources: Sequence[np.ndarray],
+        shape: tuple[int, int],
+        size: int,
+        special: SpecialPieces,
     ) -> Shortlist:
-        """The lists of the sentences of a batch; rows without a sentence have EOS alone."""
-        lists = [self.list_of(source, size, special) for source in sources]
-        is_listed = np.zeros(len(self.frequent), bool)
-        is_listed[np.concatenate([*lists, [special.eos_id]])] = True
-        union = np.flatnonzero(is_listed)
-        pieces = np.full(_rounded(len(union)), special.pad_id, np.int32)
+        """The lists of the sentences of a batch; rows without a sentence have EOS alone.
+
+        Args:
+          sources: ids.
+          shape: rows and positions of the batch, on which alone U depends, so that no more programs
+            are compiled than without a list.
+          size: how many frequent pieces each list has.
+          special: the special pieces.
+        """
+        rows, length = shape
+        frequent = self.frequent_of(size, special)
+        lists = [np.append(frequent, self.likely_of(source, frequent)) for source in sources]
+        union = np.unique(np.concatenate([*lists, frequent]))
+        most = min(size + rows * _num_likely(length), len(self.frequent))
+        pieces = np.full(padded_size(most), special.pad_id, np.int32)
         pieces[: len(union)] = union
         allowed = np.zeros((rows, len(pieces)), bool)
         for row, of_sentence in enumerate(lists):
@@ -97,13 +117,9 @@ class Lexicon(NamedTuple):
         return Shortlist(pieces, allowed)
 
 
-def _rounded(size: int) -> int:
-    """The next of 1, 1.5 times a power of two, from 512 on: few sizes to compile."""
-    power = 512
-    while power < size:
-        power *= 2
-    three_quarters = power * 3 // 4
-    return padded_size(three_quarters if size <= three_quarters and power > 512 else power)
+def _num_likely(length: int) -> int:
+    """How many pieces are on the list of a sentence of so many pieces besides the frequent ones."""
+    return -(-length // PIECES_TO_A_LIKELY_ONE)
 
 
 def make_lexicon(pairs: EncodedPairs, source_size: int, target_size: int) -> Lexicon:

@@ -71,46 +71,68 @@ def test_of_many_pairs_an_evenly_spaced_part_is_looked_at(monkeypatch):
         np.testing.assert_array_equal(mine, expected)
 
 
-def test_a_list_has_the_frequent_and_the_likely_and_eos():
-    rng = np.random.default_rng(0)
+def test_the_frequent_are_the_same_for_all_and_eos_is_one_of_them(lexicon):
+    """By falling frequency 3, 9, 4, 10, 11, and the others by their numbers; 0 and 2 are never."""
+    order = [3, 9, 4, 10, 11, 1, 5, 6, 7, 8]
+    assert lexicon.frequent.tolist() == [3, 9, 4, 10, 11, 0, 1, 2, 5, 6, 7, 8]
+    for size in range(1, 10):
+        assert lexicon.frequent_of(size, SPECIAL).tolist() == order[:size]
+    assert lexicon.frequent_of(99, SPECIAL).tolist() == order
+    rare_eos = lexicon._replace(frequent=lexicon.frequent[::-1])
+    assert rare_eos.frequent_of(3, SPECIAL).tolist() == [3, 8, 7]
+
+
+@pytest.mark.parametrize("length", [1, 4, 5])
+def test_the_likely_are_those_of_the_greatest_sums(length):
+    rng = np.random.default_rng(length)
     likely = rng.permuted(np.tile(np.arange(4, 304, dtype=np.int32), (50, 1)), axis=1)[:, :100]
     probabilities = -np.sort(-rng.random((50, 100)).astype(np.float32), axis=1)
-    frequent = rng.permutation(np.arange(304, dtype=np.int32))
-    of = Lexicon(likely, probabilities, frequent)
-    source = np.array([7, 30, 30, 3])
-    pieces = of.list_of(source, 40, SPECIAL)
-    scores = Counter()
+    of = Lexicon(likely, probabilities, rng.permutation(np.arange(304, dtype=np.int32)))
+    source = rng.integers(0, 50, length)
+    frequent = of.frequent_of(40, SPECIAL)
+    sums = Counter()
     for s in source:
         for t, p in zip(likely[s], probabilities[s], strict=True):
-            scores[t] += p
-    always = {*frequent[:10].tolist(), SPECIAL.eos_id} - {SPECIAL.bos_id, SPECIAL.pad_id}
-    rest = [t for t, _ in scores.most_common() if t not in always][: 40 - len(always)]
-    assert pieces.tolist() == sorted(always | set(rest))
+            if t not in frequent:
+                sums[t] += p
+    best = [t for t, _ in sums.most_common((length + 1) // 2)]
+    assert of.likely_of(source, frequent).tolist() == best
 
 
-def test_the_rest_of_a_list_are_the_next_most_frequent(lexicon):
-    """Of 12 pieces: EOS, what source piece 8 is linked to, then 9, 11 and so on."""
-    source = np.array([8])
-    linked = {3, 4, 10}
-    assert set(lexicon.list_of(source, 3, SPECIAL)) == linked
-    order = [t for t in lexicon.frequent if t not in {*linked, SPECIAL.bos_id, SPECIAL.pad_id}]
-    assert order[0] == 9
-    for more in range(1, len(order) + 1):
-        pieces = lexicon.list_of(source, 3 + more, SPECIAL)
-        assert pieces.tolist() == sorted(linked | set(order[:more]))
-    np.testing.assert_array_equal(lexicon.list_of(source, 99, SPECIAL), pieces)  # there are no more
+def test_what_no_piece_of_the_source_is_linked_to_is_not_likely(lexicon):
+    """Source piece 8 is linked to 3, 4 and 10."""
+    source = np.array([8] * 9)
+    assert set(lexicon.likely_of(source, np.array([3]))) == {4, 10}
+    assert not len(lexicon.likely_of(source, np.array([3, 4, 10])))
 
 
 def test_a_batch_is_the_union_of_its_lists_and_mates_change_no_list(lexicon):
     sources = [np.array(ids) for ids in SOURCES[:3]]
-    together = lexicon.batch(sources, 4, 5, SPECIAL)
-    assert together.allowed.shape == (4, 512) and together.pieces.shape == (512,)
+    together = lexicon.batch(sources, (4, 8), 2, SPECIAL)
     for row, source in enumerate(sources):
         own = together.pieces[together.allowed[row]]
-        np.testing.assert_array_equal(own, lexicon.list_of(source, 5, SPECIAL))
-        alone = lexicon.batch([source], 1, 5, SPECIAL)
+        frequent = lexicon.frequent_of(2, SPECIAL)
+        assert own.tolist() == sorted([*frequent, *lexicon.likely_of(source, frequent)])
+        alone = lexicon.batch([source], (1, 4), 2, SPECIAL)
         np.testing.assert_array_equal(own, alone.pieces[alone.allowed[0]])
     assert together.pieces[together.allowed[3]].tolist() == [SPECIAL.eos_id]
+    listed = together.allowed.any(axis=0)
+    assert listed.tolist() == (together.pieces != SPECIAL.pad_id).tolist()
+
+
+@pytest.mark.parametrize(
+    "shape, size, columns",
+    [((64, 16), 2000, 2560), ((64, 17), 2000, 2688), ((1, 16), 100, 128), ((64, 16), 7900, 8064)],
+)
+def test_the_shape_of_a_batch_says_how_many_pieces_its_programs_take(shape, size, columns):
+    """2000 + 64 * 8 = 2512, 2000 + 64 * 9 = 2576, 100 + 8 and all 8000, in multiples of 128."""
+    rng = np.random.default_rng(0)
+    likely = rng.integers(4, 8000, (50, 100)).astype(np.int32)
+    of = Lexicon(likely, np.ones((50, 100), np.float32), np.arange(8000, dtype=np.int32))
+    for number in (1, shape[0]):
+        sources = [rng.integers(0, 50, shape[1]) for _ in range(number)]
+        batch = of.batch(sources, shape, size, SPECIAL)
+        assert batch.pieces.shape == (columns,) and batch.allowed.shape == (shape[0], columns)
 
 
 @pytest.fixture()

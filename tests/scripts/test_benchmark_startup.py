@@ -1,6 +1,7 @@
 """Start-up is measured with processes of a tiny model, and its time is all divided."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 from benchmarking.corpus import TEST, TRAIN, VALIDATION
@@ -48,6 +49,7 @@ def test_one_object_says_how_the_time_of_every_start_divides(
             (tmp_path / f"{split}.{language}").write_text(lines, encoding="utf-8")
     monkeypatch.setattr("benchmarking.machine.matmul_gflops", lambda: {1024: 1.0})
     script = load_script("benchmark_startup")
+    monkeypatch.setattr(script, "started", Mock(wraps=script.started))
     measures = ("--repetitions", "1", "--sentences", "2", "--json")
     assert not script.main(["--models", "B", "--corpus", str(tmp_path), *measures, *TINY.split()])
     found = json.loads(capsys.readouterr().out)
@@ -59,6 +61,9 @@ def test_one_object_says_how_the_time_of_every_start_divides(
         ("translate", "cold"),
         ("translate", "warm"),
     ]
+    commands = [call.args[0] for call in script.started.call_args_list]
+    translations = [command for command in commands if command[0] == "translate"]
+    assert [command[3:] for command in translations] == [["search.beam_size=2"]] * 2
     for start in starts:
         stages = {name: v for name, v in start.items() if name.endswith("_seconds")}
         assert {"trace_seconds", "compile_or_load_seconds", "imports_seconds"} < stages.keys()
