@@ -73,7 +73,7 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
 
     trained = {}
     if options.runs is not None:
-        trained = {name: RunDirectory.open(options.runs / name).path for name in options.models}
+        trained = {name: RunDirectory.open(options.runs / name) for name in options.models}
     corpus = choose_corpus(options.corpus, options.text, kept_folder())
     lines = read_lines(corpus.file(TEST, SOURCE))[: options.sentences]
     search = [override for override in options.overrides if override.startswith("search.")]
@@ -85,7 +85,7 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
         say(f"{name}: starting to train")
         command = ["train", run / "config.yaml", "--run", _without_checkpoints(run)]
         results += _starts(name, command, folder, options.repetitions)
-        translating = RunDirectory.open(trained.get(name, run))
+        translating = trained.get(name) or RunDirectory.open(run)
         results += _translating(name, translating, search, lines, folder, options.repetitions)
     head = {
         "matmul_gflops": max(matmul_gflops().values()),

@@ -18,13 +18,7 @@ from nmt.analysis.significance import (
 )
 from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
-from nmt.commands.evaluations import (
-    Evaluation,
-    keep,
-    kept_hypotheses,
-    scored,
-    translate_split,
-)
+from nmt.commands.evaluations import Evaluation, keep, kept_hypotheses, scored, translate_split
 from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
 from nmt.commands.pictures import check_folder, draw_by_length
 from nmt.commands.several_runs import check_different, check_same_languages

@@ -75,8 +75,8 @@ class Lexicon(NamedTuple):
           source: ids.
           frequent: of `frequent_of`.
         Returns:
-          likeliest first, as many as `_num_likely` says or fewer; a piece is as likely as the sum
-          of what all pieces of the source give it.
+          likeliest first, half as many as the source has pieces, rounded up, or fewer; a piece is
+          as likely as the sum of what all pieces of the source give it.
         """
         scores = np.bincount(
             self.likely[source].ravel(),
@@ -105,15 +105,16 @@ class Lexicon(NamedTuple):
         """
         rows, length = shape
         frequent = self.frequent_of(size, special)
-        lists = [np.append(frequent, self.likely_of(source, frequent)) for source in sources]
-        union = np.unique(np.concatenate([*lists, frequent]))
+        likely = [self.likely_of(source, frequent) for source in sources]
+        union = np.unique(np.concatenate([frequent, *likely]))
         most = min(size + rows * _num_likely(length), len(self.frequent))
         pieces = np.full(padded_size(most), special.pad_id, np.int32)
         pieces[: len(union)] = union
         allowed = np.zeros((rows, len(pieces)), bool)
-        for row, of_sentence in enumerate(lists):
+        allowed[: len(likely), np.searchsorted(union, frequent)] = True
+        for row, of_sentence in enumerate(likely):
             allowed[row, np.searchsorted(union, of_sentence)] = True
-        allowed[len(lists) :, np.searchsorted(union, special.eos_id)] = True
+        allowed[len(likely) :, np.searchsorted(union, special.eos_id)] = True
         return Shortlist(pieces, allowed)
 
 
