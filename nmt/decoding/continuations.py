@@ -74,12 +74,13 @@ def output_of(
       bos_id, pad_id: special pieces.
       forbidden_id: one more piece that is never produced.
     """
-    pieces = jnp.arange(len(projection.kernel))
+    kernel = biased_kernel(projection)
+    pieces = jnp.arange(kernel.shape[1])
     is_barred = (pieces >= projection.size) | (pieces == bos_id) | (pieces == pad_id)
     if forbidden_id is not None:
         is_barred |= pieces == forbidden_id
     return Output(
-        biased_kernel(projection),
+        kernel,
         jnp.where(is_barred, -jnp.inf, 0.0),
         2 if forbidden_id is None else 3,
         projection.precision,

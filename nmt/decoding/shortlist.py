@@ -22,7 +22,7 @@ from nmt.data.encoding import EncodedPairs
 from nmt.data.vocabulary import SpecialPieces
 from nmt.devices.processes import is_first
 from nmt.errors import DataError, RunError
-from nmt.models.seq2seq import padded_size
+from nmt.models.by_eigen import num_columns
 from nmt.runs.directory import RunDirectory, write_atomically
 
 LIKELY = 100  # target pieces that are kept of each source piece
@@ -108,7 +108,7 @@ class Lexicon(NamedTuple):
         likely = [self.likely_of(source, frequent) for source in sources]
         union = np.unique(np.concatenate([frequent, *likely]))
         most = min(size + rows * _num_likely(length), len(self.frequent))
-        pieces = np.full(padded_size(most), special.pad_id, np.int32)
+        pieces = np.full(num_columns(most), special.pad_id, np.int32)
         pieces[: len(union)] = union
         allowed = np.zeros((rows, len(pieces)), bool)
         allowed[: len(likely), np.searchsorted(union, frequent)] = True

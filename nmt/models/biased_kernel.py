@@ -9,7 +9,8 @@ third of it. Where many positions meet the vocabulary in turn, the kernel is mad
 import jax
 import jax.numpy as jnp
 
-from nmt.models.linear import einsum, matmul, row_by_row
+from nmt.models import by_eigen
+from nmt.models.linear import matmul, row_by_row
 from nmt.models.seq2seq import Projection
 
 Array = jax.Array
@@ -25,18 +26,17 @@ def num_bias_rows(features_dim: int) -> int:
 
 
 def biased_kernel(projection: Projection) -> Array:
-    """(E', V) in the compute type; the logits of padding rows are LOWEST.
+    """(E', V') in the compute type; the logits of padding are LOWEST.
 
-    E' is E + `num_bias_rows` of it. It is laid out row by row, in which order alone CPUs multiply
-    bfloat16 fast.
+    E' is E + `num_bias_rows` of it, V' is `by_eigen.num_columns` of V. It is laid out row by row,
+    in which order alone CPUs multiply bfloat16 fast.
     """
-    is_real = jnp.arange(len(projection.kernel)) < projection.size
-    bias = jnp.where(is_real, projection.bias, LOWEST)
-    num_rows = num_bias_rows(projection.kernel.shape[1])
-    summands = _summands(bias, num_rows, projection.precision)
-    columns = jnp.concatenate(
-        [projection.kernel.astype(projection.precision), summands], axis=1
-    )  # V E'
+    kernel, bias = (
+        by_eigen.with_padding(of, axis=0) for of in (projection.kernel, projection.bias)
+    )
+    bias = jnp.where(jnp.arange(len(bias)) < projection.size, bias, LOWEST)
+    summands = _summands(bias, num_bias_rows(kernel.shape[1]), projection.precision)
+    columns = jnp.concatenate([kernel.astype(projection.precision), summands], axis=1)  # V' E'
     return row_by_row(jax.lax.optimization_barrier(columns).T)  # at once, it takes thrice the time
 
 
@@ -52,10 +52,7 @@ def logits_from_biased(features: Array, kernel: Array, precision: str) -> Array:
     features = with_ones(features)
     if precision == "bfloat16":
         return matmul(features, kernel, precision)
-    # XLA's CPU backend has two libraries for float32, and gives such a product, which sums over the
-    # rows of both, to the one that is faster at it: by a tenth, or a third of 64 positions.
-    rows = row_by_row(features.reshape(-1, len(kernel)).T)  # E' R
-    logits = einsum("ep,ev->pv", rows, kernel, precision)
+    logits = by_eigen.matmul(features.reshape(-1, len(kernel)), kernel)
     return logits.reshape(*features.shape[:-1], -1)
 
 

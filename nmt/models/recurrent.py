@@ -24,12 +24,13 @@ from nmt.models import cells
 from nmt.models.decoder_layers import BOTTOM_LAYERS, Attend
 from nmt.models.dropout import draw_mask, drop, dropout, split_keys
 from nmt.models.embedding import Embedding, VocabularyProjection
-from nmt.models.linear import linear, with_kernels_as_used
+from nmt.models.linear import linear
 from nmt.models.readout import Readout
 from nmt.models.recurrent_attention import ATTENTIONS
 from nmt.models.recurrent_encoder import Encoder
 from nmt.models.seq2seq import CrossAttentions, Decoded, DecoderState, Projection
 from nmt.models.stacks import Joint
+from nmt.models.step_kernels import with_kernels_as_used
 
 Array = jax.Array
 MOST_IN_TABLES = 2**25  # numbers of `piece_tables`: 128 MiB

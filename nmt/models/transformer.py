@@ -15,7 +15,6 @@ from nmt.config.schema import TransformerConfig
 from nmt.models.dropout import dropout, split_keys
 from nmt.models.embedding import Embedding, VocabularyProjection
 from nmt.models.key_value_cache import Cache
-from nmt.models.linear import with_kernels_as_used
 from nmt.models.seq2seq import (
     CrossAttentions,
     Decoded,
@@ -24,6 +23,7 @@ from nmt.models.seq2seq import (
     choose_alignment,
     gather_hypotheses,
 )
+from nmt.models.step_kernels import with_kernels_as_used
 from nmt.models.transformer_layers import Apart, DecoderLayer, EncoderLayer, Stack, sinusoids
 
 Array = jax.Array

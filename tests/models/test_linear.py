@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from nmt.models.linear import dot_general, einsum, linear, matmul
+from nmt.models.linear import WIDE, dot_general, einsum, linear, matmul
 
 EQUATIONS = {  # as the models use them
     "pi,io->po": ((5, 16), (16, 3)),
@@ -41,6 +41,29 @@ def test_float32_einsum_is_exact(equation):
     left, right = operands(EQUATIONS[equation])
     expected = np.einsum(equation, left.astype(np.float64), right.astype(np.float64))
     np.testing.assert_allclose(einsum(equation, left, right, "float32"), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [3, WIDE])  # a wide kernel's gradient is multiplied otherwise
+def test_float32_gradients_are_exact(columns):
+    inputs, kernel, cotangent = operands([(20, 16), (16, columns), (20, columns)])
+    _, gradient = jax.vjp(lambda *ab: einsum("pi,io->po", *ab, "float32"), inputs, kernel)
+    of_inputs, of_kernel = gradient(cotangent)
+    exact = [x.astype(np.float64) for x in (inputs, kernel, cotangent)]
+    np.testing.assert_allclose(of_inputs, exact[2] @ exact[1].T, atol=1e-4)
+    np.testing.assert_allclose(of_kernel, exact[0].T @ exact[2], atol=1e-4)
+
+
+@pytest.mark.parametrize("columns, by_eigen", [(WIDE // 2, True), (WIDE, False)])
+def test_library_that_makes_the_gradient_of_a_kernel(columns, by_eigen, optimized_compilation):
+    """XLA's CPU backend leaves to Eigen what sums over the rows of both operands."""
+    inputs, kernel = operands([(48, 32), (32, columns)])
+
+    def loss(kernel):
+        return jnp.sum(einsum("pi,io->po", inputs, kernel, "float32") ** 2)
+
+    program = optimized_compilation(jax.grad(loss)).lower(kernel).compile().as_text()
+    form = r" dot\(.*lhs_contracting_dims=\{(\d)\}, rhs_contracting_dims=\{(\d)\}"
+    assert (("0", "0") in re.findall(form, program)) == by_eigen
 
 
 @pytest.mark.parametrize("equation", EQUATIONS)

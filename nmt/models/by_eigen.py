@@ -1,0 +1,34 @@
+"""Products of float32 by Eigen, the faster of two libraries for wide kernels.
+
+XLA's CPU backend gives products that sum over the rows of both operands to Eigen, all others to
+YNNPACK. Eigen goes down the rows of a kernel, some columns at a time. Where rows lie a power of two
+apart, a CPU keeps them in few places of its cache, and Eigen takes up to twice as long: so kernels
+are widened with padding.
+
+What is multiplied in bfloat16 is not of this kind, see `nmt.models.linear`.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from nmt.models.linear import einsum, row_by_row
+
+Array = jax.Array
+COLUMNS = 32  # a kernel has an odd multiple of so many
+
+
+def num_columns(size: int) -> int:
+    """The width of a kernel of so many columns: with padding, the next odd multiple of COLUMNS."""
+    return (-(-size // COLUMNS) | 1) * COLUMNS
+
+
+def with_padding(array: Array, axis: int) -> Array:
+    """The array with an axis as long as `num_columns` of it, zero at the end."""
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, num_columns(array.shape[axis]) - array.shape[axis])
+    return jnp.pad(array, widths)
+
+
+def matmul(inputs: Array, kernel: Array) -> Array:
+    """inputs (R, I), kernel (I, O), best with `num_columns` -> (R, O)."""
+    return einsum("ip,io->po", row_by_row(inputs.T), kernel, "float32")

@@ -1,0 +1,55 @@
+"""Kernels as the steps of a search use them, made once before its loop.
+
+XLA moves what does not change out of a loop, but not out of a branch in it.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from nmt.models import by_eigen
+from nmt.models.linear import WIDE, dot_general
+
+Array = jax.Array
+
+
+def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
+    """A copy, good for no gradient, whose layers multiply as steps are fastest.
+
+    In bfloat16 they hold their kernels in it. In float32 wide kernels are multiplied by Eigen, by
+    which a GRU is searched 1.1 to 1.3 times as fast.
+    """
+    model = nnx.merge(*nnx.split(model))
+    for _, module in nnx.iter_modules(model):
+        if not isinstance(module, nnx.LinearGeneral):
+            continue
+        kernel = module.kernel[...]
+        if module.dot_general is dot_general("bfloat16"):
+            module.kernel = nnx.Param(kernel.astype(jnp.bfloat16))
+            module.promote_dtype = _as_they_are
+        elif module.dot_general is dot_general("float32") and kernel[0].size >= WIDE:
+            flat = kernel.reshape(len(kernel), -1)
+            module.kernel = nnx.Param(by_eigen.with_padding(flat, axis=1))
+            module.dot_general = _by_eigen(kernel.shape[1:])
+    return model
+
+
+@cache  # one function for each shape: so that equal models have equal graphs
+def _by_eigen(out_dims: tuple[int, ...]) -> Callable[..., Array]:
+    """As `nmt.models.linear.dot_general`, for a kernel (I, `num_columns` of all out_dims)."""
+
+    def contract(inputs, kernel, dimension_numbers, **_):
+        assert dimension_numbers == (((inputs.ndim - 1,), (0,)), ((), ()))
+        out = by_eigen.matmul(inputs.reshape(-1, inputs.shape[-1]), kernel)
+        return out[:, : math.prod(out_dims)].reshape(*inputs.shape[:-1], *out_dims)
+
+    return contract
+
+
+def _as_they_are(arrays, **_):
+    """The `promote_dtype` of layers whose operands need not be of one type."""
+    return arrays

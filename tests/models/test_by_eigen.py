@@ -1,0 +1,47 @@
+"""Products by Eigen: those of numpy, with kernels of a width that it is fast at."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nmt.models.by_eigen import COLUMNS, matmul, num_columns, with_padding
+
+
+def test_num_columns_is_the_next_odd_multiple():
+    for size in range(1, 1200):
+        wider = num_columns(size)
+        assert wider % (2 * COLUMNS) == COLUMNS
+        assert size <= wider < size + 2 * COLUMNS
+        assert num_columns(wider) == wider
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_padding_is_zero_and_behind(axis):
+    array = np.random.default_rng(0).normal(size=(40, 70)).astype(np.float32)
+    padded = np.asarray(with_padding(jnp.asarray(array), axis))
+    wider = [40, 70]
+    wider[axis] = 96
+    assert padded.shape == tuple(wider)
+    np.testing.assert_array_equal(padded[:40, :70], array)
+    assert np.abs(padded).sum() == np.abs(padded[:40, :70]).sum()
+
+
+def test_matmul_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    inputs, kernel = rng.normal(size=(5, 16)), rng.normal(size=(16, 96))
+    ours = matmul(jnp.float32(inputs), jnp.float32(kernel))
+    np.testing.assert_allclose(ours, inputs @ kernel, atol=1e-5)
+
+
+def test_compiled_product_sums_over_the_rows_of_both(optimized_compilation):
+    """For XLA folds transpositions into products, and would take the other library."""
+    inputs, kernel = jnp.zeros((64, 512)), jnp.zeros((512, 1568))
+    program = optimized_compilation(matmul).lower(inputs, kernel).compile().as_text()
+    form = re.findall(
+        r" dot\(.*lhs_contracting_dims=\{(\d)\}, rhs_contracting_dims=\{(\d)\}", program
+    )
+    assert form == [("0", "0")]
+    assert jax.default_backend() != "cpu" or "ynn_fusion" not in program
