@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from nmt.models.biased_kernel import biased_kernel, logits_from_biased, with_ones
-from nmt.models.by_eigen import COLUMNS, with_padding
+from nmt.models.by_eigen import COLUMNS
 from nmt.models.linear import einsum, rounded
 from nmt.models.seq2seq import Projection
 from nmt.training.guided_alignment import AlignmentSums
@@ -70,7 +70,7 @@ class _Vocabulary(NamedTuple):
 
     Attributes:
       biased: of `biased_kernel`, (E', V').
-      kernel: in the compute type, with as many rows, (V', E).
+      kernel: in the compute type, (V, E).
       bias: (V,).
       mean_row: the mean of the real rows of the kernel, whose logit is the mean logit; (E,).
       mean_bias: ().
@@ -89,7 +89,7 @@ class _Vocabulary(NamedTuple):
     @classmethod
     def of(cls, projection: Projection) -> "_Vocabulary":
         """That of a model."""
-        kernel = with_padding(projection.kernel, axis=0).astype(projection.precision)
+        kernel = projection.kernel.astype(projection.precision)
         real = kernel[: projection.size].astype(jnp.float32)
         return cls(
             biased_kernel(projection),
@@ -123,7 +123,8 @@ def _forward(positions, projection, label_smoothing):
     def add(sums, chunk):
         losses, nlls, logits_gradient = _losses(chunk, vocabulary, label_smoothing)
         loss, nll, biased_gradient = sums
-        features_gradient = product("pv,ve->pe", logits_gradient, vocabulary.kernel)
+        with_bias = product("pv,ev->pe", logits_gradient, vocabulary.biased)
+        features_gradient = with_bias[:, : chunk.features.shape[1]]
         biased_gradient += product("pe,pv->ev", with_ones(chunk.features), logits_gradient)
         return (loss + losses.sum(), nll + nlls.sum(), biased_gradient), features_gradient
 

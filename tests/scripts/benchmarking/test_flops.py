@@ -97,7 +97,7 @@ def test_the_formula_counts_the_products_of_forward_and_backward_pass(name, monk
     is_recurrent = model.architecture == "recurrent"
     features_dim = model.readout_dim if is_recurrent else model.model_dim
     columns = num_columns(V)
-    bias = 2 * B * T * num_bias_rows(features_dim) * columns  # of the kernel, and their gradient
+    bias = 3 * B * T * num_bias_rows(features_dim) * columns  # rows of the kernel
     padding = 3 * B * T * features_dim * (columns - V)
     more = products_of_gradient(model) - masked - bias - padding
     more -= work(model, V, *pairs).training_flops // 2
