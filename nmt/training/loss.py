@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from nmt.models.biased_kernel import biased_kernel, logits_from_biased, with_ones
-from nmt.models.by_eigen import COLUMNS
 from nmt.models.linear import einsum, rounded
-from nmt.models.seq2seq import Projection
+from nmt.models.seq2seq import VOCABULARY_MULTIPLE, Projection
 from nmt.training.guided_alignment import AlignmentSums
 from nmt.training.real_positions import Positions, scan_real
 
@@ -69,7 +68,7 @@ class _Vocabulary(NamedTuple):
     """What chunks read of a projection, made once: XLA does not move all of it out of a loop.
 
     Attributes:
-      biased: of `biased_kernel`, (E', V').
+      biased: of `biased_kernel`, (E', V).
       kernel: in the compute type, (V, E).
       bias: (V,).
       mean_row: the mean of the real rows of the kernel, whose logit is the mean logit; (E,).
@@ -123,21 +122,19 @@ def _forward(positions, projection, label_smoothing):
     def add(sums, chunk):
         losses, nlls, logits_gradient = _losses(chunk, vocabulary, label_smoothing)
         loss, nll, biased_gradient = sums
-        with_bias = product("pv,ev->pe", logits_gradient, vocabulary.biased)
-        features_gradient = with_bias[:, : chunk.features.shape[1]]
+        features_gradient = product("pv,ve->pe", logits_gradient, vocabulary.kernel)
         biased_gradient += product("pe,pv->ev", with_ones(chunk.features), logits_gradient)
         return (loss + losses.sum(), nll + nlls.sum(), biased_gradient), features_gradient
 
     start = (
         jnp.zeros(()),
         jnp.zeros(()),
-        jnp.zeros_like(vocabulary.biased, jnp.float32),  # E' V', in which form it is summed fastest
+        jnp.zeros_like(vocabulary.biased, jnp.float32),  # E' V, in which form it is summed fastest
     )
     (loss, nll, biased_gradient), features_gradient = scan_real(
         add, start, jnp.zeros_like(positions.features), positions, CHUNK_POSITIONS
     )
-    rows = biased_gradient[:, : len(projection.bias)]
-    kernel, bias = jnp.split(rows, [positions.features.shape[1]])  # as in biased_kernel
+    kernel, bias = jnp.split(biased_gradient, [positions.features.shape[1]])  # as in biased_kernel
     gradient = Projection(kernel.T, bias[0], projection.size, projection.precision)
     return (loss, nll), (features_gradient, gradient)
 
@@ -152,7 +149,7 @@ _cross_entropy.defvjp(_forward, _backward)
 
 
 def _losses(positions, vocabulary, label_smoothing):
-    """C positions -> losses, nlls (C,), d loss / d logits (C, V'), all zero where masked.
+    """C positions -> losses, nlls (C,), d loss / d logits (C, V), all zero where masked.
 
     With V real pieces, d loss / d logits = softmax(logits) - (1 - e) onehot(target) - e / V.
 
@@ -160,9 +157,9 @@ def _losses(positions, vocabulary, label_smoothing):
     product itself, the greatest, the exponentials, their sum, the gradient.
     """
     features, target, mask = positions
-    logits = logits_from_biased(features, vocabulary.biased, vocabulary.precision)  # C V'
+    logits = logits_from_biased(features, vocabulary.biased, vocabulary.precision)  # C V
     greatest = logits.max(axis=-1)  # C
-    exps = jnp.exp(logits - greatest[:, None])  # C V', zero for padding
+    exps = jnp.exp(logits - greatest[:, None])  # C V, zero for padding rows
     total = _sum_of_rows(exps)
     log_sum = greatest + jnp.log(total)
     as_multiplied = rounded(features, vocabulary.precision)
@@ -171,7 +168,7 @@ def _losses(positions, vocabulary, label_smoothing):
     mean_logits = (as_multiplied * vocabulary.mean_row).sum(axis=-1) + vocabulary.mean_bias
     losses = (1 - label_smoothing) * nlls + label_smoothing * (log_sum - mean_logits)
     pieces = jnp.arange(logits.shape[-1])
-    smooth = jnp.where(pieces < vocabulary.size, label_smoothing / vocabulary.size, 0.0)  # V'
+    smooth = jnp.where(pieces < vocabulary.size, label_smoothing / vocabulary.size, 0.0)  # V
     # By comparison, not by indexing: so the vocabulary may be spread over devices.
     wanted = jnp.where(pieces == target[:, None], 1 - label_smoothing, 0.0) + smooth
     gradient = exps * (mask / total)[:, None] - jnp.where(mask[:, None], wanted, 0.0)
@@ -179,5 +176,5 @@ def _losses(positions, vocabulary, label_smoothing):
 
 
 def _sum_of_rows(matrix):
-    """(C, V) -> (C,). XLA's CPU backend adds up a row one by one, but columns together."""
-    return matrix.reshape(len(matrix), -1, COLUMNS).sum(axis=1).sum(axis=-1)
+    """(C, V) -> (C,). XLA's CPU backend adds up a row one by one, but 128 columns at a time."""
+    return matrix.reshape(len(matrix), -1, VOCABULARY_MULTIPLE).sum(axis=1).sum(axis=-1)

@@ -14,7 +14,6 @@ from nmt.config.schema import RecurrentConfig, TrainingConfig, TransformerConfig
 from nmt.data.batching import Batch
 from nmt.models.biased_kernel import num_bias_rows
 from nmt.models.build import build_model, split_model
-from nmt.models.by_eigen import num_columns
 from nmt.training import loss
 from nmt.training.step import Trainer
 
@@ -96,10 +95,8 @@ def test_the_formula_counts_the_products_of_forward_and_backward_pass(name, monk
     masked = 3 * B * cost.target_target * T * (T - 1) // 2
     is_recurrent = model.architecture == "recurrent"
     features_dim = model.readout_dim if is_recurrent else model.model_dim
-    columns = num_columns(V)
-    bias = 3 * B * T * num_bias_rows(features_dim) * columns  # rows of the kernel
-    padding = 3 * B * T * features_dim * (columns - V)
-    more = products_of_gradient(model) - masked - bias - padding
+    bias = 2 * B * T * num_bias_rows(features_dim) * V  # of the kernel, and their gradient
+    more = products_of_gradient(model) - masked - bias
     more -= work(model, V, *pairs).training_flops // 2
     # It must take all that the formula has, and may take some of it twice: the products between
     # pairs of positions, rather than keep what they are taken from for the backward pass.
