@@ -31,7 +31,7 @@ def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
         if module.dot_general is dot_general("bfloat16"):
             module.kernel = nnx.Param(kernel.astype(jnp.bfloat16))
             module.promote_dtype = _as_they_are
-        elif module.dot_general is dot_general("float32") and kernel[0].size >= WIDE:
+        elif module.dot_general is dot_general("float32") and _is_wide(module):
             flat = kernel.reshape(len(kernel), -1)
             module.kernel = nnx.Param(by_eigen.with_padding(flat, axis=1))
             module.dot_general = _by_eigen(kernel.shape[1:])
@@ -48,6 +48,12 @@ def _by_eigen(out_dims: tuple[int, ...]) -> Callable[..., Array]:
         return out[:, : math.prod(out_dims)].reshape(*inputs.shape[:-1], *out_dims)
 
     return contract
+
+
+def _is_wide(layer: nnx.LinearGeneral) -> bool:
+    """Whether it is one layer, no stack of them, with a wide kernel."""
+    is_one = layer.kernel.shape == (*layer.in_features, *layer.out_features)
+    return is_one and math.prod(layer.out_features) >= WIDE
 
 
 def _as_they_are(arrays, **_):
