@@ -7,6 +7,7 @@ third of it. Where many positions meet the vocabulary in turn, the kernel is mad
 """
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -48,10 +49,8 @@ def widened(projection: Projection) -> Projection:
 
     It is for search, not for training, where the vocabulary may be spread over devices.
     """
-    kernel, bias = (
-        by_eigen.with_padding(of, axis=0) for of in (projection.kernel, projection.bias)
-    )
-    return replace(projection, kernel=kernel, bias=bias)
+    pad = partial(by_eigen.with_padding, axis=0)
+    return replace(projection, kernel=pad(projection.kernel), bias=pad(projection.bias))
 
 
 def with_ones(features: Array) -> Array:
@@ -66,8 +65,7 @@ def logits_from_biased(features: Array, kernel: Array, precision: str) -> Array:
     features = with_ones(features)
     if precision == "bfloat16":
         return matmul(features, kernel, precision)
-    logits = by_eigen.matmul(features.reshape(-1, len(kernel)), kernel)
-    return logits.reshape(*features.shape[:-1], -1)
+    return by_eigen.matmul(features, kernel)
 
 
 def _summands(bias: Array, num_rows: int, precision: str) -> Array:

@@ -30,5 +30,6 @@ def with_padding(array: Array, axis: int) -> Array:
 
 
 def matmul(inputs: Array, kernel: Array) -> Array:
-    """inputs (R, I), kernel (I, O), best with `num_columns` -> (R, O)."""
-    return einsum("ip,io->po", row_by_row(inputs.T), kernel, "float32")
+    """inputs (..., I), kernel (I, O), best with `num_columns` -> (..., O)."""
+    rows = row_by_row(inputs.reshape(-1, len(kernel)).T)  # I R
+    return einsum("ip,io->po", rows, kernel, "float32").reshape(*inputs.shape[:-1], -1)

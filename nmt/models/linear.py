@@ -32,7 +32,7 @@ def einsum(equation: str, left: Array, right: Array, precision: str) -> Array:
       The product, float32.
     """
     if precision == "float32" and not left.ndim == right.ndim == 2:
-        return jnp.einsum(equation, left, right, precision=jax.lax.Precision.HIGHEST)
+        return _multiplied(equation, left, right)  # whose gradients are fast as JAX makes them
     return _einsum(equation, precision, left, right)
 
 
@@ -59,8 +59,7 @@ def _einsum(equation, precision, left, right):
 
 def _forward(equation, precision, left, right):
     if precision == "float32":
-        product = jnp.einsum(equation, left, right, precision=jax.lax.Precision.HIGHEST)
-        return product, (left, right)
+        return _multiplied(equation, left, right), (left, right)
     left, right = left.astype(precision), right.astype(precision)
     left_indices, right_indices, result = _parsed(equation)
     return _product(result, (left_indices, left), (right_indices, right)), (left, right)
@@ -96,10 +95,14 @@ def _product(result, first, second):
     turned = pays and left.ndim == 2 and left_indices[0] not in result
     if turned:
         left, left_indices = row_by_row(jnp.transpose(left)), left_indices[::-1]
-    equation = f"{left_indices},{right_indices}->{result}"
-    exact = jax.lax.Precision.HIGHEST if left.dtype == jnp.float32 else None
-    product = jnp.einsum(equation, left, right, precision=exact, preferred_element_type=jnp.float32)
+    product = _multiplied(f"{left_indices},{right_indices}->{result}", left, right)
     return row_by_row(product) if turned else product
+
+
+def _multiplied(equation, left, right):
+    """Operands of one type, as they are, into float32."""
+    exact = jax.lax.Precision.HIGHEST if left.dtype == jnp.float32 else None
+    return jnp.einsum(equation, left, right, precision=exact, preferred_element_type=jnp.float32)
 
 
 _einsum.defvjp(_forward, _backward)

@@ -21,7 +21,7 @@ def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
     """A copy, good for no gradient, whose layers multiply as steps are fastest.
 
     In bfloat16 they hold their kernels in it. In float32 wide kernels are multiplied by Eigen, by
-    which a GRU is searched 1.1 to 1.3 times as fast.
+    which a GRU is searched 1.1 to 1.3 times as fast; but not those of stacked layers.
     """
     model = nnx.merge(*nnx.split(model))
     for _, module in nnx.iter_modules(model):
@@ -44,8 +44,8 @@ def _by_eigen(out_dims: tuple[int, ...]) -> Callable[..., Array]:
 
     def contract(inputs, kernel, dimension_numbers, **_):
         assert dimension_numbers == (((inputs.ndim - 1,), (0,)), ((), ()))
-        out = by_eigen.matmul(inputs.reshape(-1, inputs.shape[-1]), kernel)
-        return out[:, : math.prod(out_dims)].reshape(*inputs.shape[:-1], *out_dims)
+        out = by_eigen.matmul(inputs, kernel)[..., : math.prod(out_dims)]
+        return out.reshape(*inputs.shape[:-1], *out_dims)
 
     return contract
 
