@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nmt.models.biased_kernel import LOWEST, biased_kernel, logits_from_biased, widened
+from nmt.models.biased_kernel import LOWEST, biased_kernel, logits_from_biased
 from nmt.models.linear import row_by_row
 from nmt.models.seq2seq import Projection
 
@@ -74,7 +74,6 @@ def output_of(
       bos_id, pad_id: special pieces.
       forbidden_id: one more piece that is never produced.
     """
-    projection = widened(projection)
     pieces = jnp.arange(len(projection.kernel))
     is_barred = (pieces >= projection.size) | (pieces == bos_id) | (pieces == pad_id)
     if forbidden_id is not None:

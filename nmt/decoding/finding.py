@@ -16,7 +16,7 @@ from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import programs
 from nmt.decoding.lattice import Group, group_by_length, pad
 from nmt.decoding.scoring import Ids
-from nmt.decoding.search import Hypotheses, Prepared
+from nmt.decoding.search import Hypotheses
 from nmt.decoding.shortlist import Lexicon, Shortlist
 from nmt.errors import ConfigError
 from nmt.models.build import Params
@@ -49,7 +49,7 @@ def find(
     num_hypotheses: int = 1,
     lexicon: Lexicon | None = None,
     forbidden_id: int | None = None,
-    prepared: Prepared | None = None,
+    prepared: programs.PreparedParts | None = None,
     on_batch: Callable[[list[int]], object] | None = None,
 ) -> list[list[Found]]:
     """Searches for the translations of sentences; batch mates and devices change none of them.
@@ -70,13 +70,11 @@ def find(
       no more (as under a tiny vocabulary or length), but at least one.
     """
     static = dict(mesh=mesh, special=special, num_hypotheses=num_hypotheses)
-    if search.method == "beam":
-        prepared = prepared or programs.prepare_search(
-            graph, params, mesh=mesh, special=special, forbidden_id=forbidden_id
-        )
-        run = partial(_beam_search, graph, params, prepared, search=search, **static)
-    else:
-        run = partial(_sample, graph, params, search=search, forbidden_id=forbidden_id, **static)
+    prepared = prepared or programs.prepare_search(
+        graph, params, mesh=mesh, special=special, forbidden_id=forbidden_id
+    )
+    search_batch = _beam_search if search.method == "beam" else _sample
+    run = partial(search_batch, graph, params, prepared, search=search, **static)
     results: list[list[Found]] = [[] for _ in sources]
     lengths = [(len(ids),) for ids in sources]
     groups = group_by_length(lengths, search.batch_sentences, mesh.size, most_sharing=MOST_SHARING)
@@ -161,7 +159,7 @@ def _rows(
 def _beam_search(
     graph: nnx.GraphDef,
     params: Params,
-    prepared: Prepared,
+    prepared: programs.PreparedParts,
     rows: _Rows,
     *,
     search: SearchConfig,
@@ -184,12 +182,19 @@ def _beam_search(
 
 
 def _sample(
-    graph: nnx.GraphDef, params: Params, rows: _Rows, *, search: SearchConfig, **static: Any
+    graph: nnx.GraphDef,
+    params: Params,
+    prepared: programs.PreparedParts,
+    rows: _Rows,
+    *,
+    search: SearchConfig,
+    **static: Any,
 ) -> Hypotheses:
     """Samples for a batch; `static` is what all batches share."""
     return programs.sample(
         graph,
         params,
+        prepared,
         rows.source,
         rows.source_mask,
         rows.max_lengths,

@@ -10,6 +10,7 @@ devices divides B. Every process of the mesh can read all of a result.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,14 +21,30 @@ from jax.sharding import Mesh, PartitionSpec
 
 from nmt.data.vocabulary import SpecialPieces
 from nmt.decoding import saliency, sampling, search
+from nmt.decoding.continuations import Output
+from nmt.decoding.preparing import Prepared, prepare
 from nmt.devices.mesh import DATA, MODEL, replicated
 from nmt.models.biased_kernel import biased_kernel, logits_from_biased
-from nmt.models.build import Params, merge_model
+from nmt.models.build import Params, merge_model, split_model
 from nmt.models.keys import keys_of_sentences
 from nmt.models.seq2seq import Seq2Seq, choose_alignment, log_probs_of_pieces
 
 Array = jax.Array
 ROWS = PartitionSpec((DATA, MODEL))  # every device has the whole model, so both axes deal out rows
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["params", "output"], meta_fields=["graph"])
+@dataclass(frozen=True)
+class PreparedParts:
+    """`nmt.decoding.preparing.Prepared`, with its stepper as (graph, params)."""
+
+    graph: nnx.GraphDef
+    params: Params
+    output: Output
+
+    def together(self) -> Prepared:
+        """As search and sampling take it."""
+        return Prepared(merge_model(self.graph, self.params), self.output)
 
 
 @partial(jax.jit, static_argnames=("graph", "mesh", "special", "forbidden_id"))
@@ -38,11 +55,12 @@ def prepare_search(
     mesh: Mesh,
     special: SpecialPieces,
     forbidden_id: int | None = None,
-) -> search.Prepared:
-    """See `nmt.decoding.search.prepare`; whole on every device."""
+) -> PreparedParts:
+    """See `nmt.decoding.preparing.prepare`; whole on every device."""
     model = merge_model(graph, params)
-    made = search.prepare(model, special.bos_id, special.pad_id, forbidden_id=forbidden_id)
-    return jax.lax.with_sharding_constraint(made, replicated(mesh))
+    stepper, output = prepare(model, special.bos_id, special.pad_id, forbidden_id=forbidden_id)
+    parts = PreparedParts(*split_model(stepper), output)
+    return jax.lax.with_sharding_constraint(parts, replicated(mesh))
 
 
 @partial(
@@ -52,7 +70,7 @@ def prepare_search(
 def beam_search(
     graph: nnx.GraphDef,
     params: Params,
-    prepared: search.Prepared,
+    prepared: PreparedParts,
     source: Array,
     source_mask: Array,
     max_lengths: Array,
@@ -79,7 +97,7 @@ def beam_search(
             max_length=max_length,
             num_hypotheses=num_hypotheses,
             shortlist=None if pieces is None else (pieces, allowed),
-            prepared=prepared,
+            prepared=prepared.together(),
         )
 
     pieces, allowed = (None, None) if shortlist is None else shortlist
@@ -97,12 +115,12 @@ def beam_search(
         "top_p",
         "max_length",
         "num_hypotheses",
-        "forbidden_id",
     ),
 )
 def sample(
     graph: nnx.GraphDef,
     params: Params,
+    prepared: PreparedParts,
     source: Array,
     source_mask: Array,
     max_lengths: Array,
@@ -117,14 +135,15 @@ def sample(
     top_p: float | None,
     max_length: int,
     num_hypotheses: int,
-    forbidden_id: int | None = None,
 ) -> search.Hypotheses:
     """See `nmt.decoding.sampling.sample`.
 
     The key of a sentence is made from `seed` () and the sentence's own number in `indices` (B,).
     """
 
-    def draw(model, source, source_mask, max_lengths, indices, length_norm, seed, temperature):
+    def draw(
+        model, source, source_mask, max_lengths, indices, length_norm, seed, temperature, prepared
+    ):
         keys = keys_of_sentences(jax.random.key(seed), indices)
         return sampling.sample(
             model,
@@ -139,11 +158,13 @@ def sample(
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
-            forbidden_id=forbidden_id,
+            prepared=prepared.together(),
         )
 
     rows = source, source_mask, max_lengths, indices
-    return _on_each_device(draw, graph, params, mesh, rows, length_norm, seed, temperature)
+    return _on_each_device(
+        draw, graph, params, mesh, rows, length_norm, seed, temperature, prepared
+    )
 
 
 @partial(jax.jit, static_argnames=("graph", "mesh"))

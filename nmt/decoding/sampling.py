@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from nmt.decoding.continuations import best_pieces
+from nmt.decoding.preparing import Prepared, prepare
 from nmt.decoding.rooms import run_in_rooms
 from nmt.decoding.search import Hypotheses, length_penalty
-from nmt.models.biased_kernel import biased_kernel, logits_from_biased
+from nmt.models.biased_kernel import logits_from_biased
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, log_probs_of_pieces
 
 Array = jax.Array
@@ -49,7 +50,7 @@ def sample(
     temperature: float | Array = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
-    forbidden_id: int | None = None,
+    prepared: Prepared | None = None,
 ) -> Hypotheses:
     """Draws translations piece by piece.
 
@@ -68,22 +69,19 @@ def sample(
       max_length: L, the static bound of max_lengths.
       temperature: divides the logits; below 1 the likely becomes likelier.
       top_k, top_p: see `keep_likeliest`.
-      forbidden_id: one more piece that is never produced, such as the unknown one.
+      prepared: of `nmt.decoding.preparing.prepare`, which is called here when None.
     Returns:
       the samples, best score first; log_probs are the model's own (those of temperature 1).
     """
-    projection = model.projection()
-    kernel = biased_kernel(projection)
+    stepper, output = prepared or prepare(model, bos_id, pad_id)
     memory = model.encode(source, source_mask)
-    model = model.for_steps()
 
     def step(batch: tuple[Any, Array, Array], state: SampleState) -> SampleState:
         memory, max_lengths, keys = batch
-        decoder, features, _ = model.step(state.decoder, memory, state.pieces, state.position)
-        logits = logits_from_biased(features, kernel, projection.precision)  # B K V
+        decoder, features, _ = stepper.step(state.decoder, memory, state.pieces, state.position)
+        logits = logits_from_biased(features, output.kernel, output.precision)  # B K V
         is_last = state.position + 1 >= max_lengths
-        legal = legal_pieces(logits.shape[-1], projection.size, bos_id, pad_id, forbidden_id)
-        tempered = jnp.where(legal, logits / temperature, -jnp.inf)
+        tempered = logits / temperature + output.barred
         pieces = draw(keep_likeliest(tempered, top_k, top_p), keys, state.position)
         pieces = jnp.where(is_last[:, None], eos_id, pieces)
         return follow(state, pieces, logits, decoder, eos_id, pad_id)
@@ -95,7 +93,7 @@ def sample(
         pieces=jnp.full(shape, bos_id, jnp.int32),
         lengths=jnp.zeros(shape, jnp.int32),
         log_probs=jnp.zeros(shape, jnp.float32),
-        decoder=model.init_state(memory, num_hypotheses, max_length=0),
+        decoder=stepper.init_state(memory, num_hypotheses, max_length=0),
     )
     drawn = run_in_rooms(
         step,
@@ -106,21 +104,6 @@ def sample(
         max_length,
     )
     return best_first(*drawn, length_norm)
-
-
-def legal_pieces(
-    num_rows: int, size: int, bos_id: int, pad_id: int, forbidden_id: int | None
-) -> Array:
-    """Which pieces a translation may have, (V,): all but padding, BOS and a forbidden one.
-
-    Args:
-      num_rows: V, rows of the projection.
-      size: those of them that are pieces.
-      bos_id, pad_id, forbidden_id: by id; None forbids nothing.
-    """
-    piece = jnp.arange(num_rows)
-    legal = (piece < size) & (piece != pad_id) & (piece != bos_id)
-    return legal if forbidden_id is None else legal & (piece != forbidden_id)
 
 
 def keep_likeliest(logits: Array, top_k: int | None, top_p: float | None) -> Array:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nmt.decoding.continuations import Continuations, Output, best_continuations, output_of
+from nmt.decoding.continuations import Continuations, best_continuations
 from nmt.decoding.live_rows import step_live
+from nmt.decoding.preparing import Prepared, prepare
 from nmt.decoding.rooms import run_in_rooms
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses
 
@@ -54,18 +55,6 @@ class BeamState:
     log_probs: Array  # (B, K), their log-probabilities, best first; -inf where a place is not live
     decoder: DecoderState  # leaves (B, K, ...), what the model carries for each of them
     finished: Hypotheses  # (B, K, ...), those that ended, best score first
-
-
-class Prepared(NamedTuple):
-    """What a search makes of a model alone, once for all batches.
-
-    Attributes:
-      tables: of the model's `piece_tables`.
-      output: the projection.
-    """
-
-    tables: Any
-    output: Output
 
 
 class Candidates(NamedTuple):
@@ -109,17 +98,16 @@ def beam_search(
       max_length: L, the static bound of max_lengths.
       num_hypotheses: how many of the K are wanted; a sentence is done once they are sure.
       shortlist: pieces (U,) and allowed (B, U), as in `nmt.decoding.shortlist.Shortlist`.
-      prepared: of `prepare`, which is called here when None.
+      prepared: of `nmt.decoding.preparing.prepare`, which is called here when None.
     Returns:
       the best `num_hypotheses` (all K when None) of each sentence.
     """
     num_hypotheses = num_hypotheses or beam_size
     pieces, allowed = (None, None) if shortlist is None else map(jnp.asarray, shortlist)
-    tables, output = prepared or prepare(model, bos_id, pad_id)
+    stepper, output = prepared or prepare(model, bos_id, pad_id)
     if pieces is not None:
         output = output.only(pieces)
     memory = model.encode(source, source_mask)
-    model = model.for_steps(tables)
 
     def step(batch: tuple[Any, Array, Array | None], state: BeamState) -> BeamState:
         memory, max_lengths, allowed = batch
@@ -138,7 +126,7 @@ def beam_search(
             )
 
         decoder, continuations = step_live(  # of which leaves are (B, K, K)
-            model,
+            stepper,
             state.decoder,
             memory,
             state.pieces,
@@ -153,25 +141,12 @@ def beam_search(
         return give_up(state, length_norm, max_lengths, num_hypotheses)
 
     batch = memory, max_lengths, allowed
-    decoder = model.init_state(memory, beam_size, max_length=0)
+    decoder = stepper.init_state(memory, beam_size, max_length=0)
     state = first_state(decoder, len(source), beam_size, max_length, bos_id, pad_id)
     finished = run_in_rooms(
         step, is_searching, lambda state: state.finished, batch, state, max_length
     )
     return jax.tree.map(lambda leaf: leaf[:, :num_hypotheses], finished)
-
-
-def prepare(
-    model: Seq2Seq, bos_id: int, pad_id: int, *, forbidden_id: int | None = None
-) -> Prepared:
-    """What `beam_search` needs of a model, whatever the batch.
-
-    Args:
-      model: any model of the contract.
-      bos_id, pad_id, forbidden_id: see `nmt.decoding.continuations.output_of`.
-    """
-    output = output_of(model.projection(), bos_id, pad_id, forbidden_id=forbidden_id)
-    return Prepared(model.piece_tables(), output)
 
 
 def length_penalty(lengths: Array, length_norm: float | Array) -> Array:

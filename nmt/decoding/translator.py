@@ -86,7 +86,7 @@ class Translator:
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
         self._graph_in = cache(partial(in_precision, graph, shapes))
         special = self.vocabularies.target.special
-        # What beam search needs of the parameters is made once, when it is first asked for.
+        # What a search needs of the parameters is made once, when it is first asked for.
         self._prepared = cache(
             partial(prepare_search, params=self.params, mesh=self.mesh, special=special)
         )
@@ -225,7 +225,6 @@ class Translator:
             raise ConfigError("search.shortlist needs a run, whose training pairs it is made of")
         graph = self._graph_for(search)
         forbidden_id = self.vocabularies.target.unk_id if search.unknown == "forbid" else None
-        is_beam = search.method == "beam"
         return find(
             graph,
             self.params,
@@ -236,7 +235,7 @@ class Translator:
             num_hypotheses=num_hypotheses,
             lexicon=None if search.shortlist is None else self._read_lexicon(),
             forbidden_id=forbidden_id,
-            prepared=self._prepared(graph, forbidden_id=forbidden_id) if is_beam else None,
+            prepared=self._prepared(graph, forbidden_id=forbidden_id),
             on_batch=on_batch,
         )
 

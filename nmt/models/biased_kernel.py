@@ -6,9 +6,6 @@ A pass over the logits to add the bias costs a CPU a tenth of the product or, of
 third of it. Where many positions meet the vocabulary in turn, the kernel is made before the loop.
 """
 
-from dataclasses import replace
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
@@ -42,15 +39,6 @@ def biased_kernel(projection: Projection) -> Array:
         [projection.kernel.astype(projection.precision), summands], axis=1
     )  # V E'
     return row_by_row(jax.lax.optimization_barrier(columns).T)  # at once, it takes thrice the time
-
-
-def widened(projection: Projection) -> Projection:
-    """The same with more padding rows, so that they are `by_eigen.num_columns`.
-
-    It is for search, not for training, where the vocabulary may be spread over devices.
-    """
-    pad = partial(by_eigen.with_padding, axis=0)
-    return replace(projection, kernel=pad(projection.kernel), bias=pad(projection.bias))
 
 
 def with_ones(features: Array) -> Array:

@@ -17,16 +17,15 @@ Array = jax.Array
 COLUMNS = 32  # a kernel has an odd multiple of so many
 
 
-def num_columns(size: int) -> int:
-    """The width of a kernel of so many columns: with padding, the next odd multiple of COLUMNS."""
-    return (-(-size // COLUMNS) | 1) * COLUMNS
+def num_columns(size: int, multiple: int = COLUMNS) -> int:
+    """The width of a kernel of so many columns: with padding, the next odd multiple of some."""
+    return (-(-size // multiple) | 1) * multiple
 
 
-def with_padding(array: Array, axis: int) -> Array:
-    """The array with an axis as long as `num_columns` of it, zero at the end."""
-    widths = [(0, 0)] * array.ndim
-    widths[axis] = (0, num_columns(array.shape[axis]) - array.shape[axis])
-    return jnp.pad(array, widths)
+def with_padding(kernel: Array) -> Array:
+    """kernel (I, O) -> (I, `num_columns` of O), zero at the end."""
+    width = kernel.shape[1]
+    return jnp.pad(kernel, [(0, 0), (0, num_columns(width) - width)])
 
 
 def matmul(inputs: Array, kernel: Array) -> Array:

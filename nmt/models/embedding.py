@@ -10,7 +10,7 @@ Array = jax.Array
 
 
 class Embedding(nnx.Module):
-    """A table of piece vectors, its rows padded to a multiple of 128."""
+    """A table of piece vectors, its rows padded to an odd multiple of 128."""
 
     def __init__(self, size: int, dim: int, *, stddev: float, rngs: nnx.Rngs):
         initial = stddev * jax.random.normal(rngs.params(), (padded_size(size), dim))

@@ -66,19 +66,9 @@ class Ensemble(nnx.Module):
         first = projections[0]
         return Projection(kernel / len(projections), bias, first.size, first.precision)
 
-    def piece_tables(self) -> tuple[Any, ...]:
-        """Those of each."""
-        return tuple(model.piece_tables() for model in self.members)
-
-    def for_steps(self, tables: tuple[Any, ...] | None = None) -> "Ensemble":
+    def for_steps(self) -> "Ensemble":
         """Each model's own way to do it."""
-        tables = tables or [None] * len(self.members)
-        return Ensemble(
-            [
-                model.for_steps(of_model)
-                for model, of_model in zip(self.members, tables, strict=True)
-            ]
-        )
+        return Ensemble([model.for_steps() for model in self.members])
 
     def encode(
         self, source: Array, source_mask: Array, *, dropout_keys: Array | None = None

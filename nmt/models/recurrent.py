@@ -33,7 +33,7 @@ from nmt.models.stacks import Joint
 from nmt.models.step_kernels import with_kernels_as_used
 
 Array = jax.Array
-MOST_IN_TABLES = 2**25  # numbers of `piece_tables`: 128 MiB
+MOST_IN_TABLES = 2**25  # numbers, 128 MiB: see `for_steps`
 
 
 class RecurrentMemory(NamedTuple):
@@ -138,17 +138,18 @@ class RecurrentSeq2Seq(nnx.Module):
         """The vocabulary projection."""
         return self.output(self.target_embedding)
 
-    def piece_tables(self) -> tuple[Array, Array] | None:
-        """W E y (V, gates, H) and V_o E y (V, O) of each piece y; None where they are too large."""
+    def for_steps(self) -> "RecurrentSeq2Seq":
+        """The decoder alone, with tables of what steps would make of each piece y.
+
+        These are W E y (V, gates, H) and V_o E y (V, O); there are none where they are too large.
+        """
         numbers = self.bottom.cell.gates * self.config.decoder_dim
         numbers += self.readout.pieces * self.config.readout_dim
         table = self.target_embedding.table[...]
-        return None if len(table) * numbers > MOST_IN_TABLES else self._project(table)
-
-    def for_steps(self, tables: tuple[Array, Array] | None = None) -> "RecurrentSeq2Seq":
-        """The same model, whose steps look up in tables what they would make of a piece."""
         model = with_kernels_as_used(self)
-        model.tables = nnx.data(tables)
+        model.source_embedding = model.encoder = model.output = nnx.data(None)
+        if len(table) * numbers <= MOST_IN_TABLES:
+            model.tables = nnx.List([nnx.Param(made) for made in self._project(table)])
         return model
 
     def encode(
@@ -193,7 +194,7 @@ class RecurrentSeq2Seq(nnx.Module):
         if self.tables is None:
             projected, projected_readout = self._project(self.target_embedding(piece))
         else:
-            projected, projected_readout = jax.tree.map(lambda leaf: leaf[piece], self.tables)
+            projected, projected_readout = (made[...][piece] for made in self.tables)
         projected = self.bottom.join(projected, memory.context)
         return self._advance(state, memory, projected, projected_readout, None)
 

@@ -5,7 +5,7 @@ state  = model.init_state(memory, num_hypotheses, max_length)    leaves (B, K, .
 state, features, alignment = model.step(state, memory, piece, position)
 decoded = model(source, source_mask, target_in)                  all positions, teacher-forced
 alignments = model.align(source, source_mask, target_in)         those of every layer and head
-model.for_steps(model.piece_tables())                            the same, for a loop of steps
+model.for_steps()                                                a model that only steps
 log_probs = log_probs_from_features(features, model.projection())
 """
 
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from nmt.models.by_eigen import num_columns
 from nmt.models.linear import matmul
 
 Array = jax.Array
@@ -64,7 +65,7 @@ class Projection:
     """The vocabulary matrix that turns features into logits.
 
     Attributes:
-      kernel: (V, E), with V padded to a multiple of 128 rows.
+      kernel: (V, E), with V padded to an odd multiple of 128 rows.
       bias: (V,).
       size: pieces in the real vocabulary; rows from here on are padding.
       precision: the compute type of the product, "float32" or "bfloat16".
@@ -149,24 +150,17 @@ class Seq2Seq(Protocol):
     def projection(self) -> Projection:
         """The vocabulary projection; the tied embedding where tied."""
 
-    def piece_tables(self) -> Any:
-        """What `step` makes of each piece alone, whatever the sentence: for `for_steps`.
+    def for_steps(self) -> "Seq2Seq":
+        """The same model for `init_state` and many calls of `step`, good for nothing else.
 
-        A pytree with leaves (V, ...), or None where tables are not worth their size. It costs as
-        much as V steps would, so that it is made once for many batches.
-        """
-
-    def for_steps(self, tables: Any = None) -> "Seq2Seq":
-        """The same model, to encode and to take many steps with.
-
-        Made outside of the loop, it is what its steps need not do again. Without tables they make
-        themselves what is read there.
+        It holds what steps need not make again. To make it may take as long as V steps, so it is
+        made once for many batches.
         """
 
 
 def padded_size(size: int) -> int:
     """Rows of an embedding or projection for a vocabulary of `size` pieces."""
-    return -(-size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+    return num_columns(size, VOCABULARY_MULTIPLE)
 
 
 def choose_alignment(alignments: Any, layer: int | Array, head: int | Array | None) -> Any:

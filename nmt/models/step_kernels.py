@@ -33,7 +33,7 @@ def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
             module.promote_dtype = _as_they_are
         elif module.dot_general is dot_general("float32") and _is_wide(module):
             flat = kernel.reshape(len(kernel), -1)
-            module.kernel = nnx.Param(by_eigen.with_padding(flat, axis=1))
+            module.kernel = nnx.Param(by_eigen.with_padding(flat))
             module.dot_general = _by_eigen(kernel.shape[1:])
     return model
 

@@ -125,12 +125,11 @@ class TransformerSeq2Seq(nnx.Module):
         """The vocabulary projection."""
         return self.output(self.target_embedding)
 
-    def piece_tables(self) -> None:
-        """None: embeddings are all that is made of a piece alone."""
-
-    def for_steps(self, tables: None = None) -> "TransformerSeq2Seq":
-        """The same model with the decoder's layers taken out of their stack."""
+    def for_steps(self) -> "TransformerSeq2Seq":
+        """The decoder alone, its layers taken out of their stack."""
         model = with_kernels_as_used(self)
+        model.source_embedding = model.encoder = model.encoder_norm = nnx.data(None)
+        model.output = nnx.data(None)
         model.decoder = Apart(model.decoder)
         return model
 

@@ -57,10 +57,7 @@ class TableModel:
         sentence = jnp.where(source_mask, source, 0).sum(axis=1) % len(self.first)
         return Memory(sentence, source_mask)
 
-    def piece_tables(self):
-        return None
-
-    def for_steps(self, tables=None):
+    def for_steps(self):
         return self
 
     def init_state(self, memory, num_hypotheses, max_length):

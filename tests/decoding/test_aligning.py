@@ -50,10 +50,10 @@ class Recorder:
     def __init__(self, model, rows):
         self.model, self.rows = model, rows
         self.encode, self.init_state = model.encode, model.init_state
-        self.projection, self.piece_tables = model.projection, model.piece_tables
+        self.projection = model.projection
 
-    def for_steps(self, tables):
-        return Recorder(self.model.for_steps(tables), self.rows)
+    def for_steps(self):
+        return Recorder(self.model.for_steps(), self.rows)
 
     def step(self, state, memory, piece, position):
         state, features, alignment = self.model.step(state, memory, piece, position)

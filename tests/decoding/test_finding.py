@@ -105,12 +105,13 @@ def test_devices_do_not_speak_with_each_other(models, vocabularies, search):
     source = np.full((4, 8), vocabularies.source.eos_id, np.int32)
     rows, number = (source, source > 0, np.ones(4, np.int32)), np.float32(1)
     static = dict(mesh=mesh, special=special, max_length=2, num_hypotheses=1)
+    prepared = programs.prepare_search(graph, params, mesh=mesh, special=special)
     if search == "greedy":
-        prepared = programs.prepare_search(graph, params, mesh=mesh, special=special)
         program, arguments = programs.beam_search, (prepared, *rows, number)
         static["beam_size"] = 1
     else:
-        program, arguments = programs.sample, (*rows, rows[-1], number, np.uint32(1), number)
+        others = rows[-1], number, np.uint32(1), number
+        program, arguments = programs.sample, (prepared, *rows, *others)
         static |= dict(top_k=None, top_p=None)
     text = program.lower(graph, params, *arguments, **static).compile().as_text()
     assert "while" in text and "num_partitions=4" in text

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from nmt.decoding import sampling
+from nmt.decoding.preparing import prepare
 from nmt.decoding.search import beam_search, length_penalty
 
 SOURCES = [[5, 9, 3], [4, 3, 0], [8, 6, 3]]
@@ -71,7 +72,8 @@ def test_samples_end_with_eos_then_padding_and_are_sorted(table_model):
     model = table_model(12, seed=3)
     never = [model.pad_id, model.bos_id, model.unk_id]
     model.last[:, :, never] += 20  # tempting, and yet forbidden
-    drawn = run(model, max_lengths=[1, 4, 9], forbidden_id=model.unk_id)
+    prepared = prepare(model, model.bos_id, model.pad_id, forbidden_id=model.unk_id)
+    drawn = run(model, max_lengths=[1, 4, 9], prepared=prepared)
     for ids, length in zip(drawn.ids.reshape(-1, 9), drawn.lengths.reshape(-1), strict=True):
         assert (ids == model.eos_id).nonzero()[0].tolist() == [length - 1]
         assert (ids[length:] == model.pad_id).all()

@@ -144,9 +144,8 @@ def test_search_stops_once_the_best_is_sure(table_model):
 
     class Counting:
         encode, init_state, projection = model.encode, model.init_state, model.projection
-        piece_tables = model.piece_tables
 
-        def for_steps(self, tables):
+        def for_steps(self):
             return self
 
         def step(self, state, memory, piece, position):

@@ -131,7 +131,7 @@ class TinyModel:
 
         def step(params, *arguments):
             model = merge_model(self.graph, params)
-            return model.for_steps(model.piece_tables()).step(*arguments)
+            return model.for_steps().step(*arguments)
 
         return partial(jax.jit(step), self.params)
 

@@ -4,8 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nmt.models.biased_kernel import LOWEST, biased_kernel, logits_from_biased, widened
-from nmt.models.by_eigen import num_columns
+from nmt.models.biased_kernel import LOWEST, biased_kernel, logits_from_biased
 from nmt.models.seq2seq import Projection, logits_from_features, padded_size
 
 SIZE = 130
@@ -26,19 +25,3 @@ def test_one_product_makes_the_logits(precision, E):
     # Of a bias in bfloat16 as much is kept as float32 has; else it would be off by 0.02 and more.
     np.testing.assert_allclose(logits[..., :SIZE], expected[..., :SIZE], atol=1e-5)
     np.testing.assert_allclose(logits[..., SIZE:], LOWEST, rtol=1e-5)
-
-
-def test_a_widened_projection_has_the_same_logits_and_more_padding():
-    rng = np.random.default_rng(0)
-    rows = padded_size(SIZE)
-    projection = Projection(
-        jnp.float32(rng.normal(size=(rows, 5))), jnp.float32(rng.normal(size=rows)), SIZE, "float32"
-    )
-    features = jnp.float32(rng.normal(size=(4, 5)))
-    narrow, wide = (
-        np.asarray(logits_from_biased(features, biased_kernel(of), "float32"))
-        for of in (projection, widened(projection))
-    )
-    assert wide.shape == (4, num_columns(rows)) and wide.shape[1] > rows
-    np.testing.assert_allclose(wide[:, :rows], narrow, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(wide[:, rows:], LOWEST, rtol=1e-5)

@@ -42,13 +42,13 @@ def stepwise(graph, params):
     """Two hypotheses of which one has the wanted pieces; it goes on, in the place of both."""
     model = merge_model(graph, params)
     memory = model.encode(SOURCE, MASK)
-    model = model.for_steps(model.piece_tables())
-    state, found = model.init_state(memory, 2, 2).grow(3), []
+    stepper = model.for_steps()
+    state, found = stepper.init_state(memory, 2, 2).grow(3), []
     for t in range(TARGET_IN.shape[1]):
         wanted = t % 2
         pieces = [TARGET_IN[:, t], np.full(2, 6, np.int32)]
         pieces = np.stack(pieces[::-1] if wanted else pieces, axis=1)
-        state, features, alignment = model.step(state, memory, pieces, jnp.int32(t))
+        state, features, alignment = stepper.step(state, memory, pieces, jnp.int32(t))
         logits = logits_from_features(features[:, wanted], model.projection())
         found.append((logits, None if alignment is None else alignment[:, wanted]))
         state = state.reorder(np.full((2, 2), wanted))

@@ -357,7 +357,6 @@ def test_tables_are_not_made_where_they_would_be_too_large(tiny, recurrent_confi
     rows, gates = len(model.target_embedding.table), model.bottom.cell.gates
     numbers = rows * (gates * recurrent_config.decoder_dim + recurrent_config.readout_dim)
     monkeypatch.setattr(recurrent, "MOST_IN_TABLES", numbers)
-    tables = model.piece_tables()
-    assert sum(leaf.size for leaf in jax.tree.leaves(tables)) == numbers
+    assert sum(table[...].size for table in model.for_steps().tables) == numbers
     monkeypatch.setattr(recurrent, "MOST_IN_TABLES", numbers - 1)
-    assert model.piece_tables() is None
+    assert model.for_steps().tables is None

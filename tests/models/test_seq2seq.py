@@ -66,7 +66,7 @@ def test_padding_rows_get_no_gradient():
     assert not np.asarray(gradient.bias)[11:].any()
 
 
-@pytest.mark.parametrize(("size", "rows"), [(1, 128), (127, 128), (128, 128), (129, 256)])
+@pytest.mark.parametrize(("size", "rows"), [(1, 128), (127, 128), (128, 128), (129, 384)])
 def test_padded_size(size, rows):
     assert padded_size(size) == rows
 
