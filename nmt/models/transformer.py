@@ -127,11 +127,11 @@ class TransformerSeq2Seq(nnx.Module):
 
     def for_steps(self) -> "TransformerSeq2Seq":
         """The decoder alone, its layers taken out of their stack."""
-        model = with_kernels_as_used(self)
+        model = nnx.clone(self)
         model.source_embedding = model.encoder = model.encoder_norm = nnx.data(None)
         model.output = nnx.data(None)
         model.decoder = Apart(model.decoder)
-        return model
+        return with_kernels_as_used(model)
 
     def encode(
         self, source: Array, source_mask: Array, *, dropout_keys: Array | None = None

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from nmt.models import step_kernels
 from nmt.models.build import (
     build_model,
     count_parameters,
     merge_model,
     split_model,
 )
+from nmt.models.by_eigen import COLUMNS
 from nmt.models.seq2seq import choose_alignment, log_probs_from_features
 
 B, S, K, T, BOS = 2, 5, 3, 4, 2
@@ -37,38 +39,52 @@ def assert_close(ours, expected, tolerance):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), ours, expected)
 
 
-@pytest.mark.parametrize("room", [T, 2])
-def test_steps_equal_the_forced_pass(variant, room):
+def assert_steps_equal_the_forced_pass(model, room):
     """K hypotheses that part and are reordered; with little room at first, the state grows."""
-    source, mask, _ = random_batch(variant)
+    source, mask, _ = random_batch(model)
     source, mask = source[:B], mask[:B]
     rng = np.random.default_rng(1)
-    memory, state = variant.start(source, mask, K, room)
+    memory, state = model.start(source, mask, K, room)
     piece, histories = np.full((B, K), BOS), np.zeros((B, K, 0), int)
     stepped, prefixes = [], []
     for t in range(T):
         if t == room:
             state = state.grow(T)
         histories = np.concatenate([histories, piece[..., None]], axis=-1)
-        state, *decoded = variant.step(state, memory, piece, np.int32(t))
+        state, *decoded = model.step(state, memory, piece, np.int32(t))
         stepped.append(decoded)
         prefixes.append(np.pad(histories, [(0, 0), (0, 0), (0, T - 1 - t)], constant_values=5))
         parents = rng.integers(K, size=(B, K))
         state = state.reorder(parents)
         histories = np.take_along_axis(histories, parents[..., None], axis=1)
-        piece = rng.integers(variant.target_size, size=(B, K))
+        piece = rng.integers(model.target_size, size=(B, K))
 
     prefixes = np.stack(prefixes, axis=2)  # B K T T: the pieces that step t had seen, then junk
     everywhere = np.repeat(np.arange(B), K * T)
-    forced = variant.forward(source[everywhere], mask[everywhere], prefixes.reshape(ROWS, T))
+    forced = model.forward(source[everywhere], mask[everywhere], prefixes.reshape(ROWS, T))
     for name, steps in zip(("features", "alignment"), zip(*stepped, strict=True), strict=True):
         whole = getattr(forced, name)
         if whole is None:
-            assert variant.config.attention == "none" and set(steps) == {None}
+            assert model.config.attention == "none" and set(steps) == {None}
             continue
         whole = np.asarray(whole).reshape(B, K, T, T, -1)
         for t, step in enumerate(steps):
-            np.testing.assert_allclose(step, whole[:, :, t, t], **variant.tolerance)
+            np.testing.assert_allclose(step, whole[:, :, t, t], **model.tolerance)
+
+
+@pytest.mark.parametrize("room", [T, 2])
+def test_steps_equal_the_forced_pass(variant, room):
+    assert_steps_equal_the_forced_pass(variant, room)
+
+
+@pytest.mark.parametrize("name", ["rnnsearch", "luong", "transformer_pre_shared_tied"])
+def test_steps_with_wide_kernels_equal_the_forced_pass(variants, name, monkeypatch):
+    monkeypatch.setattr(step_kernels, "WIDE", 1)
+    model = replace(variants(name))  # which compiles its steps anew
+    layers = [layer for _, layer in nnx.iter_modules(model.model.for_steps())]
+    kernels = [layer.kernel[...] for layer in layers if isinstance(layer, nnx.LinearGeneral)]
+    assert kernels and {kernel.shape[1] % (2 * COLUMNS) for kernel in kernels} == {COLUMNS}
+    assert_steps_equal_the_forced_pass(model, T)
 
 
 def test_padding_and_batch_mates_change_nothing(variant):

@@ -1,6 +1,5 @@
 """Layers as steps use them: the same function, whatever the form of their kernels."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -39,14 +38,6 @@ def test_only_wide_kernels_are_padded_and_the_model_stays_as_it_was():
     assert as_used.wide.kernel.shape == (24, num_columns(3 * WIDE // 2))
     assert as_used.narrow.kernel.shape == model.narrow.kernel.shape == (WIDE // 2, 8)
     assert model.wide.kernel.shape == (24, 3, WIDE // 2)
-
-
-def test_a_stack_of_layers_stays_as_it_was():
-    def layer(key):
-        return linear(WIDE, (3, WIDE), precision="float32", rngs=nnx.Rngs(params=key))
-
-    stack = nnx.vmap(layer)(jax.random.split(jax.random.key(0), 2))
-    assert with_kernels_as_used(stack).kernel.shape == stack.kernel.shape == (2, WIDE, 3, WIDE)
 
 
 def test_in_bfloat16_kernels_are_cast_once():
