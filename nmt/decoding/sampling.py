@@ -81,7 +81,7 @@ def sample(
         decoder, features, _ = stepper.step(state.decoder, memory, state.pieces, state.position)
         logits = logits_from_biased(features, output.kernel, output.precision)  # B K V
         is_last = state.position + 1 >= max_lengths
-        tempered = logits / temperature + output.barred
+        tempered = (logits + output.barred) / temperature
         pieces = draw(keep_likeliest(tempered, top_k, top_p), keys, state.position)
         pieces = jnp.where(is_last[:, None], eos_id, pieces)
         return follow(state, pieces, logits, decoder, eos_id, pad_id)

@@ -82,6 +82,15 @@ def test_samples_end_with_eos_then_padding_and_are_sorted(table_model):
     assert (np.diff(drawn.scores) <= 0).all()
 
 
+def test_what_is_never_produced_is_not_drawn_where_logits_overflow(table_model):
+    model = table_model(12, seed=3)
+    never = [model.pad_id, model.bos_id]
+    model.last[:, :, never] += 20
+    drawn = run(model, temperature=1e-38)
+    for ids, length in zip(drawn.ids.reshape(-1, 9), drawn.lengths.reshape(-1), strict=True):
+        assert length > 0 and not np.isin(ids[:length], never).any()
+
+
 def test_drawing_from_one_piece_is_greedy_search(table_model):
     model = table_model(40, seed=4)
     drawn = run(model, top_k=1)
