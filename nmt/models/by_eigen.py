@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from nmt.models.linear import einsum, row_by_row
 
 Array = jax.Array
-COLUMNS = 32  # a kernel has an odd multiple of so many
+COLUMNS = 32  # a kernel of a layer has an odd multiple of so many, the vocabulary's of 128
 
 
 def num_columns(size: int, multiple: int = COLUMNS) -> int:
-    """The width of a kernel of so many columns: with padding, the next odd multiple of some."""
+    """The width of a kernel of so many columns: padded to the next odd multiple."""
     return (-(-size // multiple) | 1) * multiple
 
 

@@ -20,7 +20,7 @@ from nmt.models.by_eigen import num_columns
 from nmt.models.linear import matmul
 
 Array = jax.Array
-VOCABULARY_MULTIPLE = 128  # rows of the projection; so it may be sharded and fills whole tiles
+VOCABULARY_MULTIPLE = 128  # rows come in such blocks, to be sharded and to fill whole tiles
 
 
 class Decoded(NamedTuple):
@@ -159,7 +159,7 @@ class Seq2Seq(Protocol):
 
 
 def padded_size(size: int) -> int:
-    """Rows of an embedding or projection for a vocabulary of `size` pieces."""
+    """Rows of an embedding or projection for a vocabulary of `size` pieces, as CPUs are fast at."""
     return num_columns(size, VOCABULARY_MULTIPLE)
 
 
