@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
 
 logger = logging.getLogger(__name__)
+PACKAGE = Path(__file__).parents[1]
+TRANSLATING = ("data", "models", "decoding")  # the folders of it on which translations depend
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Evaluation:
             "tokenized": self.config.data.tokenized,
             "search": asdict(self.config.search),
             "precision": self.precision,
+            "code": code_fingerprint(PACKAGE),
         }
         if self.by_length is not None:
             record["by_length"] = [bucket.to_dict() for bucket in self.by_length]
@@ -183,22 +187,35 @@ def kept_hypotheses(
     """The translations of a test set as they were kept.
 
     Returns:
-      None where there are none of this very text by this very checkpoint and search. A file that
-      was changed, or that an older version wrote, counts for nothing.
+      None where there are none of this very text by this very checkpoint, search and code. A file
+      that was changed counts for nothing.
     """
     path = _place(run, split, checkpoint, search)
     try:
         record = json.loads(path.read_bytes())
-        made_from = record["sources"], record["search"], record["checkpoint_fingerprint"]
+        made_from = [record[key] for key in ("sources", "search", "checkpoint_fingerprint", "code")]
         hypotheses, precision = record["hypotheses"], record["precision"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if made_from != (list(split.source), asdict(search), checkpoint.fingerprint):
+    code = code_fingerprint(PACKAGE)
+    if made_from != [list(split.source), asdict(search), checkpoint.fingerprint, code]:
         return None
     whole = isinstance(hypotheses, list) and len(hypotheses) == len(split)
     if not whole or not all(map(_is_text, [*hypotheses, precision])):
         return None
     return Kept(hypotheses, precision, path)
+
+
+@cache  # as the code was when the process read it
+def code_fingerprint(package: Path) -> str:
+    """A digest of the code that translates: of the files in `TRANSLATING`, by path and content."""
+    digest = hashlib.sha256()
+    for folder in TRANSLATING:
+        for path in sorted((package / folder).rglob("*.py")):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()[:16]
 
 
 def _place(

@@ -30,7 +30,7 @@ from nmt.models.recurrent_attention import ATTENTIONS
 from nmt.models.recurrent_encoder import Encoder
 from nmt.models.seq2seq import CrossAttentions, Decoded, DecoderState, Projection
 from nmt.models.stacks import Joint
-from nmt.models.step_kernels import with_kernels_as_used
+from nmt.models.step_kernels import lay_out_kernels
 
 Array = jax.Array
 MOST_IN_TABLES = 2**25  # numbers, 128 MiB: see `for_steps`
@@ -146,10 +146,12 @@ class RecurrentSeq2Seq(nnx.Module):
         numbers = self.bottom.cell.gates * self.config.decoder_dim
         numbers += self.readout.pieces * self.config.readout_dim
         table = self.target_embedding.table[...]
-        model = with_kernels_as_used(self)
+        model = nnx.clone(self)
         model.source_embedding = model.encoder = model.output = nnx.data(None)
         if len(table) * numbers <= MOST_IN_TABLES:
             model.tables = nnx.List([nnx.Param(made) for made in self._project(table)])
+            model.target_embedding = nnx.data(None)
+        lay_out_kernels(model)
         return model
 
     def encode(

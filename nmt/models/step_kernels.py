@@ -17,13 +17,12 @@ from nmt.models.linear import WIDE, dot_general
 Array = jax.Array
 
 
-def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
-    """A copy, good for no gradient, whose layers multiply as steps are fastest; none is a stack.
+def lay_out_kernels(model: nnx.Module) -> None:
+    """Has the layers of a model, none of them a stack, multiply as steps are fastest.
 
-    In bfloat16 they hold their kernels in it. In float32 wide kernels are multiplied by Eigen, by
-    which a GRU is searched 1.1 to 1.3 times as fast.
+    In bfloat16 they then hold their kernels in it. In float32 wide kernels are multiplied by Eigen,
+    by which a GRU is searched 1.1 to 1.3 times as fast. The model is good for no gradient any more.
     """
-    model = nnx.clone(model)
     for _, module in nnx.iter_modules(model):
         if not isinstance(module, nnx.LinearGeneral):
             continue
@@ -35,7 +34,6 @@ def with_kernels_as_used(model: nnx.Module) -> nnx.Module:
             flat = kernel.reshape(len(kernel), -1)
             module.kernel = nnx.Param(by_eigen.with_padding(flat))
             module.dot_general = _by_eigen(kernel.shape[1:])
-    return model
 
 
 @cache  # one function for each shape: so that equal models have equal graphs

@@ -23,7 +23,7 @@ from nmt.models.seq2seq import (
     choose_alignment,
     gather_hypotheses,
 )
-from nmt.models.step_kernels import with_kernels_as_used
+from nmt.models.step_kernels import lay_out_kernels
 from nmt.models.transformer_layers import Apart, DecoderLayer, EncoderLayer, Stack, sinusoids
 
 Array = jax.Array
@@ -131,7 +131,8 @@ class TransformerSeq2Seq(nnx.Module):
         model.source_embedding = model.encoder = model.encoder_norm = nnx.data(None)
         model.output = nnx.data(None)
         model.decoder = Apart(model.decoder)
-        return with_kernels_as_used(model)
+        lay_out_kernels(model)
+        return model
 
     def encode(
         self, source: Array, source_mask: Array, *, dropout_keys: Array | None = None

@@ -6,7 +6,14 @@ from dataclasses import replace
 import pytest
 
 from nmt.analysis.scores import score
-from nmt.commands.evaluations import evaluation_file, keep, kept_hypotheses, scored
+from nmt.commands.evaluations import (
+    TRANSLATING,
+    code_fingerprint,
+    evaluation_file,
+    keep,
+    kept_hypotheses,
+    scored,
+)
 from nmt.commands.models import FoundCheckpoint
 from nmt.config.schema import Config, DataConfig
 from nmt.data.splits import Split
@@ -87,6 +94,7 @@ def test_translations_of_anything_else_are_none(run, other):
         {"checkpoint_fingerprint": None},
         {"precision": None},
         {"search": {"beam_size": 5}},
+        {"code": "0123456789abcdef"},  # by another version
     ],
     ids=str,
 )
@@ -109,3 +117,24 @@ def test_a_later_evaluation_takes_the_place_of_the_same_one(run):
     (file,) = run.evaluations.iterdir()
     assert file == evaluation_file(run, later)
     assert json.loads(file.read_text())["hypotheses"] == ["x"] * 3
+
+
+def test_code_is_known_by_the_files_that_translate(tmp_path):
+    def fingerprint(name, changed=None, text=""):
+        package = tmp_path / name
+        for folder in (*TRANSLATING, "commands"):
+            (package / folder / "deeper").mkdir(parents=True)
+            (package / folder / "deeper" / "file.py").write_text("x = 1\n")
+        if changed is not None:
+            (package / changed).write_text(text)
+        return code_fingerprint(package)
+
+    first = fingerprint("first")
+    assert fingerprint("same") == first
+    assert fingerprint("elsewhere", "commands/deeper/file.py", "x = 2\n") == first
+    others = [
+        fingerprint(f"changed {folder}", f"{folder}/deeper/file.py", "x = 2\n")
+        for folder in TRANSLATING
+    ]
+    others.append(fingerprint("another file", "models/more.py", ""))
+    assert len({first, *others}) == len(others) + 1
