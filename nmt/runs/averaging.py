@@ -32,9 +32,12 @@ def average_last(checkpoints: Checkpoints, number: int | None = None) -> tuple[i
     steps = checkpoints.last(number or USUAL)
     if not steps or len(steps) < (number or 1):
         run = checkpoints.folder.parent
+        if not steps:
+            raise RunError(f"run {run} has no finished checkpoint to average")
+        kept = checkpoints.keep_last
+        why = f": training keeps the last {kept} (training.keep_last)" if number > kept else ""
         raise RunError(
-            f"the last {number or USUAL} checkpoints of run {run} are wanted; got {len(steps)}: "
-            f"training keeps the last {checkpoints.keep_last} (training.keep_last)"
+            f"the last {number} checkpoints of run {run} are wanted; got {len(steps)}{why}"
         )
     checkpoints.save_average(steps, mean(checkpoints.load_item(step, PARAMS) for step in steps))
     checkpoints.wait()

@@ -79,13 +79,19 @@ class Checkpoints:
             next regular checkpoint removes it.
           seconds: of training so far.
         Raises:
-          RunError: where this or the previous checkpoint cannot be written; older ones stay whole.
+          RunError: where this checkpoint cannot be written, or the one before it could not be;
+            older ones stay whole. An interrupted one is written all the same, and may be the last.
         """
-        self.wait()
+        try:
+            self.wait()
+        except RunError as error:
+            if not interrupted:
+                raise
+            logger.warning("%s", error)
         if interrupted and self._is_there(step):
             return  # all of it is safe already, with its score
         score = None if score is None or not math.isfinite(score) else float(score)
-        previous = max((other for other in self.steps() if other < step), default=None)
+        previous = max((other.step for other in self._good() if other.step < step), default=None)
         manifest = Manifest(
             step, score, interrupted, _now(), {}, {}, seconds=seconds, previous=previous
         )
@@ -104,11 +110,19 @@ class Checkpoints:
         self._saver.start(manifest, {PARAMS: params})
 
     def _is_there(self, step: int) -> bool:
-        """Whether a regular checkpoint of a step exists, as the first process sees it.
+        """Whether a good checkpoint of a step exists, as the first process sees it.
 
         Processes may see a shared folder at different times, and must save together.
         """
-        return bool(from_first(int(is_first() and step in self.steps())))
+        return bool(from_first(int(is_first() and step in [m.step for m in self._good()])))
+
+    def check(self) -> None:
+        """Returns at once, whether or not the last checkpoint is whole by now.
+
+        Raises:
+          RunError: where it could not be written.
+        """
+        self._saver.check()
 
     def wait(self) -> None:
         """Returns when the last checkpoint is whole, for every process.
@@ -130,7 +144,7 @@ class Checkpoints:
 
     def _retire(self) -> None:
         """Keeps the last regular checkpoints and the best; removes all else, damaged ones too."""
-        regular = [m for m in self._manifests() if not m.interrupted and m.step not in self._named]
+        regular = self._good()
         keep = {manifest.step for manifest in regular[-self.keep_last :]}
         keep |= {manifest.step for manifest in _best_first(regular)[:1]}
         for step in self._folders():
@@ -328,6 +342,11 @@ class Checkpoints:
             with self._passing_over(step):
                 manifests.append(self._manifest(step))
         return manifests
+
+    def _good(self) -> list[Manifest]:
+        """Those of regular checkpoints that were not found damaged, in order of step."""
+        regular = [manifest for manifest in self._manifests() if not manifest.interrupted]
+        return [manifest for manifest in regular if manifest.step not in self._named]
 
     def _first_whole(self, steps: Iterable[int | str]) -> int | str | None:
         for step in steps:

@@ -6,6 +6,7 @@ vocabulary/        the trained vocabularies
 data/              the cleaned text, the same encoded, and cleaning.json
 checkpoints/STEP/  see checkpoints.py; checkpoints/average/ is the mean of several, see averaging.py
 metrics.jsonl      what was measured, a line for each measurement; tensorboard/ holds the same
+seconds.txt        of training that a kill undid: of what is not in metrics.jsonl any more
 translations/      STEP.txt, the validation split as the model translated it at that step
 evaluations/       SPLIT.STEP.DIGEST.json, scores with the texts and settings they belong to
 alignments/        pictures of alignment matrices
@@ -33,8 +34,11 @@ from nmt.data.text_files import is_utf8
 from nmt.devices.processor import lacks_bfloat16, processor_name
 from nmt.errors import RunError, nearest
 
-MAY_DIFFER = {  # on resuming; of these only num_steps, under a cosine, changes any step, and
-    "training.num_steps",  # model_devices the order in which numbers are added up
+# What may differ on resuming. Of these num_steps changes steps under a cosine, and so does it or
+# max_minutes, with a plateau or with patience, where it ended a run between two validations: there
+# was one at that end. model_devices changes the order in which numbers are added up.
+MAY_DIFFER = {
+    "training.num_steps",
     "training.max_minutes",
     "training.patience",
     "training.log_every",
@@ -46,6 +50,12 @@ MAY_DIFFER = {  # on resuming; of these only num_steps, under a cosine, changes 
     "data.configuration",
     "data.revision",
     "data.streaming",
+}
+VALIDATED_WITH = {  # these settings of search may not: validations of two kinds do not compare
+    "search.length_norm",
+    "search.max_length_factor",
+    "search.max_length_extra",
+    "search.unknown",
 }
 PACKAGES = (
     "nmt",
@@ -68,6 +78,7 @@ class RunDirectory:
         self.config_file = self.path / "config.yaml"
         self.environment_file = self.path / "environment.json"
         self.metrics_file = self.path / "metrics.jsonl"
+        self.seconds_file = self.path / "seconds.txt"
         self.log_file = self.path / "log.txt"
         self.vocabulary = self.path / "vocabulary"
         self.data = self.path / "data"
@@ -174,7 +185,7 @@ class RunDirectory:
         changed = [
             f"{key} is {_short(here)} there and {_short(asked)} here"
             for key, here, asked in differing_keys(self.read_config(), config)
-            if key not in MAY_DIFFER and not key.startswith("search.")
+            if key not in MAY_DIFFER and (key in VALIDATED_WITH or not key.startswith("search."))
         ]
         if changed:
             raise RunError(

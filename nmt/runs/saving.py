@@ -63,6 +63,11 @@ class Saver:
         if pending is not None:
             pending.result()
 
+    def check(self) -> None:
+        """Raises RunError where the last checkpoint is known not to have come to exist."""
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
     def close(self) -> None:
         """Waits, and lets the threads go."""
         try:

@@ -14,9 +14,10 @@ from nmt.training.clock import Clock, duration
 from nmt.training.members import Members
 from nmt.training.reporting import Reporter, Silence
 from nmt.training.step import Counters, Metrics, TrainState
-from nmt.training.validation import Validation
+from nmt.training.validation import Validation, perplexity
 
 logger = logging.getLogger(__name__)
+PERPLEXITY = ".4g"  # its form: of a model that diverges it has hundreds of digits
 
 
 class Measured(NamedTuple):
@@ -43,11 +44,11 @@ class Log:
         self.reporter, self.clock = reporter, clock
         # Pieces and steps that the state brought along count in the sums, but took no time now.
         pieces, steps = jax.device_get((state.sums.num_pieces, state.counters.step))
-        self._pieces_before, self._last_step = int(pieces.sum()), int(steps.max())
+        self._pieces_before, self.last_step = int(pieces.sum()), int(steps.max())
         clock.lap()
 
     def write(self, step: int, state: TrainState, metrics: Metrics) -> dict[int, Measured]:
-        """Logs a step; the sums of `state` are of the steps since the last one logged.
+        """Logs a step; the sums of `state` are of the steps since `last_step`, the last one logged.
 
         Returns:
           what was measured of the members that train, by number.
@@ -56,8 +57,8 @@ class Log:
         seconds = self.clock.lap()
         num_pieces = int(now[0].num_pieces.sum())
         rate = (num_pieces - self._pieces_before) / seconds
-        left = (self.training.num_steps - step) / (step - self._last_step) * seconds
-        self._pieces_before, self._last_step = 0, step
+        left = (self.training.num_steps - step) / (step - self.last_step) * seconds
+        self._pieces_before, self.last_step = 0, step
         epoch = self.batches.epoch_of(step * self.training.accumulation - 1) + 1  # as people count
 
         values, measured = {}, {}
@@ -69,7 +70,7 @@ class Log:
             guided = {} if sums.alignment is None else {"alignment_loss": _mean(*sums.alignment)}
             values[k] = {
                 "loss": loss,
-                "perplexity": math.exp(min(nll, 700.0)),
+                "perplexity": perplexity(nll),
                 **guided,
                 "learning_rate": float(last.learning_rate),
                 "gradient_norm": float(last.gradient_norm),
@@ -88,7 +89,7 @@ class Log:
             step,
             epoch,
             _in_words(values, "loss", ".3f"),
-            _in_words(values, "perplexity", ".2f"),
+            _in_words(values, "perplexity", PERPLEXITY),
             rate,
             duration(left),
         )
@@ -113,7 +114,7 @@ class Log:
             "step %d: validation loss %s, perplexity %s, BLEU %s%s%s, after %s",
             step,
             _in_words(values, "validation_loss", ".3f"),
-            _in_words(values, "validation_perplexity", ".2f"),
+            _in_words(values, "validation_perplexity", PERPLEXITY),
             _in_words(values, "validation_bleu", ".2f"),
             f", AER {_in_words(values, 'validation_aer', '.1%')}" if has_aer else "",
             self._best_in_words(better),

@@ -22,14 +22,14 @@ from nmt.training.clock import Clock, TimeLimit, duration
 from nmt.training.compilation import CompiledSteps
 from nmt.training.divergence import check_finite, count_worse
 from nmt.training.judging import Standing, judge, weights
-from nmt.training.log import Log, Measured
+from nmt.training.log import Log
 from nmt.training.members import Members
 from nmt.training.opening import opened
 from nmt.training.preparation import Prepared
 from nmt.training.reporting import Reporter, Silence
 from nmt.training.resuming import items_of, planned, resumed, seconds_trained
 from nmt.training.signals import Interrupted, Signals, remembered_signals
-from nmt.training.step import TrainState, with_running, with_zero_sums
+from nmt.training.step import Metrics, TrainState, with_running, with_zero_sums
 from nmt.training.validation import Validation, Validator
 
 __all__ = ["Interrupted", "train"]
@@ -97,7 +97,7 @@ def _train(
     clock = Clock()
     trainer, form, fresh = planned(config, members, prepared.vocabulary_sizes, mesh)
     state, standing, step = resumed(checkpoints, members, form)
-    clock.add_earlier(seconds_trained(run.metrics_file, checkpoints, step))
+    clock.add_earlier(seconds_trained(run, checkpoints, step))
     time_limit = TimeLimit(training.max_minutes, clock)
     if _is_over(training, run, standing, step, time_limit):
         return
@@ -117,7 +117,7 @@ def _train(
     plans = members.batches(prepared.batches)
     with (
         contextlib.closing(compiled),
-        contextlib.closing(_reporter(config, run, step, standing)) as reporter,
+        contextlib.closing(_reporter(config, run, step, standing, clock)) as reporter,
         contextlib.closing(_batches(config, members, plans, mesh, step)) as batches,
     ):
         state = fresh() if state is form else state  # while the programs of the steps compile
@@ -150,7 +150,7 @@ def _loop(
     """Trains from a step on; returns the step where it ends, and where the members stand then."""
     config, signals, checkpoints = equipment.config, equipment.signals, equipment.checkpoints
     training, members, log = config.training, equipment.members, equipment.log
-    last_saved = _last_saved(checkpoints, step)
+    last_saved, stepped = _last_saved(checkpoints, step), None
     try:
         while True:
             signals.check_on_all()
@@ -163,17 +163,19 @@ def _loop(
             elif step % training.save_every == 0 and step > last_saved:
                 _save(equipment, state, standing, step)
             if last or standing.finished(training):
+                if step > log.last_step:  # it ends between two logs
+                    _write_log(equipment, *stepped, standing, step)
                 return step, standing
 
             batches = [next(equipment.batches) for _ in range(training.accumulation)]
             _wait_for_programs(equipment, state, batches)
-            state, metrics = equipment.compiled.step(state, batches)
+            stepped = state, metrics = equipment.compiled.step(state, batches)
             step += 1
             equipment.reporter.advance()
             if step % training.log_every == 0 or step == training.num_steps:
-                measured = log.write(step, state, metrics)
-                standing = _checked(equipment, standing, measured, step)
+                standing = _write_log(equipment, state, metrics, standing, step)
                 state = with_zero_sums(state)
+                checkpoints.check()
     except Interrupted as interrupted:
         _save(equipment, state, standing, step, interrupted=True)
         checkpoints.wait()
@@ -232,11 +234,19 @@ def _validate(
     return {k: validation.score for k, validation in validations.items()}
 
 
-def _checked(
-    equipment: Equipment, standing: Standing, measured: dict[int, Measured], step: int
+def _write_log(
+    equipment: Equipment, state: TrainState, metrics: Metrics, standing: Standing, step: int
 ) -> Standing:
-    """Looks at what was logged for signs of a divergence, and remembers them."""
+    """Logs a step, looks for signs of a divergence in what it gave, and remembers them.
+
+    Args:
+      equipment: of the loop.
+      state, metrics: that the step gave; of members that stop after it, too.
+      standing: where the members stand.
+      step: that was taken.
+    """
     training, members = equipment.config.training, equipment.members
+    measured = equipment.log.write(step, state, metrics)
     since = (step - 1) // training.log_every * training.log_every
     size, worse = len(equipment.prepared.vocabularies.target), {}
     for k, (counters, nll) in measured.items():
@@ -247,12 +257,18 @@ def _checked(
 
 
 def _reporter(
-    config: Config, run: RunDirectory, step: int, standing: Standing
+    config: Config, run: RunDirectory, step: int, standing: Standing, clock: Clock
 ) -> Reporter | Silence:
     """The first process speaks for all."""
     if not is_first():
         return Silence()
-    return Reporter(run, step, config.training.num_steps, validated=standing.validated)
+    return Reporter(
+        run,
+        step,
+        config.training.num_steps,
+        validated=standing.validated,
+        seconds=clock.seconds,
+    )
 
 
 def _batches(

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import logging
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nmt.analysis.records import read_records
+from nmt.analysis.records import Record, read_records
 from nmt.errors import RunError
 from nmt.runs.directory import RunDirectory, write_atomically
 from nmt.training.events import Events
@@ -19,7 +20,15 @@ logger = logging.getLogger(__name__)
 class Reporter:
     """Writes the metrics of a run, from a step on."""
 
-    def __init__(self, run: RunDirectory, first_step: int, num_steps: int, *, validated: int):
+    def __init__(
+        self,
+        run: RunDirectory,
+        first_step: int,
+        num_steps: int,
+        *,
+        validated: int,
+        seconds: float = 0.0,
+    ):
         """Forgets what was measured after `first_step`, because it will be measured again.
 
         Args:
@@ -28,23 +37,28 @@ class Reporter:
           num_steps: where the progress bar ends.
           validated: the last validation that counts; one of `first_step` may not, as where a
             kill came between it and its checkpoint.
+          seconds: of training so far, which the records that are forgotten may alone have told.
         """
         from tqdm import tqdm
 
         self._run = run
         records = read_records(run.metrics_file) if run.metrics_file.exists() else []
-        records = [
+        kept = [
             record
             for record in records
-            if record["step"] <= (validated if "validation_loss" in record else first_step)
+            if record["step"] <= (validated if _is_validation(record) else first_step)
         ]
-        write_atomically(run.metrics_file, "".join(json.dumps(r) + "\n" for r in records))
+        if len(kept) < len(records):
+            write_atomically(run.seconds_file, f"{seconds}\n")
+        if first_step == 0 and any(map(_is_validation, records)):
+            _set_aside(run, records)
+        write_atomically(run.metrics_file, "".join(json.dumps(r) + "\n" for r in kept))
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._events = Events(run.tensorboard, first_step)
-        for record in records:
+        for record in kept:
             if record["step"] == first_step:  # void with the rest, and yet it counts
-                values = {name: value for name, value in record.items() if name != "step"}
-                self._events.add(first_step, values)
+                values = {name: value for name, value in record.items() if value is not None}
+                self._events.add(values.pop("step"), values)
         self._bar = tqdm(
             initial=first_step,
             total=num_steps,
@@ -60,16 +74,20 @@ class Reporter:
     def record(self, step: int, **values: float) -> None:
         """Writes what was measured at a step; keys are the names of the values.
 
-        It is on the disk when this returns, so before any checkpoint that counts on it.
+        A value that is not finite, as none of an update that was left out is, is null, and
+        TensorBoard has none. It is on the disk when this returns, so before any checkpoint that
+        counts on it.
 
         Raises:
           RunError: it cannot be written.
         """
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        line = {"step": step, **dict.fromkeys(values), **finite}
         try:
-            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.write(json.dumps(line, allow_nan=False) + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._events.add(step, values)
+            self._events.add(step, finite)
         except OSError as error:
             raise RunError(
                 f"cannot write metrics into {self._run.path}: {error.strerror}"
@@ -81,6 +99,23 @@ class Reporter:
         for file in (self._file, self._events):
             with contextlib.suppress(OSError):  # what could not be written has been told
                 file.close()
+
+
+def _is_validation(record: Record) -> bool:
+    return "validation_loss" in record
+
+
+def _set_aside(run: RunDirectory, records: Sequence[Record]) -> None:
+    """Keeps the metrics of a run all of whose checkpoints are gone; each validation had saved one.
+
+    Raises:
+      RunError: they cannot be kept.
+    """
+    beside = run.metrics_file.with_name(f"metrics.until-{records[-1]['step']}.jsonl")
+    write_atomically(beside, run.metrics_file.read_bytes())
+    logger.warning(
+        "no checkpoint is left: training begins anew; what was measured before is in %s", beside
+    )
 
 
 class Silence:

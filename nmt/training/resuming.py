@@ -1,5 +1,6 @@
 """Where training begins: the initial state, or all that the last whole checkpoint holds."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -14,9 +15,11 @@ from nmt.analysis.records import read_records
 from nmt.config.schema import Config
 from nmt.devices.mesh import set_like
 from nmt.devices.processes import from_first, is_first
+from nmt.errors import RunError
 from nmt.models.build import build_model, split_model
 from nmt.models.execution import for_training
 from nmt.runs.checkpoints import BEST, MOVING_AVERAGE, PARAMS, Checkpoints
+from nmt.runs.directory import RunDirectory
 from nmt.training.judging import Progress, Standing, weights
 from nmt.training.members import Members
 from nmt.training.step import Trainer, TrainState
@@ -124,17 +127,30 @@ def resumed(
     return state, standing, step
 
 
-def seconds_trained(metrics_file: Path, checkpoints: Checkpoints, step: int) -> float:
-    """How long a run has been trained, by its last record or by the checkpoint where it resumes.
+def seconds_trained(run: RunDirectory, checkpoints: Checkpoints, step: int) -> float:
+    """How long a run has been trained: what most is known of.
 
     Args:
-      metrics_file: of the run; there may be none yet.
-      checkpoints: of the run.
-      step: of that checkpoint; none is needed for step 0.
+      run: whose last record tells it, or its seconds.txt, where later records were forgotten.
+      checkpoints: of the run, of which the one where it resumes tells it too.
+      step: where that is; of step 0 there is one where training was stopped before its first step.
+    Raises:
+      RunError: seconds.txt is damaged.
     """
-    records = read_records(metrics_file) if metrics_file.exists() else []
-    recorded = records[-1]["seconds"] if records else 0.0
-    return max(recorded, checkpoints.manifest(step).seconds) if step else recorded
+    records = read_records(run.metrics_file) if run.metrics_file.exists() else []
+    told = [records[-1]["seconds"]] if records else []
+    if run.seconds_file.exists():
+        told.append(_number_in(run.seconds_file))
+    with contextlib.suppress(RunError):
+        told.append(checkpoints.manifest(step).seconds)
+    return max(told, default=0.0)
+
+
+def _number_in(path: Path) -> float:
+    try:
+        return float(path.read_text())
+    except ValueError:
+        raise RunError(f"{path} is damaged: a number of seconds is wanted") from None
 
 
 def _latest(checkpoints: Checkpoints) -> int:

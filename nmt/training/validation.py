@@ -44,6 +44,14 @@ class Validation(NamedTuple):
     score: float
 
 
+def perplexity(nll: float) -> float:
+    """exp of the nll of a target piece; infinite from about 709.8 on, as float64 has no more."""
+    try:
+        return math.exp(nll)
+    except OverflowError:
+        return math.inf
+
+
 class Validator:
     """Measures parameters of one model; what it compiles serves all of them."""
 
@@ -90,7 +98,7 @@ class Validator:
         aer = self._aer(translator, check)
         score = {"bleu": bleu, "loss": -loss, "aer": None if aer is None else -aer}
         best_by = self.config.validation.score
-        return Validation(loss, math.exp(min(loss, 700.0)), bleu, aer, score[best_by])
+        return Validation(loss, perplexity(loss), bleu, aer, score[best_by])
 
     def _aer(self, translator: Translator, check: Callable[[], None]) -> float | None:
         gold, most = self.prepared.validation_gold, self.config.validation.max_sentences

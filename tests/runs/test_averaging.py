@@ -78,9 +78,20 @@ def test_fewer_than_wanted_is_refused(checkpoints, tmp_path):
         RunError, match=r"last 4 .* wanted; got 3: .* last 3 \(training.keep_last\)$"
     ):
         average_last(checkpoints, 4)
-    with pytest.raises(RunError, match="wanted; got 0: "):
-        average_last(Checkpoints(tmp_path / "absent"))
+    (checkpoints.folder / "2" / NAME).unlink()
+    with pytest.raises(RunError, match="last 3 checkpoints of run .* are wanted; got 2$"):
+        average_last(checkpoints, 3)
     assert not (checkpoints.folder / AVERAGE).exists()
+
+
+def test_there_is_nothing_to_average(tmp_path):
+    with contextlib.closing(Checkpoints(tmp_path / "run" / "checkpoints")) as checkpoints:
+        checkpoints.save(5, {PARAMS: tree(5)}, interrupted=True)
+        checkpoints.wait()
+        with pytest.raises(RunError, match=f"run {tmp_path}/run has no finished checkpoint to av"):
+            average_last(checkpoints)
+    with pytest.raises(RunError, match=f"run {tmp_path} has no finished checkpoint to average"):
+        average_last(Checkpoints(tmp_path / "absent"))
 
 
 def test_a_damaged_one_is_named_and_passed_over(checkpoints, caplog):

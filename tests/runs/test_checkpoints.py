@@ -226,6 +226,34 @@ def test_one_known_to_be_damaged_is_not_counted_among_the_last_to_keep(checkpoin
         np.testing.assert_array_equal(checkpoints.load_item(step, "params")["w"], step)
 
 
+def damage(checkpoints, step):
+    """Flips a bit in the largest file of a checkpoint."""
+    files = (path for path in (checkpoints.folder / str(step)).rglob("*") if path.is_file())
+    file = max((path for path in files if path.name != NAME), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_one_known_to_be_damaged_does_not_stand_for_its_step(checkpoints):
+    save_tiny(checkpoints, 4)
+    save_tiny(checkpoints, 8)
+    damage(checkpoints, 8)
+    assert checkpoints.latest() == 4
+    save_tiny(checkpoints, 8, interrupted=True)
+    assert checkpoints.latest() == 8
+
+
+def test_one_known_to_be_damaged_comes_before_none(checkpoints):
+    save_tiny(checkpoints, 4)
+    save_tiny(checkpoints, 8)
+    damage(checkpoints, 8)
+    assert checkpoints.latest() == 4
+    save_tiny(checkpoints, 9)
+    assert checkpoints.manifest(9).previous == 4
+    assert checkpoints.last(2) == [4, 9]
+
+
 def test_without_scores_the_best_is_the_last(checkpoints):
     for step in (1, 2, 3):
         save_tiny(checkpoints, step)

@@ -1,5 +1,6 @@
 """Saving that fails, is killed, or is done by several processes."""
 
+import concurrent.futures
 import logging
 import os
 import resource
@@ -76,6 +77,38 @@ def test_a_failure_in_the_background_is_told_and_leaves_the_last_whole(
     assert capfd.readouterr() == ("", "")
     save(checkpoints, 3)
     assert_whole(checkpoints, 3)
+
+
+def test_a_failure_comes_out_when_it_is_asked_for(checkpoints, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    checkpoints.check()
+    save(checkpoints, 1)
+    checkpoints.check()
+    with monkeypatch.context() as patch:
+        patch.setattr("nmt.runs.saving.describe_files", full)
+        checkpoints.save(2, tree(2))
+        concurrent.futures.wait([checkpoints._saver._pending])
+        with pytest.raises(RunError, match="cannot write checkpoint 2 "):
+            checkpoints.check()
+    checkpoints.check()  # it has been told
+
+
+def test_an_interrupted_one_is_saved_although_the_one_before_it_failed(
+    checkpoints, monkeypatch, caplog
+):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nmt.runs.saving.describe_files", full)
+        checkpoints.save(4, tree(4))
+        concurrent.futures.wait([checkpoints._saver._pending])
+    checkpoints.save(6, tree(6), interrupted=True)
+    checkpoints.wait()
+    assert_whole(checkpoints, 6)
+    assert "cannot write checkpoint 4 " in caplog.text
 
 
 def test_a_failure_comes_out_at_the_next_save_and_at_closing(checkpoints, monkeypatch):

@@ -279,13 +279,17 @@ def test_training_that_diverges_stops_with_advice(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_patience_ends_training_early(tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="nmt")
-    training = replace(CONFIG.training, learning_rate=0.0, patience=1, average_decay=None)
+    training = replace(
+        CONFIG.training, learning_rate=0.0, patience=1, average_decay=None, log_every=3
+    )
     config = replace(CONFIG, training=training, validation=replace(CONFIG.validation, score="loss"))
     train(config, tmp_path / "run")
     assert (
         checkpoint_steps(tmp_path / "run")[-1] == 8
     )  # the second validation is no better than the first
     assert "stopped early" in caplog.text
+    logged = [r["step"] for r in read_records(tmp_path / "run" / "metrics.jsonl") if "loss" in r]
+    assert logged == [3, 6, 8]  # the steps since the last log too
     train(config, tmp_path / "run")
     assert "is finished: 8 steps" in caplog.text
 

@@ -1,8 +1,11 @@
 """What a run writes while it trains, on the disk before it is counted on."""
 
+import json
 import logging
+import math
 import os
 import struct
+import warnings
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,39 @@ def test_a_validation_counts_where_its_checkpoint_was_saved(tmp_path, validated)
     assert read_records(run.metrics_file) == kept
     shown = scalars(run.tensorboard)
     assert [(4, name) in shown for name in ("loss", "validation_loss")] == counts
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    """As the loss of updates that were all left out is, and their gradient's norm."""
+    run = RunDirectory(tmp_path)
+    reporter = Reporter(run, 0, 10, validated=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reporter.record(1, loss=math.nan, gradient_norm=math.inf, seconds=2.0)
+    reporter.close()
+    (line,) = run.metrics_file.read_text().splitlines()
+    record = json.loads(line, parse_constant=pytest.fail)  # NaN is no JSON
+    assert record == {"step": 1, "loss": None, "gradient_norm": None, "seconds": 2.0}
+    assert scalars(run.tensorboard) == {(1, "seconds"): 2.0}
+    Reporter(run, 1, 10, validated=0).close()
+    assert read_records(run.metrics_file) == [record]
+
+
+def test_metrics_of_a_run_without_checkpoints_are_set_aside(tmp_path, caplog):
+    run = RunDirectory(tmp_path)
+    reporter = Reporter(run, 0, 10, validated=0)
+    reporter.record(4, loss=2.0, seconds=1.0)
+    reporter.close()
+    Reporter(run, 0, 10, validated=0).close()  # killed before its first checkpoint
+    assert not caplog.text
+    reporter = Reporter(run, 0, 10, validated=0)
+    reporter.record(4, validation_loss=3.0, seconds=2.0)
+    reporter.close()
+    before = run.metrics_file.read_bytes()
+    Reporter(run, 0, 10, validated=0).close()
+    assert run.metrics_file.read_bytes() == b""
+    assert (tmp_path / "metrics.until-4.jsonl").read_bytes() == before
+    assert "no checkpoint is left: training begins anew" in caplog.text
 
 
 def test_a_full_disk_is_told(tmp_path):

@@ -3,25 +3,59 @@
 import json
 
 import numpy as np
+import pytest
 
+from nmt.analysis.records import read_records
+from nmt.errors import RunError
 from nmt.runs.checkpoints import Checkpoints
+from nmt.runs.directory import RunDirectory
+from nmt.training.reporting import Reporter
 from nmt.training.resuming import seconds_trained
 
 
 def test_a_run_without_metrics_has_trained_no_time(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    assert seconds_trained(tmp_path / "metrics.jsonl", checkpoints, 0) == 0.0
+    assert seconds_trained(RunDirectory(tmp_path), checkpoints, 0) == 0.0
     checkpoints.close()
 
 
 def test_the_last_record_or_the_checkpoint_tells_whichever_is_later(tmp_path):
-    metrics = tmp_path / "metrics.jsonl"
+    run = RunDirectory(tmp_path)
     records = [{"step": step, "seconds": 10.0 * step} for step in (1, 2, 3)]
-    metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
-    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    run.metrics_file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    checkpoints = Checkpoints(run.checkpoints)
     for step, seconds in [(2, 21.0), (4, 37.5)]:
         checkpoints.save(step, {"params": {"w": np.zeros(2)}}, seconds=seconds)
     checkpoints.wait()
-    assert seconds_trained(metrics, checkpoints, 2) == 30.0
-    assert seconds_trained(metrics, checkpoints, 4) == 37.5
+    assert seconds_trained(run, checkpoints, 2) == 30.0
+    assert seconds_trained(run, checkpoints, 4) == 37.5
+    checkpoints.close()
+
+
+def test_a_run_stopped_before_its_first_step_has_trained_for_some_time(tmp_path):
+    run = RunDirectory(tmp_path)
+    checkpoints = Checkpoints(run.checkpoints)
+    checkpoints.save(0, {"params": {"w": np.zeros(2)}}, seconds=39.5, interrupted=True)
+    checkpoints.wait()
+    assert seconds_trained(run, checkpoints, 0) == 39.5
+    checkpoints.close()
+
+
+def test_the_time_of_steps_that_a_kill_undid_counts_however_often_it_is_killed(tmp_path):
+    run = RunDirectory(tmp_path)
+    checkpoints = Checkpoints(run.checkpoints)
+    checkpoints.save(2, {"params": {"w": np.zeros(2)}}, seconds=20.0)
+    checkpoints.wait()
+    reporter = Reporter(run, 0, 10, validated=0)
+    for step in (1, 2, 3):
+        reporter.record(step, loss=1.0, seconds=10.0 * step)
+    reporter.close()
+    for _ in range(3):  # killed again before its first log
+        seconds = seconds_trained(run, checkpoints, 2)
+        assert seconds == 30.0
+        Reporter(run, 2, 10, validated=0, seconds=seconds).close()
+    assert [record["step"] for record in read_records(run.metrics_file)] == [1, 2]
+    run.seconds_file.write_text("half an hour")
+    with pytest.raises(RunError, match="seconds.txt is damaged: a number of seconds is wanted"):
+        seconds_trained(run, checkpoints, 2)
     checkpoints.close()

@@ -24,7 +24,7 @@ from nmt.models.build import build_model, split_model
 from nmt.models.partition import shardings
 from nmt.runs.directory import RunDirectory
 from nmt.training.preparation import prepare
-from nmt.training.validation import Validator
+from nmt.training.validation import Validator, perplexity
 
 CONFIG = Config(
     data=DataConfig(
@@ -72,6 +72,11 @@ def test_loss_is_the_mean_over_all_pieces_and_bleu_that_of_the_translations(
     assert lines == [translation.text for translation in translations]
     expected = sacrebleu.corpus_bleu(lines, [split.target[:5]], force=True).score
     assert measured.bleu == measured.score == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("nll, expected", [(0.0, 1.0), (2.5, math.exp(2.5)), (3e10, math.inf)])
+def test_a_perplexity_has_no_highest_value(nll, expected):
+    assert perplexity(nll) == expected
 
 
 @pytest.mark.parametrize(
