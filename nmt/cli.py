@@ -61,7 +61,12 @@ def start() -> int:
     """The command as a process of its own, which may be started anew to suit its work."""
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         choose_allocator()
-    return main()
+    status = main()
+    if status > 128:  # by a signal: threads that still compile would be waited for
+        from nmt.devices.processes import exit_at_once
+
+        exit_at_once(status)
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

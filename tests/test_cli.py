@@ -50,6 +50,20 @@ def test_help_and_version(call):
 # ---- how a command ends
 
 
+def test_a_command_that_a_signal_ended_waits_for_no_thread():
+    """Such as one that compiles, which nothing can stop."""
+    code = (
+        "import threading, time\nfrom nmt import cli\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "cli.main = lambda: print('stopped') or 143\n"
+        "cli.start()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT
+    )
+    assert (done.returncode, done.stdout) == (143, "stopped\n")
+
+
 @pytest.mark.parametrize(
     "error, status, said",
     [

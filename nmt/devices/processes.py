@@ -150,7 +150,9 @@ def _stop(member: Member, error: BaseException) -> None:
         if member.silent is not None:
             member.end_with_lost(member.silent)
     member.tell_stopped(_reason(error), _status(error))
-    atexit.register(_exit, _status(error))  # the last to be registered is the first to be called
+    atexit.register(
+        exit_at_once, _status(error)
+    )  # the last to be registered is the first to be called
 
 
 def _is_of_signal(error: BaseException) -> bool:
@@ -188,7 +190,8 @@ def _status(error: BaseException) -> int:
     return 1
 
 
-def _exit(status: int) -> None:
+def exit_at_once(status: int) -> None:
+    """Ends the process and waits for no thread of it."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -45,7 +45,7 @@ class Signals:
             raise Interrupted(self.received or signal.SIGTERM)
 
     def _remember(self, number, frame) -> None:
-        """The first signal waits until training can save; another one ends the process at once."""
+        """The first signal waits until training can save, another one for what is being saved."""
         self.received = number
         for other in self._before:
             signal.signal(other, self._before[other])
