@@ -30,6 +30,8 @@ __all__ = [
 MAX_LENGTH = 10_000  # of search.max_length_factor and search.max_length_extra
 MAX_SHAPES = 256  # each is compiled, and to choose them takes longer the more they are
 LEAST_EPSILON = 1e-37  # a smaller one is zero on devices, and divides zero gradients into NaN
+LEAST_TEMPERATURE = 1e-6  # of sampling; a smaller one draws nothing else, and may divide by zero
+MOST_LENGTH_NORM = 10.0  # of a long translation a penalty to a higher power has no float32
 MAX_EMBEDDED = 10_000_000  # pairs, each made in memory
 MAX_SEEDS = 256  # of training.num_seeds; memory ends before it
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
@@ -304,14 +306,17 @@ class SearchConfig:
             max_length_factor=self.max_length_factor,
             max_length_extra=self.max_length_extra,
         )
+        at_most("search", MOST_LENGTH_NORM, length_norm=self.length_norm)
         check_seed("search", self.seed)
         if self.shortlist is not None and self.shortlist < self.beam_size:
             raise ConfigError(
                 "search.shortlist must be search.beam_size or more; "
                 f"got {self.shortlist} for {self.beam_size}"
             )
-        if not self.temperature > 0:
-            raise ConfigError(f"search.temperature must be above 0; got {self.temperature}")
+        if not self.temperature >= LEAST_TEMPERATURE:
+            raise ConfigError(
+                f"search.temperature must be {LEAST_TEMPERATURE} or more; got {self.temperature}"
+            )
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"search.top_p must be above 0 and at most 1; got {self.top_p}")
         if self.shortlist is not None and self.method != "beam":

@@ -30,6 +30,7 @@ class Output:
     Attributes:
       kernel: of `biased_kernel`, (E', V).
       barred: (V,), -inf for what is never produced, though it may count in the softmax; else 0.
+        BOS and padding are never.
       num_barred: the most of them that may be among the best, as their logits are not LOWEST.
       precision: the compute type.
       pieces: (V,), which piece each column stands for.
@@ -40,6 +41,15 @@ class Output:
     num_barred: int
     precision: str
     pieces: Array
+
+    def without(self, piece: int) -> "Output":
+        """One that never produces another piece, either."""
+        is_barred = self.pieces == piece
+        return replace(
+            self,
+            barred=jnp.where(is_barred, -jnp.inf, self.barred),
+            num_barred=self.num_barred + 1,
+        )
 
     def only(self, pieces: Array) -> "Output":
         """That of a shortlist: pieces (U,), and padding."""
@@ -60,28 +70,14 @@ class Continuations(NamedTuple):
     log_probs: Array
 
 
-def output_of(
-    projection: Projection,
-    bos_id: int,
-    pad_id: int,
-    *,
-    forbidden_id: int | None = None,
-) -> Output:
-    """Prepares a projection; BOS and padding are never produced.
-
-    Args:
-      projection: of the whole vocabulary.
-      bos_id, pad_id: special pieces.
-      forbidden_id: one more piece that is never produced.
-    """
+def output_of(projection: Projection, bos_id: int, pad_id: int) -> Output:
+    """Prepares a projection of the whole vocabulary, which has these special pieces."""
     pieces = jnp.arange(len(projection.kernel))
     is_barred = (pieces >= projection.size) | (pieces == bos_id) | (pieces == pad_id)
-    if forbidden_id is not None:
-        is_barred |= pieces == forbidden_id
     return Output(
         biased_kernel(projection),
         jnp.where(is_barred, -jnp.inf, 0.0),
-        2 if forbidden_id is None else 3,
+        2,
         projection.precision,
         pieces,
     )

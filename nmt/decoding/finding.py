@@ -69,9 +69,9 @@ def find(
       for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
       no more (as under a tiny vocabulary or length), but at least one.
     """
-    static = dict(mesh=mesh, special=special, num_hypotheses=num_hypotheses)
-    prepared = prepared or programs.prepare_search(
-        graph, params, mesh=mesh, special=special, forbidden_id=forbidden_id
+    prepared = prepared or programs.prepare_search(graph, params, mesh=mesh, special=special)
+    static = dict(
+        mesh=mesh, special=special, forbidden_id=forbidden_id, num_hypotheses=num_hypotheses
     )
     search_batch = _beam_search if search.method == "beam" else _sample
     run = partial(search_batch, graph, params, prepared, search=search, **static)
@@ -202,8 +202,8 @@ def _sample(
         np.float32(search.length_norm),
         np.uint32(search.seed),
         np.float32(search.temperature),
+        None if search.top_p is None else np.float32(search.top_p),
         top_k=search.top_k,
-        top_p=search.top_p,
         max_length=max_target_pieces(rows.source.shape[1], search),
         **static,
     )

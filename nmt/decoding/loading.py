@@ -10,6 +10,7 @@ from nmt.data.vocabularies import load_vocabularies
 from nmt.decoding.aligning import units_of
 from nmt.decoding.heads import read_choices
 from nmt.decoding.shortlist import load_lexicon
+from nmt.decoding.translation import joiner_of
 from nmt.decoding.translator import Translator
 from nmt.models.build import Params, build_model, split_model
 from nmt.models.ensemble import split_ensemble
@@ -70,6 +71,7 @@ def load_found(run: RunDirectory, step: int | str, item: str, *, seed: Choice = 
         cleaning=config.data.cleaning,
         max_source_pieces=config.data.max_pieces,
         units=units_of(config.data),
+        joiner=joiner_of(config.data),
         choices=read_choices(run, model.cross_attentions),
         read_lexicon=partial(load_lexicon, run, len(vocabularies.source), len(vocabularies.target)),
     )

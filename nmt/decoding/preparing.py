@@ -18,14 +18,11 @@ class Prepared(NamedTuple):
     output: Output
 
 
-def prepare(
-    model: Seq2Seq, bos_id: int, pad_id: int, *, forbidden_id: int | None = None
-) -> Prepared:
+def prepare(model: Seq2Seq, bos_id: int, pad_id: int) -> Prepared:
     """What search and sampling need of a model, whatever the batch.
 
     Args:
       model: any model of the contract.
-      bos_id, pad_id, forbidden_id: see `nmt.decoding.continuations.output_of`.
+      bos_id, pad_id: special pieces of the target.
     """
-    output = output_of(model.projection(), bos_id, pad_id, forbidden_id=forbidden_id)
-    return Prepared(model.for_steps(), output)
+    return Prepared(model.for_steps(), output_of(model.projection(), bos_id, pad_id))

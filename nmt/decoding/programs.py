@@ -42,30 +42,33 @@ class PreparedParts:
     params: Params
     output: Output
 
-    def together(self) -> Prepared:
-        """As search and sampling take it."""
-        return Prepared(merge_model(self.graph, self.params), self.output)
+    def together(self, forbidden_id: int | None) -> Prepared:
+        """As search and sampling take it; with one more piece that is never produced, or None."""
+        output = self.output if forbidden_id is None else self.output.without(forbidden_id)
+        return Prepared(merge_model(self.graph, self.params), output)
 
 
-@partial(jax.jit, static_argnames=("graph", "mesh", "special", "forbidden_id"))
+@partial(jax.jit, static_argnames=("graph", "mesh", "special"))
 def prepare_search(
-    graph: nnx.GraphDef,
-    params: Params,
-    *,
-    mesh: Mesh,
-    special: SpecialPieces,
-    forbidden_id: int | None = None,
+    graph: nnx.GraphDef, params: Params, *, mesh: Mesh, special: SpecialPieces
 ) -> PreparedParts:
     """See `nmt.decoding.preparing.prepare`; whole on every device."""
-    model = merge_model(graph, params)
-    stepper, output = prepare(model, special.bos_id, special.pad_id, forbidden_id=forbidden_id)
+    stepper, output = prepare(merge_model(graph, params), special.bos_id, special.pad_id)
     parts = PreparedParts(*split_model(stepper), output)
     return jax.lax.with_sharding_constraint(parts, replicated(mesh))
 
 
 @partial(
     jax.jit,
-    static_argnames=("graph", "mesh", "special", "beam_size", "max_length", "num_hypotheses"),
+    static_argnames=(
+        "graph",
+        "mesh",
+        "special",
+        "forbidden_id",
+        "beam_size",
+        "max_length",
+        "num_hypotheses",
+    ),
 )
 def beam_search(
     graph: nnx.GraphDef,
@@ -79,11 +82,12 @@ def beam_search(
     *,
     mesh: Mesh,
     special: SpecialPieces,
+    forbidden_id: int | None = None,
     beam_size: int,
     max_length: int,
     num_hypotheses: int,
 ) -> search.Hypotheses:
-    """See `nmt.decoding.search.beam_search`."""
+    """See `nmt.decoding.search.beam_search`; `forbidden_id` is never produced, either."""
 
     def find(model, source, source_mask, max_lengths, allowed, length_norm, pieces, prepared):
         return search.beam_search(
@@ -97,7 +101,7 @@ def beam_search(
             max_length=max_length,
             num_hypotheses=num_hypotheses,
             shortlist=None if pieces is None else (pieces, allowed),
-            prepared=prepared.together(),
+            prepared=prepared.together(forbidden_id),
         )
 
     pieces, allowed = (None, None) if shortlist is None else shortlist
@@ -111,8 +115,8 @@ def beam_search(
         "graph",
         "mesh",
         "special",
+        "forbidden_id",
         "top_k",
-        "top_p",
         "max_length",
         "num_hypotheses",
     ),
@@ -128,22 +132,24 @@ def sample(
     length_norm: Array,
     seed: Array,
     temperature: Array,
+    top_p: Array | None,
     *,
     mesh: Mesh,
     special: SpecialPieces,
+    forbidden_id: int | None = None,
     top_k: int | None,
-    top_p: float | None,
     max_length: int,
     num_hypotheses: int,
 ) -> search.Hypotheses:
-    """See `nmt.decoding.sampling.sample`.
+    """See `nmt.decoding.sampling.sample`; `forbidden_id` is never produced, either.
 
     The key of a sentence is made from `seed` () and the sentence's own number in `indices` (B,).
     """
 
     def draw(
-        model, source, source_mask, max_lengths, indices, length_norm, seed, temperature, prepared
+        model, source, source_mask, max_lengths, indices, length_norm, seed, drawn_from, prepared
     ):
+        temperature, top_p = drawn_from
         keys = keys_of_sentences(jax.random.key(seed), indices)
         return sampling.sample(
             model,
@@ -158,13 +164,12 @@ def sample(
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
-            prepared=prepared.together(),
+            prepared=prepared.together(forbidden_id),
         )
 
     rows = source, source_mask, max_lengths, indices
-    return _on_each_device(
-        draw, graph, params, mesh, rows, length_norm, seed, temperature, prepared
-    )
+    drawn_from = temperature, top_p
+    return _on_each_device(draw, graph, params, mesh, rows, length_norm, seed, drawn_from, prepared)
 
 
 @partial(jax.jit, static_argnames=("graph", "mesh"))

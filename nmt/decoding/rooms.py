@@ -3,7 +3,8 @@
 A step of a model that attends to its own past costs by the room that there is for it: a CPU waits
 for the bytes. Most translations are far from the greatest length. So a batch begins with room for a
 quarter of it, and goes on with room for half, in which sentences leave as they are done. The few
-that are not done then get all of it.
+that are not done then get all of it. A batch too small to be halved has all of it at once, as one
+loop compiles sooner.
 """
 
 from collections.abc import Callable, Sequence

@@ -24,14 +24,14 @@ Array = jax.Array
 )
 @dataclass(frozen=True)
 class SampleState:
-    """What sampling carries from one target position to the next."""
+    """What sampling carries from one target position to the next, of R samples."""
 
     position: Array  # (), the target position to be filled
-    ids: Array  # (B, K, L), the samples so far, then padding
-    pieces: Array  # (B, K), their last pieces: BOS at first, padding after EOS
-    lengths: Array  # (B, K), EOS counted; 0 while a sample has not ended
-    log_probs: Array  # (B, K), under the model itself, whatever was drawn from
-    decoder: DecoderState  # leaves (B, K, ...)
+    ids: Array  # (R, L), the samples so far, then padding
+    pieces: Array  # (R,), their last pieces: BOS at first, padding after EOS
+    lengths: Array  # (R,), EOS counted; 0 while a sample has not ended
+    log_probs: Array  # (R,), under the model itself, whatever was drawn from
+    decoder: DecoderState  # leaves (R, 1, ...)
 
 
 def sample(
@@ -49,13 +49,14 @@ def sample(
     max_length: int,
     temperature: float | Array = 1.0,
     top_k: int | None = None,
-    top_p: float | None = None,
+    top_p: float | Array | None = None,
     prepared: Prepared | None = None,
 ) -> Hypotheses:
     """Draws translations piece by piece.
 
     A sample as long as its sentence may become can only end, as in `beam_search`. What is drawn
-    depends on the sentence's own key, never on its batch mates.
+    depends on the sentence's own key and on which of its samples it is, never on others. Samples
+    never go on from one another, so each is a row of its own, the only hypothesis of a sentence.
 
     Args:
       model: any model of the contract.
@@ -71,42 +72,56 @@ def sample(
       top_k, top_p: see `keep_likeliest`.
       prepared: of `nmt.decoding.preparing.prepare`, which is called here when None.
     Returns:
-      the samples, best score first; log_probs are the model's own (those of temperature 1).
+      the samples, best score first; log_probs are the model's own (those of temperature 1). One
+        whose states overflow is an empty place, as in `beam_search`.
     """
     stepper, output = prepared or prepare(model, bos_id, pad_id)
-    memory = model.encode(source, source_mask)
+    of_samples = jax.vmap(jax.random.fold_in, (None, 0))
+    keys = jax.vmap(of_samples, (0, None))(keys, jnp.arange(num_hypotheses)).reshape(-1)
+    memory, max_lengths = jax.tree.map(
+        partial(jnp.repeat, repeats=num_hypotheses, axis=0),
+        (model.encode(source, source_mask), max_lengths),
+    )
 
     def step(batch: tuple[Any, Array, Array], state: SampleState) -> SampleState:
         memory, max_lengths, keys = batch
-        decoder, features, _ = stepper.step(state.decoder, memory, state.pieces, state.position)
-        logits = logits_from_biased(features, output.kernel, output.precision)  # B K V
-        is_last = state.position + 1 >= max_lengths
-        tempered = (logits + output.barred) / temperature
+        decoder, features, _ = stepper.step(
+            state.decoder, memory, state.pieces[:, None], state.position
+        )
+        logits = logits_from_biased(features[:, 0], output.kernel, output.precision)  # R V
+        tempered = temper(logits + output.barred, temperature)
         pieces = draw(keep_likeliest(tempered, top_k, top_p), keys, state.position)
-        pieces = jnp.where(is_last[:, None], eos_id, pieces)
+        is_last = state.position + 1 >= max_lengths
+        pieces = jnp.where(is_last, eos_id, pieces)
         return follow(state, pieces, logits, decoder, eos_id, pad_id)
 
-    shape = (len(source), num_hypotheses)
+    num_rows = len(keys)
     start = SampleState(
         position=jnp.zeros((), jnp.int32),
-        ids=jnp.full((*shape, max_length), pad_id, jnp.int32),
-        pieces=jnp.full(shape, bos_id, jnp.int32),
-        lengths=jnp.zeros(shape, jnp.int32),
-        log_probs=jnp.zeros(shape, jnp.float32),
-        decoder=stepper.init_state(memory, num_hypotheses, max_length=0),
+        ids=jnp.full((num_rows, max_length), pad_id, jnp.int32),
+        pieces=jnp.full(num_rows, bos_id, jnp.int32),
+        lengths=jnp.zeros(num_rows, jnp.int32),
+        log_probs=jnp.zeros(num_rows, jnp.float32),
+        decoder=stepper.init_state(memory, 1, max_length=0),
     )
     drawn = run_in_rooms(
         step,
-        lambda state: jnp.any(state.lengths == 0, axis=1),
+        lambda state: state.lengths == 0,
         lambda state: (state.ids, state.lengths, state.log_probs),
         (memory, max_lengths, keys),
         start,
         max_length,
     )
-    return best_first(*drawn, length_norm)
+    drawn = (leaf.reshape(len(source), num_hypotheses, *leaf.shape[1:]) for leaf in drawn)
+    return best_first(*drawn, length_norm, pad_id)
 
 
-def keep_likeliest(logits: Array, top_k: int | None, top_p: float | None) -> Array:
+def temper(logits: Array, temperature: float | Array) -> Array:
+    """logits (..., V) over the temperature, less the greatest, which no division makes infinite."""
+    return (logits - logits.max(axis=-1, keepdims=True)) / temperature
+
+
+def keep_likeliest(logits: Array, top_k: int | None, top_p: float | Array | None) -> Array:
     """Sets all but the likeliest pieces to -inf.
 
     Args:
@@ -129,7 +144,7 @@ def keep_likeliest(logits: Array, top_k: int | None, top_p: float | None) -> Arr
 
 
 def draw(logits: Array, keys: Array, position: Array) -> Array:
-    """logits (B, K, V), keys (B,), position () -> pieces (B, K), drawn from their softmax."""
+    """logits (R, V), keys (R,), position () -> pieces (R,), drawn from their softmax."""
     at_position = jax.vmap(jax.random.fold_in, (0, None))(keys, position)
     return jax.vmap(jax.random.categorical)(at_position, logits).astype(jnp.int32)
 
@@ -142,16 +157,14 @@ def follow(
     eos_id: int,
     pad_id: int,
 ) -> SampleState:
-    """Appends pieces (B, K) to the samples that have not ended; logits (B, K, V) gave them."""
+    """Appends pieces (R,) to the samples that have not ended; logits (R, V) gave them."""
     is_open = state.lengths == 0
     log_probs = log_probs_of_pieces(logits, pieces)
     pieces = jnp.where(is_open, pieces, pad_id)
     position = state.position + 1
     return SampleState(
         position=position,
-        ids=jax.lax.dynamic_update_slice_in_dim(
-            state.ids, pieces[:, :, None], state.position, axis=2
-        ),
+        ids=jax.lax.dynamic_update_slice_in_dim(state.ids, pieces[:, None], state.position, axis=1),
         pieces=pieces,
         lengths=jnp.where(is_open & (pieces == eos_id), position, state.lengths),
         log_probs=state.log_probs + jnp.where(is_open, log_probs, 0.0),
@@ -160,10 +173,16 @@ def follow(
 
 
 def best_first(
-    ids: Array, lengths: Array, log_probs: Array, length_norm: float | Array
+    ids: Array, lengths: Array, log_probs: Array, length_norm: float | Array, pad_id: int
 ) -> Hypotheses:
-    """The samples in falling order of score."""
+    """The samples in falling order of score; what is not a number is an empty place."""
     scores = log_probs / length_penalty(lengths, length_norm)
-    order = jnp.argsort(scores, axis=1, descending=True)
-    drawn = Hypotheses(ids, lengths, log_probs, scores)
+    is_number = ~jnp.isnan(scores)
+    drawn = Hypotheses(
+        jnp.where(is_number[..., None], ids, pad_id),
+        jnp.where(is_number, lengths, 0),
+        jnp.where(is_number, log_probs, -jnp.inf),
+        jnp.where(is_number, scores, -jnp.inf),
+    )
+    order = jnp.argsort(drawn.scores, axis=1, descending=True)
     return jax.tree.map(lambda leaf: gather_hypotheses(leaf, order), drawn)

@@ -184,15 +184,17 @@ def is_searching(state: BeamState) -> Array:
 def expand(log_probs: Array, continuations: Continuations) -> Candidates:
     """The K best continuations of a sentence's K live hypotheses.
 
-    The best K of all are among the best K of each.
+    The best K of all are among the best K of each. What follows a hypothesis whose states overflow
+    is not a number, and no candidate.
 
     Args:
       log_probs: (B, K), of the live hypotheses; -inf where a place is not live.
       continuations: leaves (B, K, K).
     """
     beam_size = log_probs.shape[1]
-    is_live = (log_probs > -jnp.inf)[:, :, None]
-    totals = jnp.where(is_live, continuations.log_probs + log_probs[:, :, None], -jnp.inf)
+    totals = continuations.log_probs + log_probs[:, :, None]
+    is_candidate = (log_probs > -jnp.inf)[:, :, None] & ~jnp.isnan(totals)
+    totals = jnp.where(is_candidate, totals, -jnp.inf)
     totals, pieces = (leaf.reshape(len(leaf), -1) for leaf in (totals, continuations.pieces))
     totals, chosen = jax.lax.top_k(totals, beam_size)  # of B K*K
     return Candidates(chosen // beam_size, jnp.take_along_axis(pieces, chosen, axis=1), totals)

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 
 from nmt.data.vocabulary import Vocabulary
 
@@ -33,21 +34,32 @@ def split_line(text: str, vocabulary: Vocabulary, max_pieces: int) -> list[str]:
       max_pieces: 1 or more, EOS not counted.
     Returns:
       the line itself where it is short; else parts without white space at their ends. Each has a
-      piece, and so a line without any has no part.
+      piece, as text without any stays with what follows it, or else with what precedes it; so a
+      line without any has no part.
     """
     num_pieces = len(vocabulary.encode(text))
     if num_pieces <= max_pieces:
         return [text] if num_pieces else []
     spans = vocabulary.encode_with_spans(text).spans
-    parts = []
+    cuts = []
     start = first = 0  # the character and the piece that the next part starts with
     while len(spans) - first > max_pieces:
         stop = max(spans[first + max_pieces][0], start + 1)
-        cut = _last_end(text, start, stop)
-        parts.append(text[start:cut].strip())
-        start, first = cut, _first_from(spans, first, cut)
-    parts.append(text[start:].strip())
-    return [part for part in parts if vocabulary.encode(part)]
+        start = _last_end(text, start, stop)
+        first = _first_from(spans, first, start)
+        cuts.append(start)
+    return _parts(text, cuts, vocabulary)
+
+
+def _parts(text: str, cuts: Sequence[int], vocabulary: Vocabulary) -> list[str]:
+    """The text cut at these characters, but where nothing with a piece would be cut off."""
+    starts = [0]
+    for cut in cuts:
+        if vocabulary.encode(text[starts[-1] : cut]):
+            starts.append(cut)
+    if len(starts) > 1 and not vocabulary.encode(text[starts[-1] :]):
+        starts.pop()
+    return [text[start:end].strip() for start, end in pairwise([*starts, len(text)])]
 
 
 def _last_end(text: str, start: int, stop: int) -> int:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 Array = jax.Array
-SMALLEST = 16  # sentences: a batch of fewer is not halved
+SMALLEST = 16  # sentences: no stage has fewer, but for a batch that does
 
 
 def run_in_stages(

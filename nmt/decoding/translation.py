@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt.analysis.alignment import Alignment, HeadAlignments
+from nmt.config.language_codes import is_unspaced
+from nmt.config.schema import DataConfig
 from nmt.decoding.search import length_penalty
 
 
@@ -75,6 +77,8 @@ def join_parts(
     parts: Sequence[Sequence[PartHypothesis]],
     length_norm: float,
     words: Sequence[str] | None,
+    *,
+    joiner: str = " ",
 ) -> Translation:
     """The translation of a line from the hypotheses of its parts, the k-th with the k-th.
 
@@ -83,21 +87,31 @@ def join_parts(
       parts: of each the hypotheses, best first; an empty line has none.
       length_norm: alpha of `length_penalty`.
       words: of the line, which are the columns of its alignment; None where these are other units.
+      joiner: of `joiner_of`.
     """
     if not parts:
         return Translation(line, "", 0.0, 0.0, [Hypothesis("", 0.0, 0.0)])
     joined = zip(*parts, strict=False)  # as many as the part that has fewest
-    hypotheses = [_join(of_parts, length_norm, words) for of_parts in joined]
+    hypotheses = [_join(of_parts, length_norm, words, joiner) for of_parts in joined]
     hypotheses.sort(key=lambda hypothesis: -hypothesis.score)  # the sums may rank otherwise
     best = hypotheses[0]
     return Translation(line, best.text, best.score, best.log_prob, hypotheses, best.alignment)
 
 
+def joiner_of(data: DataConfig) -> str:
+    """What goes between two parts of a line: nothing where the target is written without spaces."""
+    without = is_unspaced(data.target_language) and not data.tokenized
+    return "" if without else " "
+
+
 def _join(
-    parts: Sequence[PartHypothesis], length_norm: float, words: Sequence[str] | None
+    parts: Sequence[PartHypothesis],
+    length_norm: float,
+    words: Sequence[str] | None,
+    joiner: str,
 ) -> Hypothesis:
     """One hypothesis from one of each part."""
-    text = " ".join(part.text for part in parts if part.text)
+    text = joiner.join(part.text for part in parts if part.text)
     log_prob = sum(part.log_prob for part in parts)
     score = parts[0].score
     if len(parts) > 1:
@@ -111,8 +125,13 @@ def _join(
 
 
 def _in_whole_words(alignment: Alignment, words: Sequence[str]) -> Alignment:
-    """Joins the columns of a word that was cut, as one without a space to cut at may be."""
-    if len(alignment.source_words) == len(words):
+    """Joins the columns of a word that was cut, as one without a space to cut at may be.
+
+    Args:
+      alignment: its source words are the line's, but some of them in several pieces.
+      words: the line's.
+    """
+    if list(alignment.source_words) == list(words):
         return alignment
     ends = np.cumsum([len(part) for part in alignment.source_words])
     firsts = np.searchsorted(ends, np.cumsum([0, *map(len, words[:-1])]), side="right")

@@ -53,6 +53,7 @@ class Translator:
         cleaning: CleaningConfig | None = None,
         max_source_pieces: int | None = None,
         units: Units | None = None,
+        joiner: str = " ",
         choices: Mapping[str, AlignmentMethod] | None = None,
         read_lexicon: Callable[[], Lexicon] | None = None,
         mesh: Mesh | None = None,
@@ -67,6 +68,7 @@ class Translator:
           max_source_pieces: a longer line is translated in parts, EOS counted; what
             training allowed, or MAX_SOURCE_PIECES when it had no limit (None).
           units: what the rows and columns of alignments stand for; words where None.
+          joiner: what goes between the translations of a line's parts.
           choices: the layer and head of an alignment method, by its name, where a call does not
             say; the model's config says it where they do not.
           read_lexicon: gives what shortlists are made from, called when one is first asked for.
@@ -74,13 +76,14 @@ class Translator:
             share one call each method together, with equal arguments, and get equal results.
         """
         keep_freed_memory()  # which one batch after the other takes
-        self.mesh = mesh or meshes.make_mesh(devices=_local_devices())
+        self.mesh = mesh or meshes.make_mesh(devices=meshes.own_devices())
         self.graph, self.params = graph, meshes.on_all(self.mesh, params)
         self.vocabularies = vocabularies
         self.search = search or SearchConfig()
         self.cleaning = cleaning or CleaningConfig()
         self.max_source_pieces = max_source_pieces or MAX_SOURCE_PIECES
         self.units = units or Units()
+        self.joiner = joiner
         self.choices = dict(choices or {})
         self._read_lexicon = read_lexicon and cache(read_lexicon)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
@@ -150,7 +153,7 @@ class Translator:
           text: one line, or a sequence of them.
           align: whether to add alignments, one to each hypothesis, which cost one more pass. When
             None, a lone line gets them if the model can give them, a sequence where `heads` or
-            `method` ask for them.
+            `method` ask for them. When False nothing else asks for them.
           heads: whether the alignments are to hold those of every layer and head too.
           method: how alignments are read; attention when None.
           search: how to search this time.
@@ -189,8 +192,13 @@ class Translator:
         )
         written: list[list[list[str] | None]] = [[None] * len(of_text) for of_text in found]
         if search.unknown == "replace":
-            written = words_for_unknown(flat, found, self.vocabularies, self._align_ids)
-        aligned = self._align_found(flat, found, written, method, heads) if align else None
+            align_ids = partial(self._align_ids, batch_sentences=search.batch_sentences)
+            written = words_for_unknown(flat, found, self.vocabularies, align_ids)
+        aligned = None
+        if align:
+            aligned = self._align_found(
+                flat, found, written, method, heads, batch_sentences=search.batch_sentences
+            )
         translations, first = [], 0
         for line, of_line in zip(lines, parts, strict=True):
             here = range(first, first + len(of_line))
@@ -198,7 +206,9 @@ class Translator:
                 self._hypotheses(found[i], written[i], aligned and aligned[i]) for i in here
             ]
             words = self._clean(line).split() if self.units.source == "word" else None
-            translations.append(join_parts(line, of_parts, search.length_norm, words))
+            translations.append(
+                join_parts(line, of_parts, search.length_norm, words, joiner=self.joiner)
+            )
             first = here.stop
         return translations[0] if isinstance(text, str) else translations
 
@@ -224,7 +234,6 @@ class Translator:
         if search.shortlist is not None and self._read_lexicon is None:
             raise ConfigError("search.shortlist needs a run, whose training pairs it is made of")
         graph = self._graph_for(search)
-        forbidden_id = self.vocabularies.target.unk_id if search.unknown == "forbid" else None
         return find(
             graph,
             self.params,
@@ -234,8 +243,8 @@ class Translator:
             mesh=self.mesh,
             num_hypotheses=num_hypotheses,
             lexicon=None if search.shortlist is None else self._read_lexicon(),
-            forbidden_id=forbidden_id,
-            prepared=self._prepared(graph, forbidden_id=forbidden_id),
+            forbidden_id=self.vocabularies.target.unk_id if search.unknown == "forbid" else None,
+            prepared=self._prepared(graph),
             on_batch=on_batch,
         )
 
@@ -343,6 +352,8 @@ class Translator:
         written: Sequence[Sequence[Sequence[str] | None]],
         method: AlignmentMethod | None,
         heads: bool,
+        *,
+        batch_sentences: int,
     ) -> list[list[Alignment]]:
         """The alignments of all hypotheses of texts, in the pieces that search chose."""
         sources = [segment(self.vocabularies.source, text) for text in texts]
@@ -353,7 +364,9 @@ class Translator:
             for of_text, of_words in zip(found, written, strict=True)
             for one, words in zip(of_text, of_words, strict=True)
         ]
-        aligned = iter(self._aligned(of_sources, targets, method, heads))
+        aligned = iter(
+            self._aligned(of_sources, targets, method, heads, batch_sentences=batch_sentences)
+        )
         return [[next(aligned) for _ in of_text] for of_text in found]
 
     def _aligned(
@@ -363,10 +376,12 @@ class Translator:
         method: AlignmentMethod | None,
         heads: bool,
         progress: Callable[[int], object] | None = None,
+        *,
+        batch_sentences: int | None = None,
     ) -> list[Alignment]:
         """The alignments of pairs in their pieces."""
         ids = [source.ids for source in sources], [target.ids for target in targets]
-        alignments = self._align_ids(*ids, method, heads, progress)
+        alignments = self._align_ids(*ids, method, heads, progress, batch_sentences=batch_sentences)
         return aligning.align_segmented(sources, targets, alignments, self.units)
 
     def _align_ids(
@@ -376,8 +391,10 @@ class Translator:
         method: AlignmentMethod | None = None,
         heads: bool = False,
         progress: Callable[[int], object] | None = None,
+        *,
+        batch_sentences: int | None = None,
     ) -> list[PieceAlignment]:
-        """The alignments of pairs between pieces."""
+        """The alignments of pairs between pieces, in batches of so many, or of the usual size."""
         method = method or AlignmentMethod()
         if method.layer is None:
             method = self.choices.get(method.name, method)
@@ -390,7 +407,7 @@ class Translator:
             mesh=self.mesh,
             method=method,
             heads=heads,
-            batch_sentences=self.search.batch_sentences,
+            batch_sentences=batch_sentences or self.search.batch_sentences,
             on_batch=progress and (lambda indices: progress(len(indices))),
         )
 
@@ -408,12 +425,6 @@ class Translator:
                 texts, found, aligned or [None] * len(found), strict=True
             )
         ]
-
-
-def _local_devices() -> list[jax.Device]:
-    """The devices that are this process's own."""
-    process = jax.process_index()
-    return [device for device in meshes.visible_devices() if device.process_index == process]
 
 
 def _count_lines(

@@ -28,6 +28,12 @@ def visible_devices() -> list[jax.Device]:
     return jax.devices()
 
 
+def own_devices() -> list[jax.Device]:
+    """The devices of this process."""
+    process = jax.process_index()
+    return [device for device in visible_devices() if device.process_index == process]
+
+
 def make_mesh(model_devices: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """A mesh with the axes ("data", "model").
 

@@ -23,8 +23,8 @@ class Readout(nnx.Module):
     def __init__(
         self, config: RecurrentConfig, context_dim: int, *, precision: str, rngs: nnx.Rngs
     ):
-        self.pieces = 2 if config.readout == "maxout" else 1
-        out = self.pieces * config.readout_dim
+        self.num_units = 2 if config.readout == "maxout" else 1  # of which each feature is made
+        out = self.num_units * config.readout_dim
         layer = partial(linear, precision=precision, rngs=rngs)
         self.U_o = layer(config.decoder_dim, out)
         self.V_o = layer(config.embedding_dim, out, use_bias=False)
@@ -39,6 +39,6 @@ class Readout(nnx.Module):
         t = self.U_o(state) + projected
         if self.C_o is not None:
             t = t + self.C_o(context)
-        if self.pieces == 1:
+        if self.num_units == 1:
             return jnp.tanh(t)
-        return t.reshape(*t.shape[:-1], -1, self.pieces).max(axis=-1)
+        return t.reshape(*t.shape[:-1], -1, self.num_units).max(axis=-1)

@@ -144,7 +144,7 @@ class RecurrentSeq2Seq(nnx.Module):
         These are W E y (V, gates, H) and V_o E y (V, O); there are none where they are too large.
         """
         numbers = self.bottom.cell.gates * self.config.decoder_dim
-        numbers += self.readout.pieces * self.config.readout_dim
+        numbers += self.readout.num_units * self.config.readout_dim
         table = self.target_embedding.table[...]
         model = nnx.clone(self)
         model.source_embedding = model.encoder = model.output = nnx.data(None)

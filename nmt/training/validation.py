@@ -15,6 +15,7 @@ from nmt.analysis.aer import alignment_scores
 from nmt.analysis.scores import corpus_bleu
 from nmt.config.schema import Config
 from nmt.data.batching import Batch
+from nmt.decoding.translation import joiner_of
 from nmt.decoding.translator import Translator
 from nmt.devices.mesh import by_rows, to_devices
 from nmt.devices.own_rows import sum_over_rows
@@ -76,6 +77,7 @@ class Validator:
             search,
             cleaning=config.data.cleaning,
             max_source_pieces=config.data.max_pieces,
+            joiner=joiner_of(config.data),
             mesh=self.mesh,
         )
 

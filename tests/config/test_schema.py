@@ -225,7 +225,10 @@ def with_cudnn(model, training=CUDNN):
             lambda: SearchConfig(method="sample", shortlist=9),
             "search.shortlist needs search.method beam",
         ),
-        (lambda: SearchConfig(temperature=0.0), "search.temperature must be above 0"),
+        (
+            lambda: SearchConfig(temperature=0.0),
+            "search.temperature must be 1e-06 or more; got 0.0",
+        ),
         (lambda: SearchConfig(top_p=0.0), "search.top_p must be above 0 and at most 1"),
         (lambda: SearchConfig(top_p=1.1), "search.top_p must be above 0 and at most 1; got 1.1"),
         (lambda: SearchConfig(length_norm=math.nan), "search.length_norm must be 0 or more; got n"),

@@ -20,7 +20,9 @@ def projection(size, dim=6, precision="float32"):
 
 
 def of_output(features, is_last, projection, num_pieces, forbidden_id=None):
-    output = output_of(projection, BOS, PAD, forbidden_id=forbidden_id)
+    output = output_of(projection, BOS, PAD)
+    if forbidden_id is not None:
+        output = output.without(forbidden_id)
     return best_continuations(
         jnp.asarray(features), is_last, output=output, num_pieces=num_pieces, eos_id=EOS
     )

@@ -2,13 +2,26 @@
 
 import pytest
 
+from nmt.config.schema import DataConfig
 from nmt.decoding.search import length_penalty
-from nmt.decoding.translation import PartHypothesis, join_parts
+from nmt.decoding.translation import PartHypothesis, join_parts, joiner_of
 
 
 def part(text, log_prob, num_pieces, length_norm):
     score = float(log_prob / length_penalty(num_pieces, length_norm))
     return PartHypothesis(text, score, log_prob, num_pieces, None)
+
+
+@pytest.mark.parametrize(
+    "language, tokenized, expected",
+    [("zh", False, "ab"), ("zh_Hans", True, "a b"), ("th", False, "ab"), ("de", False, "a b")],
+)
+def test_parts_have_a_space_between_them_where_the_language_has_spaces(
+    language, tokenized, expected
+):
+    data = DataConfig(path="corpus", target_language=language, tokenized=tokenized)
+    of_parts = [[part("a", -1.0, 2, 0.6)], [part("", -0.5, 1, 0.6)], [part("b", -1.0, 2, 0.6)]]
+    assert join_parts("a line", of_parts, 0.6, None, joiner=joiner_of(data)).text == expected
 
 
 @pytest.mark.parametrize("length_norm", [0.0, 0.6])

@@ -28,6 +28,12 @@ def run(model, sources=SOURCES, keys=(0, 1, 2), *, max_lengths=(9, 9, 9), method
     return jax.tree.map(np.asarray, program(np.array(max_lengths)))
 
 
+def samples_of(drawn, sentence):
+    """The pieces of each sample of a sentence, in a list."""
+    pairs = zip(drawn.ids[sentence], drawn.lengths[sentence], strict=True)
+    return [ids[:length].tolist() for ids, length in pairs]
+
+
 def first_pieces(model, temperature=1.0):
     """The probabilities that the first piece of SOURCES[0] is drawn with."""
     probs = np.exp(model.log_probs(SOURCES[0], ()) / temperature)
@@ -72,7 +78,8 @@ def test_samples_end_with_eos_then_padding_and_are_sorted(table_model):
     model = table_model(12, seed=3)
     never = [model.pad_id, model.bos_id, model.unk_id]
     model.last[:, :, never] += 20  # tempting, and yet forbidden
-    prepared = prepare(model, model.bos_id, model.pad_id, forbidden_id=model.unk_id)
+    prepared = prepare(model, model.bos_id, model.pad_id)
+    prepared = prepared._replace(output=prepared.output.without(model.unk_id))
     drawn = run(model, max_lengths=[1, 4, 9], prepared=prepared)
     for ids, length in zip(drawn.ids.reshape(-1, 9), drawn.lengths.reshape(-1), strict=True):
         assert (ids == model.eos_id).nonzero()[0].tolist() == [length - 1]
@@ -82,13 +89,45 @@ def test_samples_end_with_eos_then_padding_and_are_sorted(table_model):
     assert (np.diff(drawn.scores) <= 0).all()
 
 
-def test_what_is_never_produced_is_not_drawn_where_logits_overflow(table_model):
+@pytest.mark.parametrize("shift", [-1e4, 0.0, 1e4])
+def test_a_temperature_that_logits_overflow_under_draws_the_likeliest(table_model, shift):
     model = table_model(12, seed=3)
-    never = [model.pad_id, model.bos_id]
-    model.last[:, :, never] += 20
-    drawn = run(model, temperature=1e-38)
-    for ids, length in zip(drawn.ids.reshape(-1, 9), drawn.lengths.reshape(-1), strict=True):
-        assert length > 0 and not np.isin(ids[:length], never).any()
+    model.last[:, :, [model.pad_id, model.bos_id]] += 20  # tempting, and yet forbidden
+    model.last += shift
+    greedy = run(model, method=beam_search, beam_size=1)
+    drawn = run(model, temperature=1e-35)
+    assert (drawn.ids == greedy.ids).all()
+
+
+def test_a_sample_that_is_not_a_number_is_an_empty_place_behind_the_others(table_model):
+    model = table_model(12, seed=6, scale=0.3)
+    usual = run(model)
+    model.last[:, 9] = np.nan  # whatever follows piece 9
+    drawn = run(model)
+    num_empty = 0
+    for sentence in range(len(SOURCES)):
+        usual_ones = samples_of(usual, sentence)
+        wanted = [ids for ids in usual_ones if 9 not in ids]
+        missing = len(usual_ones) - len(wanted)
+        num_empty += missing
+        assert samples_of(drawn, sentence) == wanted + [[]] * missing
+        assert (drawn.ids[sentence, len(wanted) :] == model.pad_id).all()
+        assert np.isfinite(drawn.scores[sentence, : len(wanted)]).all()
+        for leaf in (drawn.log_probs, drawn.scores):
+            assert (leaf[sentence, len(wanted) :] == -np.inf).all()
+    assert 0 < num_empty < drawn.lengths.size
+
+
+def test_the_first_samples_are_the_same_however_many_there_are(table_model):
+    model = table_model(30, seed=2)
+    keys = jax.vmap(jax.random.key)(jnp.arange(3))
+    few, more = (
+        run(model, method=partial(sampling.sample, keys=keys, num_hypotheses=number))
+        for number in (3, 7)
+    )
+    for sentence in range(len(SOURCES)):
+        of_few, of_more = (set(map(tuple, samples_of(drawn, sentence))) for drawn in (few, more))
+        assert len(of_few) == 3 and of_few < of_more
 
 
 def test_drawing_from_one_piece_is_greedy_search(table_model):

@@ -72,7 +72,7 @@ def exhaustive(model, source, max_length, length_norm):
 
 
 def slow_beam(model, source, max_length, length_norm, beam_size):
-    """Beam search with lists; it never stops early."""
+    """Beam search with lists, in which what is not a number ends; it never stops early."""
     ended, live = [], [(0.0, ())]
     for length in range(max_length):
         candidates = []
@@ -81,6 +81,7 @@ def slow_beam(model, source, max_length, length_norm, beam_size):
             candidates += [
                 (log_prob + log_probs[piece], (*prefix, piece))
                 for piece in model.legal(length, max_length)
+                if not np.isnan(log_probs[piece])
             ]
         best = sorted(candidates, reverse=True)[: beam_size - len(ended)]
         ended += [
@@ -120,6 +121,17 @@ def test_matches_a_slow_beam_search(table_model, beam_size):
         for sentence, (source, max_length) in enumerate(zip(SOURCES, max_lengths, strict=True)):
             expected = slow_beam(model, source, max_length, length_norm, beam_size)
             assert_same(as_lists(found, sentence), expected)
+
+
+def test_a_hypothesis_whose_states_overflow_harms_no_rival(table_model):
+    model = table_model(9, seed=2)
+    usual = [slow_beam(model, source, 7, 0.6, 4) for source in SOURCES]
+    model.last[:, 7] = np.nan  # whatever follows piece 7
+    found = searcher(model, 4)(SOURCES, [7] * len(SOURCES))
+    expected = [slow_beam(model, source, 7, 0.6, 4) for source in SOURCES]
+    assert expected != usual and all(expected)
+    for sentence in range(len(SOURCES)):
+        assert_same(as_lists(found, sentence), expected[sentence])
 
 
 @pytest.mark.parametrize("num_hypotheses", [1, 4])

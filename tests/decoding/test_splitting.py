@@ -20,10 +20,12 @@ def test_a_line_without_pieces_has_no_parts(vocabularies, text):
     assert split_line(text, vocabularies.source, 5) == []
 
 
-def test_a_part_without_pieces_is_left_out(vocabularies):
-    text = "\u2581 abcdthecatabcd"
+@pytest.mark.parametrize("text", ["\u2581 abcdthecatabcd", "abcdthecatabcd \u2581"])
+def test_text_without_pieces_stays_with_other_text(vocabularies, text):
+    assert len(vocabularies.source.encode("\u2581")) == 0
     parts = split_line(text, vocabularies.source, 5)
-    assert "".join(parts) == "abcdthecatabcd"
+    assert len(parts) > 1 and all(vocabularies.source.encode(part) for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -17,7 +17,7 @@ from nmt.config.schema import (
     SearchConfig,
     TransformerConfig,
 )
-from nmt.decoding import programs
+from nmt.decoding import aligning, programs
 from nmt.decoding.aligning import align_ids
 from nmt.decoding.methods import METHODS, AlignmentMethod
 from nmt.decoding.scoring import score_ids
@@ -284,6 +284,52 @@ def test_a_word_that_had_to_be_cut_is_one_column(translator, made_up):
         row += len(part.target_words)
     np.testing.assert_allclose(alignment.matrix, expected, atol=1e-5)
     np.testing.assert_allclose(alignment.heads.matrices[0, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("line", ["\u2581 {}", "{} \u2581", "{} \u2581 {}", "\u2581 {} \u2581 a"])
+def test_a_word_without_pieces_is_a_column_of_nothing(translator, line):
+    short = copy.copy(translator)
+    short.max_source_pieces = 6
+    line = line.format(*["abcdthecatabcd"] * 2)
+    alignment = short.translate(line).alignment
+    assert alignment.source_words == line.split()
+    np.testing.assert_allclose(alignment.matrix.sum(axis=1) + alignment.eos, 1, rtol=1e-5)
+    nothing = [word == "\u2581" for word in line.split()]
+    assert not alignment.matrix[:, nothing].any()
+
+
+def test_batches_of_a_call_are_as_large_as_it_says_for_alignments_too(translator, monkeypatch):
+    rows = []
+
+    def align_ids(*arguments, batch_sentences, **others):
+        rows.append(batch_sentences)
+        return aligning_as_it_is(*arguments, batch_sentences=batch_sentences, **others)
+
+    aligning_as_it_is = aligning.align_ids
+    monkeypatch.setattr(aligning, "align_ids", align_ids)
+    small = replace(GREEDY, batch_sentences=2)
+    translator.translate(["the cat .", "a dog ."], align=True, search=small)
+    translator.translate(["the cat .", "a dog ."], align=True)
+    assert rows == [2, translator.search.batch_sentences]
+
+
+def test_a_search_that_forbids_a_piece_makes_no_second_copy_of_the_model(translator):
+    lines = ["the cat .", "a dog ."]
+    translator.translate(lines)
+    made = programs.prepare_search._cache_size()
+    translator.translate(lines, search=replace(BEAM, unknown="forbid"))
+    assert programs.prepare_search._cache_size() == made
+
+
+def test_another_share_to_draw_from_compiles_nothing(translator):
+    def draw(top_p):
+        search = replace(BEAM, method="sample", top_p=top_p)
+        return translator.translate(["the cat sees a tree ."], search=search)
+
+    draw(0.5)
+    compiled = programs.sample._cache_size()
+    draw(0.9)
+    assert programs.sample._cache_size() == compiled
 
 
 def test_lines_are_cleaned_as_the_training_text_was(translator):

@@ -170,7 +170,9 @@ RANGES = [
     override("all dropped out", "model.dropout=1", "must be at least 0 and below 1; got 1.0"),
     override("a negative seed", "training.seed=-1", "must be from 0 to 4294967295; got -1"),
     override("top_p above 1", "search.top_p=1.5", "above 0 and at most 1; got 1.5"),
-    override("no temperature", "search.temperature=0", "search.temperature must be above 0; got 0"),
+    override(
+        "no temperature", "search.temperature=0", "search.temperature must be 1e-06 or more; got 0"
+    ),
     override("no coverage", "vocabulary.character_coverage=0", "must be above 0 and at most 1"),
 ]
 COMBINATIONS = [
