@@ -15,7 +15,13 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from nmt.decoding.stages import of_sentences, run_in_stages, stage_sizes, with_sentences
+from nmt.decoding.stages import (
+    SMALLEST,
+    of_sentences,
+    run_in_stages,
+    stage_sizes,
+    with_sentences,
+)
 from nmt.models.seq2seq import DecoderState
 
 Array = jax.Array
@@ -45,9 +51,9 @@ class Room(NamedTuple):
     length: int
 
 
-def rooms(num_sentences: int, max_length: int) -> list[Room]:
-    """In turn, such as (64, 11), (64, 21), (32, 21), (16, 21), (16, 42)."""
-    sizes = stage_sizes(num_sentences)
+def rooms(num_sentences: int, max_length: int, smallest: int = SMALLEST) -> list[Room]:
+    """In turn, such as (64, 11), (64, 21), (32, 21), (16, 21), (16, 42); see `stage_sizes`."""
+    sizes = stage_sizes(num_sentences, smallest)
     if len(sizes) == 1:
         return [Room(num_sentences, max_length)]
     quarter, half = (-(-max_length // parts) for parts in (4, 2))
@@ -66,6 +72,8 @@ def run_in_rooms(
     batch: Any,
     state: Decoding,
     max_length: int,
+    *,
+    smallest: int = SMALLEST,
 ) -> Any:
     """`run_in_stages` of a state whose decoder grows on the way.
 
@@ -74,6 +82,7 @@ def run_in_rooms(
         position.
       state: the first state.
       max_length: positions that there may be.
+      smallest: of `nmt.decoding.stages.stage_sizes`.
     Returns:
       the results of the last states, in the order of the batch.
     """
@@ -96,8 +105,8 @@ def run_in_rooms(
         return run_some_at_a_time(finish, is_live, results, batch, state, size=following)
 
     if state.decoder.grow(max_length) is state.decoder:  # all steps cost the same
-        return run_in_stages(step, is_live, results, batch, state)
-    return run(rooms(len(is_live(state)), max_length), batch, state)
+        return run_in_stages(step, is_live, results, batch, state, smallest=smallest)
+    return run(rooms(len(is_live(state)), max_length, smallest), batch, state)
 
 
 def run_some_at_a_time(

@@ -11,6 +11,7 @@ from nmt.decoding.continuations import best_pieces
 from nmt.decoding.preparing import Prepared, prepare
 from nmt.decoding.rooms import run_in_rooms
 from nmt.decoding.search import Hypotheses, length_penalty
+from nmt.decoding.stages import SMALLEST
 from nmt.models.biased_kernel import logits_from_biased
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, log_probs_of_pieces
 
@@ -111,6 +112,7 @@ def sample(
         (memory, max_lengths, keys),
         start,
         max_length,
+        smallest=SMALLEST * num_hypotheses,  # so that no more is compiled than for a sample of each
     )
     drawn = (leaf.reshape(len(source), num_hypotheses, *leaf.shape[1:]) for leaf in drawn)
     return best_first(*drawn, length_norm, pad_id)

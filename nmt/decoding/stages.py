@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 Array = jax.Array
-SMALLEST = 16  # sentences: no stage has fewer, but for a batch that does
+SMALLEST = 16  # sentences of a stage: fewer cost no less
 
 
 def run_in_stages(
@@ -22,6 +22,8 @@ def run_in_stages(
     results: Callable[[Any], Any],
     batch: Any,
     state: Any,
+    *,
+    smallest: int = SMALLEST,
 ) -> Any:
     """Repeats step(batch, state) -> state until no sentence is live.
 
@@ -32,13 +34,14 @@ def run_in_stages(
         is where the sentence is not live.
       batch: what does not change, a pytree with leaves (B, ...).
       state: the first state, a pytree with leaves (B, ...), or () for what sentences share.
+      smallest: of `stage_sizes`.
     Returns:
       the results of the last states, in the order of the batch.
     """
     num_sentences = len(is_live(state))
     places = jnp.arange(num_sentences)  # of the sentences that are left in the batch
     collected = results(state)
-    for following in [*stage_sizes(num_sentences)[1:], 0]:
+    for following in [*stage_sizes(num_sentences, smallest)[1:], 0]:
 
         def is_full(state: Any, following: int = following) -> Array:
             return is_live(state).sum() > following
@@ -61,9 +64,9 @@ def with_sentences(tree: Any, places: Array, new: Any) -> Any:
     return jax.tree.map(lambda leaf, of_some: leaf.at[places].set(of_some), tree, new)
 
 
-def stage_sizes(num_sentences: int) -> list[int]:
-    """How many sentences each stage has, such as [64, 32, 16]."""
+def stage_sizes(num_sentences: int, smallest: int = SMALLEST) -> list[int]:
+    """How many sentences each stage has, such as [64, 32, 16]; `smallest` or more, or all."""
     sizes = [num_sentences]
-    while sizes[-1] >= 2 * SMALLEST:
+    while sizes[-1] >= 2 * smallest:
         sizes.append(sizes[-1] // 2)
     return sizes

@@ -52,3 +52,8 @@ def test_few_sentences_are_one_stage():
         [32, 16],
         [64, 32, 16],
     ]
+
+
+def test_a_stage_is_as_large_as_is_asked_for():
+    assert stage_sizes(320, 80) == [320, 160, 80]
+    assert stage_sizes(159, 80) == [159]
