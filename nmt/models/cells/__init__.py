@@ -18,12 +18,10 @@ from nmt.models.cells.nested_lstm import NestedLSTM
 from nmt.models.cells.peephole_lstm import FullPeepholeLSTM, PeepholeLSTM
 from nmt.models.cells.scan import (
     Seen,
-    run,
     run_both_ways,
     run_in_stack,
     scan_positions,
     seen,
-    where_real,
 )
 from nmt.models.cells.vanilla import VanillaReLU, VanillaTanh
 
@@ -33,13 +31,11 @@ __all__ = [
     "Seen",
     "State",
     "bottom_cell",
-    "run",
     "run_both_ways",
     "run_in_stack",
     "scan_positions",
     "seen",
     "upper_cell",
-    "where_real",
 ]
 
 CELLS = {

@@ -1,4 +1,4 @@
-"""A cell run over sentences: alone, between the layers of a stack, or both ways at once."""
+"""A cell run over sentences: between the layers of a stack, or both ways at once."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -36,25 +36,6 @@ def where_real(real: Array, moved: State, state: State) -> State:
     return jax.tree.map(lambda new, old: jnp.where(real[..., None], new, old), moved, state)
 
 
-def run(
-    cell: Cell, inputs: Array, mask: Array, initial: State | None = None, *, reverse: bool = False
-) -> tuple[Array, Array]:
-    """Runs a cell over sentences; padding leaves the state as it was.
-
-    Args:
-      cell: the cell; one that reads no state below it.
-      inputs: (B, T, E).
-      mask: (B, T), True on real positions.
-      initial: the state to start from, zeros if None.
-      reverse: from the last position to the first.
-    Returns:
-      outputs: (B, T, H), that of position t at t, also in reverse.
-      final: the output after the position visited last, (B, H).
-    """
-    of_positions, final = run_in_stack(cell, inputs, mask, initial, reverse=reverse)
-    return of_positions.output, final
-
-
 def run_in_stack(
     cell: Cell,
     inputs: Array,
@@ -63,29 +44,30 @@ def run_in_stack(
     *,
     below: State | None = None,
     above: Cell | None = None,
-    reverse: bool = False,
     unroll: int = 1,
 ) -> tuple[Seen, Array]:
-    """Runs a cell of one layer among others.
+    """Runs a cell of one layer, perhaps among others; padding leaves the state as it was.
 
     Args:
-      cell, inputs, mask, initial, reverse: as in `run`.
+      cell: the cell.
+      inputs: (B, T, E).
+      mask: (B, T), True on real positions.
+      initial: the state to start from, zeros if None.
       below: the state of the layer under it at each position, leaves (B, T, ...), for a cell that
-        reads it. In reverse it is that of a layer that was run in reverse too.
+        reads it.
       above: the cell of the layer above it, if any.
       unroll: positions to an iteration, as in `scan_positions`.
     Returns:
       seen: what `above` sees of every position, leaves (B, T, ...).
-      final: the output after the position visited last, (B, H).
+      final: the output after the last position, (B, H).
     """
 
     def step(state, now):
         return _advance(cell, state, now, above)
 
     start = cell.initial_state(inputs.shape[:1]) if initial is None else initial
-    final, of_positions = scan_positions(
-        step, start, _time_major(cell, inputs, mask, below), reverse=reverse, unroll=unroll
-    )
+    positions = _time_major(cell, inputs, mask, below)
+    final, of_positions = scan_positions(step, start, positions, unroll=unroll)
     return jax.tree.map(_turned, of_positions), cell.output(final)
 
 
@@ -100,15 +82,16 @@ def run_both_ways(
 ) -> list[tuple[Seen, Array]]:
     """Runs two cells of one kind at once, the first forwards, the second backwards.
 
-    Each is as `run_in_stack` would run it. An accelerator starts a small program for each operation
-    of a step, which takes it longer than the arithmetic: here it starts one for both directions.
+    Each is as `run_in_stack` would run it, the second over positions in reverse. An accelerator
+    starts a small program for each operation of a step, which takes it longer than the arithmetic:
+    here it starts one for both directions.
 
     Args:
       cells: forwards and backwards.
       inputs, mask, above, unroll: as in `run_in_stack`; the one above may be of either direction.
       below: of each direction.
     Returns:
-      seen and final, of each direction.
+      seen, that of position t at t in both directions, and final, of each direction.
     """
     forwards, backwards = (
         _time_major(cell, inputs, mask, under) for cell, under in zip(cells, below, strict=True)
@@ -138,7 +121,6 @@ def scan_positions(
     start: State,
     positions: Any,
     *,
-    reverse: bool = False,
     unroll: int = 1,
 ) -> tuple[State, Any]:
     """`jax.lax.scan` over positions, which keeps of each no more than its matrix products.
@@ -147,11 +129,10 @@ def scan_positions(
       step: of one position.
       start: the state before the first one.
       positions: leaves (T, ...).
-      reverse: from the last position to the first.
       unroll: positions to an iteration: more of them start fewer small programs and compile longer.
     """
     step = keeping_products(step)
-    return jax.lax.scan(step, start, positions, reverse=reverse, unroll=unroll)
+    return jax.lax.scan(step, start, positions, unroll=unroll)
 
 
 def _advance(cell: Cell, state: State, now: Any, above: Cell | None) -> tuple[State, Seen]:

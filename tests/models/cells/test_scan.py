@@ -8,18 +8,12 @@ import pytest
 from flax import nnx
 
 from nmt.config.schema import RecurrentConfig
-from nmt.models.cells import (
-    bottom_cell,
-    run,
-    run_both_ways,
-    run_in_stack,
-    upper_cell,
-    where_real,
-)
+from nmt.models.cells import bottom_cell, run_both_ways, run_in_stack, upper_cell
 from nmt.models.cells.clockwork import Clockwork, ClockworkState
 from nmt.models.cells.depth_gated_lstm import DepthGatedLSTM
 from nmt.models.cells.gru import GRUResetAfter
 from nmt.models.cells.lstm import LSTM, LSTMState
+from nmt.models.cells.scan import where_real
 
 E, H, T = 4, 6, 5
 MASK = np.array([[1, 0, 1, 0, 0], [0, 1, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
@@ -44,18 +38,17 @@ def clockwork():
     return made(partial(Clockwork, num_modules=3))
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-def test_padding_leaves_the_state(clockwork, reverse):
+def test_padding_leaves_the_state(clockwork):
     """Also in the middle; and where a sentence has no real position, the state it began with."""
     cell, inputs = clockwork, random(3, T, E)
     start = cell.state_from_output(random(3, H, seed=1))
-    outputs, final = run(cell, inputs, MASK, start, reverse=reverse)
+    seen, final = run_in_stack(cell, inputs, MASK, start)
     for b in range(3):
         state = jax.tree.map(lambda leaf, b=b: leaf[b : b + 1], start)
-        for t in reversed(range(T)) if reverse else range(T):
+        for t in range(T):
             if MASK[b, t]:
                 state = cell.step(state, cell.project(inputs[b : b + 1, t]))
-            np.testing.assert_allclose(outputs[b, t], cell.output(state)[0], atol=1e-5)
+            np.testing.assert_allclose(seen.output[b, t], cell.output(state)[0], atol=1e-5)
     np.testing.assert_array_equal(final[2], cell.output(start)[2])
 
 
@@ -81,8 +74,8 @@ def test_gates_are_projected_for_any_leading_axes():
 
 def test_a_module_of_the_clockwork_moves_when_it_is_due(clockwork):
     """Modules of 2 units and periods 1, 2, 4; what is not due keeps its bits."""
-    outputs, _ = run(clockwork, random(1, 6, E), np.ones((1, 6), bool))
-    of_modules = np.diff(np.asarray(outputs[0]).reshape(6, 3, 2), axis=0).any(axis=-1)
+    seen, _ = run_in_stack(clockwork, random(1, 6, E), np.ones((1, 6), bool))
+    of_modules = np.diff(np.asarray(seen.output[0]).reshape(6, 3, 2), axis=0).any(axis=-1)
     np.testing.assert_array_equal(of_modules[:, 0], [True] * 5)  # positions 1 to 5
     np.testing.assert_array_equal(of_modules[:, 1], [False, True, False, True, False])
     np.testing.assert_array_equal(of_modules[:, 2], [False, False, False, True, False])
@@ -112,12 +105,12 @@ def depth_gated():
 def test_layers_above_one_another_are_their_steps(depth_gated):
     """Layer after layer over all positions is position after position through all layers."""
     (lower, upper), inputs = depth_gated, random(3, T, E)
-    of_lower, _ = run_in_stack(lower, inputs, MASK, above=upper, reverse=True)
+    of_lower, _ = run_in_stack(lower, inputs, MASK, above=upper)
     below = of_lower.state
-    ours, final = run_in_stack(upper, of_lower.output, MASK, below=below, reverse=True)
+    ours, final = run_in_stack(upper, of_lower.output, MASK, below=below)
     assert ours.state is None
     states = [cell.initial_state((3,)) for cell in depth_gated]
-    for t in reversed(range(T)):
+    for t in range(T):
         moved = lower.step(states[0], lower.project(inputs[:, t]))
         states[0] = where_real(MASK[:, t], moved, states[0])
         moved = upper.step(states[1], upper.project(lower.output(states[0])), states[0])
@@ -157,11 +150,14 @@ def test_both_directions_at_once_are_each_alone(kind, unroll):
     def at_once(cells):
         return run_both_ways(cells, inputs, MASK, below=below, above=above, unroll=unroll)
 
+    def backwards(tree):
+        return jax.tree.map(lambda leaf: leaf[:, ::-1], tree)
+
     def alone(cells):
-        return [
-            run_in_stack(cell, inputs, MASK, below=under, above=above, reverse=reverse)
-            for cell, under, reverse in zip(cells, below, (False, True), strict=True)
-        ]
+        forwards = run_in_stack(cells[0], inputs, MASK, below=below[0], above=above)
+        turned = backwards((inputs, MASK, below[1]))
+        seen, final = run_in_stack(cells[1], *turned[:2], below=turned[2], above=above)
+        return [forwards, (backwards(seen), final)]
 
     def with_gradient(run_cells):
         def loss(params):
@@ -183,7 +179,7 @@ def test_of_each_position_a_scan_keeps_the_state_and_products_alone():
     inputs, mask = random(3, T, E), np.ones((3, T), bool)
 
     def loss(params):
-        return run(nnx.merge(graph, params), inputs, mask)[0].sum()
+        return run_in_stack(nnx.merge(graph, params), inputs, mask)[0].output.sum()
 
     traced = jax.make_jaxpr(jax.grad(loss))(params)
     forwards, _ = (e for e in traced.jaxpr.eqns if e.primitive.name == "scan")
