@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from nmt.commands.models import FoundCheckpoint
 from nmt.commands.progress import progress
 from nmt.config.schema import Config, SearchConfig
-from nmt.data.text_files import is_utf8
 from nmt.errors import NmtError
-from nmt.runs.directory import RunDirectory, write_atomically
+from nmt.runs.directory import RunDirectory, package_versions, write_atomically
 
 if TYPE_CHECKING:
     from nmt.analysis.by_length import LengthBucket
@@ -32,7 +31,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parents[1]
-TRANSLATING = ("data", "models", "decoding")  # the folders of it on which translations depend
+TRANSLATING = ("config", "data", "devices", "models", "runs", "decoding")  # folders of it
+_SCORED_FROM = (
+    "hypotheses",
+    "references",
+    "checkpoint_fingerprint",  # for its vocabulary
+    "source_language",
+    "target_language",
+    "tokenized",
+)
+_MORE = ("by_length", "unknown", "without_unknown")  # what a record has where it was asked for
 
 
 @dataclass(frozen=True)
@@ -151,18 +159,24 @@ def evaluation_file(run: RunDirectory, evaluation: Evaluation) -> Path:
 
 
 def keep(evaluation: Evaluation, run: RunDirectory) -> None:
-    """Writes the scores into the run; a run that cannot be written is only warned of."""
+    """Writes the scores into the run; a run that cannot be written is only warned of.
+
+    What an earlier evaluation of the same translations was asked for in addition stays there.
+    """
     split = evaluation.split
     texts = {
         "sources": list(split.source),
         "hypotheses": evaluation.hypotheses,
         "references": list(split.target),
     }
-    record = json.dumps(evaluation.to_dict() | texts, ensure_ascii=False, indent=1)
+    record = evaluation.to_dict() | texts
     path = evaluation_file(run, evaluation)
+    before = _read(path)
+    if all(before.get(key) == record[key] for key in _SCORED_FROM):
+        record = {key: before[key] for key in _MORE if key in before} | record
     try:
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, record + "\n")
+        write_atomically(path, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
     except (OSError, NmtError) as error:
         logger.warning("the scores of %s are not kept: %s", split.name, error)
 
@@ -187,29 +201,40 @@ def kept_hypotheses(
     """The translations of a test set as they were kept.
 
     Returns:
-      None where there are none of this very text by this very checkpoint, search and code. A file
-      that was changed counts for nothing.
+      None where there are none of this very text by this very checkpoint, search and code, or the
+      file is damaged. Whether somebody changed a translation in it is not checked.
     """
     path = _place(run, split, checkpoint, search)
-    try:
-        record = json.loads(path.read_bytes())
-        made_from = [record[key] for key in ("sources", "search", "checkpoint_fingerprint", "code")]
-        hypotheses, precision = record["hypotheses"], record["precision"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    record = _read(path)
+    made_from = {
+        "sources": list(split.source),
+        "search": asdict(search),
+        "checkpoint_fingerprint": checkpoint.fingerprint,
+        "code": code_fingerprint(PACKAGE),
+    }
+    if any(record.get(key) != value for key, value in made_from.items()):
         return None
-    code = code_fingerprint(PACKAGE)
-    if made_from != [list(split.source), asdict(search), checkpoint.fingerprint, code]:
-        return None
+    hypotheses, precision = record.get("hypotheses"), record.get("precision")
     whole = isinstance(hypotheses, list) and len(hypotheses) == len(split)
-    if not whole or not all(map(_is_text, [*hypotheses, precision])):
+    if not whole or not all(isinstance(text, str) for text in [*hypotheses, precision]):
         return None
     return Kept(hypotheses, precision, path)
 
 
+def _read(path: Path) -> dict:
+    """What was kept in a file; nothing where there is none, or none that could be written again."""
+    try:
+        record = json.loads(path.read_bytes())
+        json.dumps(record, ensure_ascii=False).encode()  # JSON can spell half of a surrogate pair
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 @cache  # as the code was when the process read it
 def code_fingerprint(package: Path) -> str:
-    """A digest of the code that translates: of the files in `TRANSLATING`, by path and content."""
-    digest = hashlib.sha256()
+    """A digest of what translates: files in `TRANSLATING`, by path and content, and libraries."""
+    digest = hashlib.sha256(json.dumps(package_versions()).encode())
     for folder in TRANSLATING:
         for path in sorted((package / folder).rglob("*.py")):
             content = path.read_bytes()
@@ -228,11 +253,6 @@ def _place(
     digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
     model = "" if seed is None else f".seed{seed}" if isinstance(seed, int) else f".{seed}"
     return run.evaluations / f"{file_name(split)}.{checkpoint.step}{model}.{digest}.json"
-
-
-def _is_text(line: object) -> bool:
-    """Half of a surrogate pair, which JSON can spell, is none."""
-    return isinstance(line, str) and is_utf8(line)
 
 
 def file_name(split: "Split") -> str:

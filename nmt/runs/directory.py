@@ -278,7 +278,7 @@ def describe_environment() -> dict[str, Any]:
     devices = jax.devices()
     return {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": package_versions(),
         "platform": platform.platform(),
         "processor": processor_name(),
         "processor_lacks_bfloat16": lacks_bfloat16(),
@@ -287,6 +287,11 @@ def describe_environment() -> dict[str, Any]:
         "processes": jax.process_count(),
         "git_commit": git_commit(Path(__file__).parents[2]),
     }
+
+
+def package_versions() -> dict[str, str | None]:
+    """The versions of the libraries on which results depend; None of what is not installed."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def git_commit(source_tree: Path) -> str | None:

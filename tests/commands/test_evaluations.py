@@ -7,7 +7,6 @@ import pytest
 
 from nmt.analysis.scores import score
 from nmt.commands.evaluations import (
-    TRANSLATING,
     code_fingerprint,
     evaluation_file,
     keep,
@@ -17,7 +16,7 @@ from nmt.commands.evaluations import (
 from nmt.commands.models import FoundCheckpoint
 from nmt.config.schema import Config, DataConfig
 from nmt.data.splits import Split
-from nmt.runs.directory import RunDirectory
+from nmt.runs.directory import RunDirectory, package_versions
 
 CONFIG = Config(data=DataConfig(path="corpus", target_language="de"))
 SPLIT = Split("news[:3]", ["a", "b c", ""], ["ein", "zwei drei", "x"], [[(0, 0)], [], []])
@@ -98,7 +97,7 @@ def test_translations_of_anything_else_are_none(run, other):
     ],
     ids=str,
 )
-def test_a_file_that_was_changed_counts_for_nothing(run, changes):
+def test_a_file_of_anything_else_or_not_whole_counts_for_nothing(run, changes):
     (file,) = run.evaluations.iterdir()
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     assert kept_hypotheses(run, SPLIT, CHECKPOINT, CONFIG.search) is None
@@ -119,10 +118,44 @@ def test_a_later_evaluation_takes_the_place_of_the_same_one(run):
     assert json.loads(file.read_text())["hypotheses"] == ["x"] * 3
 
 
-def test_code_is_known_by_the_files_that_translate(tmp_path):
+def test_what_was_asked_for_in_addition_stays_as_long_as_the_translations_do(run):
+    (file,) = run.evaluations.iterdir()
+    before = json.loads(file.read_text())
+    more = {"unknown": {"source": 0.5}, "without_unknown": {"bleu": 7.0}}
+    file.write_text(json.dumps(before | more))
+    keep(score_them(), run)
+    assert json.loads(file.read_text()) == before | more
+    keep(score_them(edges=(2,)), run)  # asked for again
+    after = json.loads(file.read_text())
+    assert [bucket["count"] for bucket in after["by_length"]] == [3, 0] != before["by_length"]
+    assert more.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hypotheses": ["ein", "zwei", ""]},
+        {"references": ["ein", "zwei", "x"]},
+        {"checkpoint_fingerprint": "f8"},
+        {"target_language": "zh"},
+        {"tokenized": True},
+        {"by_length": "\ud800"},  # which could not be written again
+    ],
+    ids=str,
+)
+def test_nothing_stays_of_other_translations(run, changes):
+    (file,) = run.evaluations.iterdir()
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    keep(score_them(), run)
+    assert "by_length" not in json.loads(file.read_text())
+
+
+def test_code_is_known_by_the_files_that_translate(tmp_path, monkeypatch):
+    folders = ("config", "data", "devices", "runs", "models", "decoding")
+
     def fingerprint(name, changed=None, text=""):
         package = tmp_path / name
-        for folder in (*TRANSLATING, "commands"):
+        for folder in (*folders, "commands"):
             (package / folder / "deeper").mkdir(parents=True)
             (package / folder / "deeper" / "file.py").write_text("x = 1\n")
         if changed is not None:
@@ -134,7 +167,10 @@ def test_code_is_known_by_the_files_that_translate(tmp_path):
     assert fingerprint("elsewhere", "commands/deeper/file.py", "x = 2\n") == first
     others = [
         fingerprint(f"changed {folder}", f"{folder}/deeper/file.py", "x = 2\n")
-        for folder in TRANSLATING
+        for folder in folders
     ]
     others.append(fingerprint("another file", "models/more.py", ""))
+    versions = package_versions() | {"jax": "0.0.1"}
+    monkeypatch.setattr("nmt.commands.evaluations.package_versions", lambda: versions)
+    others.append(fingerprint("another library"))
     assert len({first, *others}) == len(others) + 1
