@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,16 +15,16 @@ from nmt.analysis.by_length import LengthBucket, scores_by_length
 from nmt.analysis.length_bands import bleu_bands
 from nmt.analysis.scores import Measure, measures
 from nmt.analysis.significance import Resampled, resampled
-from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
-from nmt.commands.progress import progress
-from nmt.config.schema import Config, SearchConfig
+from nmt.commands.evaluations import keep, kept_hypotheses, scored, translate_split
+from nmt.commands.models import find_checkpoint, load_found
+from nmt.config.schema import Config
 from nmt.data.cleaning import count_words
 from nmt.data.corpus import load_split
 from nmt.data.splits import Split
 from nmt.data.unknown_words import count_unknown
 from nmt.data.vocabularies import load_vocabularies
 from nmt.decoding.translator import Translator
-from nmt.runs.directory import RunDirectory, write_atomically
+from nmt.runs.directory import RunDirectory
 from reproduction.paper import ENCDEC_30, ENCDEC_50, LENGTHS, MODELS, SEARCH_30, SEARCH_50, Model
 
 PAIRS = ((ENCDEC_30, SEARCH_30), (ENCDEC_50, SEARCH_50))  # without and with attention
@@ -132,27 +133,20 @@ def _unknown(
 def _translated(name: str, run: RunDirectory, splits: tuple[Split, Split]) -> list[list[str]]:
     """All sentences, unknown words kept, and those without any, for which none may be produced."""
     found, config = find_checkpoint(run, "best"), run.read_config()
-    searches = [replace(config.search, unknown=unknown) for unknown in ("keep", "forbid")]
-    kept = run.path.with_name(f"{run.path.name}.translations.json")
-    made_from = [_settings(found, *pair) for pair in zip(splits, searches, strict=True)]
-    if kept.exists():
-        before = json.loads(kept.read_text(encoding="utf-8"))
-        if before["made_from"] == made_from:
-            return before["hypotheses"]
-    translator = load_found(run, found)
+    translator = cache(lambda: load_found(run, found))
     hypotheses = []
-    for split, search in zip(splits, searches, strict=True):
+    for split, unknown in zip(splits, ("keep", "forbid"), strict=True):
+        of_split = replace(config, search=replace(config.search, unknown=unknown))
+        kept = kept_hypotheses(run, split, found, of_split.search)
+        if kept is not None or not len(split):
+            hypotheses.append([] if kept is None else kept.hypotheses)
+            continue
         say(f"{name}: translating {len(split)} sentences")
-        with progress(len(split)) as advance:
-            lines = translator.translate(split.source, search=search, progress=advance)
-        hypotheses.append([line.text for line in lines])
-    record = {"made_from": made_from, "hypotheses": hypotheses}
-    write_atomically(kept, json.dumps(record, ensure_ascii=False))
+        lines = [line.text for line in translate_split(translator(), split, of_split)]
+        precision = translator().precision(of_split.search)
+        keep(scored(lines, split, found, of_split, precision=precision, edges=None), run)
+        hypotheses.append(lines)
     return hypotheses
-
-
-def _settings(found: FoundCheckpoint, split: Split, search: SearchConfig) -> list:
-    return [found.fingerprint, split.fingerprint, asdict(search)]
 
 
 def _scored(

@@ -90,16 +90,25 @@ def test_it_goes_on_where_it_stopped_and_reports_without_training_again(
 
     from reproduction import measuring
 
-    kept = json.loads((tmp_path / "out/rnnsearch50.translations.json").read_text("utf-8"))
-    every, known = kept["hypotheses"]
+    kept = {}
+    for file in (tmp_path / "out/rnnsearch50/evaluations").iterdir():
+        record = json.loads(file.read_text("utf-8"))
+        kept[record["search"]["unknown"]] = record["hypotheses"]
+    every, known = kept["keep"], kept["forbid"]
     assert len(every) == 24 and 0 < len(known) < 24
     assert not any("UNK" in line.split() for line in known)
 
-    monkeypatch.setattr(measuring, "load_found", None)  # nothing is translated again
+    def load_found(*_):
+        raise LookupError("translated again")
+
+    monkeypatch.setattr(measuring, "load_found", load_found)
     monkeypatch.setattr(script, "train", lambda options: None)
     found = measuring.measure(tmp_path / "out")
     assert found.hypotheses["RNNsearch-50"] == every
     assert sum(bucket.count for bucket in found.by_length["RNNsearch-50"]) == 24
+    monkeypatch.setattr("nmt.commands.evaluations.code_fingerprint", lambda package: "other code")
+    with pytest.raises(LookupError, match="translated again"):
+        measuring.measure(tmp_path / "out")
 
 
 def test_what_is_trained_with_the_same_settings_is_left_alone(script, monkeypatch, tmp_path):
