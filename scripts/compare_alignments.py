@@ -15,7 +15,8 @@ the models were trained on, with the gold text behind them, for it aligns only w
 What no gold link may decide, agreement decides: row offset, layer and head are those with which the
 two directions agree best on the first pairs of the validation split. --at-once 2 trains the two
 directions side by side, a core each on 2 cores, which takes little longer than one of them. Run
-again, the script goes on where it stopped. The table is printed and written to FOLDER/table.md.
+again, the script goes on where it stopped, and measures anew what is of another text, gold, config,
+checkpoint or code. The table is printed and written to FOLDER/table.md.
 """
 
 import argparse
@@ -23,31 +24,38 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from alignment_tasks.task import (
+    FAMILIES,
+    Pairs,
+    Task,
+    digest,
+    embedded_task,
+    file_task,
+    made,
+    write_lines,
+)
 from running.command_line import ScriptParser, at_least_one, exit_on_sigterm, one_line_errors
 from running.trainings import Job, train_all
 
 import nmt
 from nmt.analysis.aer import alignment_scores
-from nmt.analysis.pharaoh import GoldLinks, Link, format_links, parse_gold, parse_links
+from nmt.analysis.pharaoh import GoldLinks, Link, format_links, parse_links
 from nmt.analysis.symmetrize import symmetrize
-from nmt.config.reader import read_config
-from nmt.data.corpus import load_split
-from nmt.data.gold import load_gold
+from nmt.commands.evaluations import PACKAGE, TRANSLATING, code_fingerprint
+from nmt.commands.models import find_checkpoint
+from nmt.config.reader import read_config, to_yaml
 from nmt.data.kept_text import load_kept
-from nmt.data.stages import stage
 from nmt.data.text_files import read_lines
 from nmt.decoding.heads import choose_head
 from nmt.decoding.methods import METHODS, SALIENCY, AlignmentMethod
 from nmt.decoding.translator import Translator
-from nmt.errors import NmtError
+from nmt.errors import NmtError, RunError
 from nmt.runs.directory import RunDirectory, write_atomically
 
-CONFIGS = Path(__file__).parents[1] / "configs"
-FAMILIES = ("gru", "transformer")
 RULES = ("intersection", "grow-diag", "grow-diag-final-and")
 GUIDE_RULE = "grow-diag"
 WEIGHT = 0.5  # of the loss of guided alignment
@@ -55,32 +63,6 @@ GUIDED_HEAD = {"gru": [], "transformer": ["model.alignment_head=0"]}  # one head
 AGREEMENT_PAIRS = 300  # of the validation split
 
 Links = list[list[Link]]  # of each pair
-
-
-class Pairs(NamedTuple):
-    """Sentences and their translations."""
-
-    source: list[str]
-    target: list[str]
-
-
-class Task(NamedTuple):
-    """A corpus to train on and gold links to measure against.
-
-    Attributes:
-      languages: source and target.
-      configs: of each family.
-      overrides: that name the corpus.
-      validation, test: pairs in the task's direction.
-      gold: of the test pairs.
-    """
-
-    languages: tuple[str, str]
-    configs: dict[str, Path]
-    overrides: list[str]
-    validation: Pairs
-    test: Pairs
-    gold: list[GoldLinks]
 
 
 class Row(NamedTuple):
@@ -91,70 +73,6 @@ class Row(NamedTuple):
     forward: float | None
     reverse: float | None
     symmetrised: list[float | None]
-
-
-def embedded_task() -> Task:
-    """The built-in grammar: its links are exact."""
-    configs = {"gru": "quickstart", "transformer": "quickstart_transformer"}
-    paths = {family: CONFIGS / f"{name}.yaml" for family, name in configs.items()}
-    data = read_config(paths["gru"]).data
-    validation, test = (load_split(data, name) for name in (data.validation, *data.test))
-    return Task(
-        languages=(data.source_language, data.target_language),
-        configs=paths,
-        overrides=[],
-        validation=Pairs(list(validation.source), list(validation.target)),
-        test=Pairs(list(test.source), list(test.target)),
-        gold=load_gold(data, data.test[0]),
-    )
-
-
-def file_task(corpus: Path, gold: Path, folder: Path, languages: tuple[str, str]) -> Task:
-    """Text files, tokenised into FOLDER/corpus, and a folder of gold links."""
-    test = Pairs(*(read_lines(find(gold, f"test.{language}")) for language in languages))
-    tokenised = folder / "corpus"
-    if not tokenised.exists():
-        with stage(tokenised) as beside:
-            for language, lines in zip(languages, test, strict=True):
-                write_lines(beside / f"test.{language}", lines)  # which is tokenised already
-                for split in ("train", "dev"):
-                    lines = read_lines(find(corpus, f"{split}.{language}"))
-                    write_lines(beside / f"{split}.{language}", tokenise(lines, language))
-    links = [
-        parse_gold(line, f"line {number} of the gold links", base=1)
-        for number, line in enumerate(read_lines(find(gold, "test.talp")), 1)
-    ]
-    return Task(
-        languages=languages,
-        configs={family: CONFIGS / f"europarl_small_{family}.yaml" for family in FAMILIES},
-        overrides=[f"data.path={tokenised}"],
-        validation=Pairs(*(read_lines(tokenised / f"dev.{language}") for language in languages)),
-        test=test,
-        gold=links,
-    )
-
-
-def find(folder: Path, name: str) -> Path:
-    """The file, or the same packed."""
-    packed = folder / f"{name}.gz"
-    return packed if packed.exists() else folder / name
-
-
-def tokenise(lines: Iterable[str], language: str) -> list[str]:
-    """Punctuation normalised and words parted, as Moses does."""
-    import sacremoses
-
-    normalizer = sacremoses.MosesPunctNormalizer(language)
-    tokenizer = sacremoses.MosesTokenizer(language)
-    return [
-        tokenizer.tokenize(normalizer.normalize(line), escape=False, return_str=True)
-        for line in lines
-    ]
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Writes a text file."""
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 class Comparison:
@@ -183,31 +101,52 @@ class Comparison:
 
     def _translators(self, family: str, *, guided: bool) -> tuple[Translator, Translator]:
         """The models of both directions, trained to their ends."""
-        forward, reverse = (
-            self.job(family, reverse=reverse, guided=guided) for reverse in (False, True)
-        )
+        forward, reverse = self.jobs(family, guided=guided)
         train_all([forward, reverse], self.at_once, done=lambda job: None)
         return nmt.load(forward.run), nmt.load(reverse.run)
 
+    def jobs(self, family: str, *, guided: bool) -> list[Job]:
+        """The trainings of both directions."""
+        return [self.job(family, reverse=reverse, guided=guided) for reverse in (False, True)]
+
+    def made_from(self, family: str, *, guided: bool) -> str:
+        """A digest of what two models and their links depend on."""
+        jobs = self.jobs(family, guided=guided)
+        return digest(
+            [to_yaml(read_config(job.config, job.overrides)) for job in jobs],
+            [checkpoint_of(job.run) for job in jobs],
+            self.task.fingerprint,
+            code_fingerprint(PACKAGE, (*TRANSLATING, "analysis")),
+            Path(__file__).read_text("utf-8"),
+        )
+
     def linked_corpus(self, family: str) -> Path:
         """The cleaned training text, with the links that the plain models agree on."""
-        folder = self.folder / f"corpus.{family}"
-        if folder.exists():
-            return folder
-        aligner = Aligner(self.translators(family, guided=False), self.task.validation)
-        plain = self.job(family, reverse=False, guided=False).run
-        kept = load_kept(RunDirectory.open(plain).data / "cleaned", "train")
-        pairs = Pairs(list(kept.source), list(kept.target))
-        links = symmetrised(*aligner.links(aligner.best_method(), pairs), GUIDE_RULE)
         source, target = self.task.languages
-        with stage(folder) as beside:
+
+        def link(beside: Path) -> None:
+            aligner = Aligner(self.translators(family, guided=False), self.task.validation)
+            plain = self.job(family, reverse=False, guided=False).run
+            kept = load_kept(RunDirectory.open(plain).data / "cleaned", "train")
+            pairs = Pairs(list(kept.source), list(kept.target))
+            links = symmetrised(*aligner.links(aligner.best_method(), pairs), GUIDE_RULE)
             for language, lines in zip((source, target), pairs, strict=True):
                 write_lines(beside / f"train.{language}", lines)
                 for name in (f"dev.{language}", f"test.{language}"):
                     (beside / name).write_bytes((self.folder / "corpus" / name).read_bytes())
             write_lines(beside / f"train.links.{source}-{target}", map(format_links, links))
             write_lines(beside / f"train.links.{target}-{source}", map(format_links, turned(links)))
-        return folder
+
+        made_from = partial(self.made_from, family, guided=False)
+        return made(self.folder / f"corpus.{family}", made_from, link)
+
+
+def checkpoint_of(run: Path) -> str | None:
+    """The fingerprint of a run's best checkpoint; None where it has none."""
+    try:
+        return find_checkpoint(RunDirectory.open(run), "best").fingerprint
+    except RunError:
+        return None
 
 
 class Aligner:
@@ -298,17 +237,20 @@ def row_of(model: str, method: str, forward: Links, reverse: Links, gold: list[G
 
 
 def model_rows(task: Task, folder: Path, at_once: int) -> Iterable[Row]:
-    """Every family and method, plain and guided; what was measured before is read again."""
+    """Every family and method, plain and guided; what was measured of the same is read again."""
     comparison = Comparison(task, folder, at_once)
     for guided in (False, True):
         for family in FAMILIES:
             label = f"{family}, guided" if guided else family
             kept = folder / f"{label}.json"
-            if not kept.exists():
+            made_from = partial(comparison.made_from, family, guided=guided)
+            before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else [None]
+            if before[0] != made_from():
                 aligner = Aligner(comparison.translators(family, guided=guided), task.validation)
                 rows = [row_of_method(label, name, aligner, task) for name in METHODS]
-                write_atomically(kept, json.dumps(rows))
-            yield from (Row(*row) for row in json.loads(kept.read_text(encoding="utf-8")))
+                before = [made_from(), rows]
+                write_atomically(kept, json.dumps(before))
+            yield from (Row(*row) for row in before[1])
 
 
 def row_of_method(label: str, name: str, aligner: Aligner, task: Task) -> Row:

@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parents[1]
-TRANSLATING = ("config", "data", "devices", "models", "runs", "decoding")  # folders of it
+TRANSLATING = (
+    "config",
+    "data",
+    "devices",
+    "models",
+    "runs",
+    "decoding",
+)  # what translations depend on
 _SCORED_FROM = (
     "hypotheses",
     "references",
@@ -232,10 +239,10 @@ def _read(path: Path) -> dict:
 
 
 @cache  # as the code was when the process read it
-def code_fingerprint(package: Path) -> str:
-    """A digest of what translates: files in `TRANSLATING`, by path and content, and libraries."""
+def code_fingerprint(package: Path, folders: tuple[str, ...] = TRANSLATING) -> str:
+    """A digest of the code in some folders, by path and content, and of the libraries."""
     digest = hashlib.sha256(json.dumps(package_versions()).encode())
-    for folder in TRANSLATING:
+    for folder in folders:
         for path in sorted((package / folder).rglob("*.py")):
             content = path.read_bytes()
             digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode())

@@ -1,6 +1,12 @@
 """What is trained and measured, without training: the corpus, the jobs, the rows."""
 
+from pathlib import Path
+
 import pytest
+
+from nmt.analysis.pharaoh import GoldLinks
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -8,35 +14,23 @@ def script(load_script):
     return load_script("compare_alignments")
 
 
-def write(folder, **files):
-    folder.mkdir()
-    for name, text in files.items():
-        (folder / name.replace("_", ".")).write_text(text, encoding="utf-8")
-    return folder
-
-
 @pytest.fixture
 def task(script, tmp_path):
-    """A corpus of three lines, and gold links of two pairs."""
-    text = {"train_de": "Ja, gut.\nNein!\nEin Haus.\n", "train_en": "Yes, fine.\nNo!\nA house.\n"}
-    corpus = write(tmp_path / "raw", **text, dev_de="Gut.\n", dev_en="Fine.\n")
-    gold = write(
-        tmp_path / "gold",
-        test_de="ein Haus\nja , gut\n",
-        test_en="a house\nyes\n",
-        test_talp="1-1 2-2\n1-1 3p1\n",
-    )
-    (tmp_path / "out").mkdir()
-    return script.file_task(corpus, gold, tmp_path / "out", ("de", "en"))
-
-
-def test_text_is_tokenised_but_that_of_the_gold_links(task, tmp_path):
+    """A task of one pair, and two gold pairs."""
     corpus = tmp_path / "out" / "corpus"
-    assert (corpus / "train.de").read_text().splitlines() == ["Ja , gut .", "Nein !", "Ein Haus ."]
-    assert task.validation == (["Gut ."], ["Fine ."])
-    assert task.test.source == ["ein Haus", "ja , gut"]
-    assert [sorted(links.sure) for links in task.gold] == [[(0, 0), (1, 1)], [(0, 0)]]
-    assert sorted(task.gold[1].possible) == [(0, 0), (2, 0)]
+    corpus.mkdir(parents=True)
+    for name in ("dev.de", "dev.en", "test.de", "test.en"):
+        (corpus / name).write_text("x\n")
+    links = [frozenset({(0, 0), (1, 1)}), frozenset({(0, 0)})]
+    return script.Task(
+        languages=("de", "en"),
+        configs={family: CONFIGS / f"europarl_small_{family}.yaml" for family in script.FAMILIES},
+        overrides=[f"data.path={corpus}"],
+        validation=script.Pairs(["Gut ."], ["Fine ."]),
+        test=script.Pairs(["ein Haus", "ja , gut"], ["a house", "yes"]),
+        gold=[GoldLinks(links[0], links[0]), GoldLinks(links[1], links[1] | {(2, 0)})],
+        corpus="of one pair",
+    )
 
 
 def test_a_guided_model_of_the_other_direction_learns_its_own_links(
@@ -75,6 +69,94 @@ def test_a_row_has_each_direction_and_what_they_are_together(script, task):
     lines = script.table([row, script.Row("gru", "shift-att", None, None, [None] * 3)]).splitlines()
     assert lines[2].startswith("| gru | attention | 0.0 | 100.0 | 100.0 |")
     assert lines[3] == "| gru | shift-att | - | - | - | - | - |"
+
+
+@pytest.fixture
+def measured(script, tmp_path, monkeypatch):
+    """The models that were measured, in their order, with no training; and their checkpoints."""
+    measured, checkpoints = [], {}
+
+    def row_of_method(label, name, aligner, task):
+        if name == script.METHODS[0]:
+            measured.append(label)
+        return script.Row(label, name, 1.0, None, [2.0] * 3)
+
+    monkeypatch.setattr(script, "row_of_method", row_of_method)
+    monkeypatch.setattr(script, "Aligner", lambda *_: None)
+    monkeypatch.setattr(script.Comparison, "_translators", lambda *_, guided: None)
+    monkeypatch.setattr(script.Comparison, "linked_corpus", lambda self, family: "linked")
+    monkeypatch.setattr(script, "checkpoint_of", lambda run: checkpoints.get(run.name, "first"))
+    return measured, checkpoints
+
+
+LABELS = ["gru", "transformer", "gru, guided", "transformer, guided"]
+
+
+def test_what_is_measured_of_the_same_is_read_again(script, task, tmp_path, measured):
+    rows = list(script.model_rows(task, tmp_path, 1))
+    assert measured[0] == LABELS and len(rows) == 4 * len(script.METHODS)
+    assert list(script.model_rows(task, tmp_path, 1)) == rows
+    assert measured[0] == LABELS
+
+
+@pytest.mark.parametrize(
+    ("change", "anew"),
+    [
+        (lambda task: task._replace(gold=task.gold[::-1]), LABELS),
+        (lambda task: task._replace(test=task.test[::-1]), LABELS),
+        (lambda task: task._replace(corpus="of two pairs"), LABELS),
+        (lambda task: task._replace(languages=("de", "fr")), LABELS),
+        (lambda task: task._replace(overrides=[*task.overrides, "training.seed=7"]), LABELS),
+        (
+            lambda task: task._replace(configs=task.configs | {"gru": CONFIGS / "quickstart.yaml"}),
+            LABELS[::2],
+        ),
+    ],
+)
+def test_another_task_is_measured_anew(script, task, tmp_path, measured, change, anew):
+    list(script.model_rows(task, tmp_path, 1))
+    measured[0].clear()
+    list(script.model_rows(change(task), tmp_path, 1))
+    assert measured[0] == anew
+
+
+def test_another_checkpoint_or_code_is_measured_anew(script, task, tmp_path, measured, monkeypatch):
+    (tmp_path / "gru.json").write_text('[["gru", "attention", 9.0, 9.0, [9.0, 9.0, 9.0]]]')
+    assert next(iter(script.model_rows(task, tmp_path, 1))).forward == 1.0  # not of another form
+    list(script.model_rows(task, tmp_path, 1))
+    measured[0].clear()
+    measured[1]["gru.en-de"] = "second"
+    list(script.model_rows(task, tmp_path, 1))
+    assert measured[0] == ["gru"]
+    monkeypatch.setattr(script, "code_fingerprint", lambda *_: "other code")
+    list(script.model_rows(task, tmp_path, 1))
+    assert measured[0] == ["gru", *LABELS]
+
+
+def test_links_are_made_anew_of_other_models(script, task, tmp_path, monkeypatch):
+    checkpoint, kept = ["first"], script.Pairs(["ja"], ["yes"])
+
+    class Aligner:
+        def __init__(self, *_):
+            asked.append(checkpoint[0])
+
+        def best_method(self):
+            return None
+
+        def links(self, method, pairs):
+            return [[(0, 0)]], [[(0, 0)]]
+
+    asked = []
+    monkeypatch.setattr(script, "Aligner", Aligner)
+    monkeypatch.setattr(script, "load_kept", lambda *_: kept)
+    monkeypatch.setattr(script.RunDirectory, "open", script.RunDirectory)
+    monkeypatch.setattr(script.Comparison, "_translators", lambda *_, guided: None)
+    monkeypatch.setattr(script, "checkpoint_of", lambda run: checkpoint[0])
+    for checkpoint[0] in ("first", "first", "second"):
+        linked = script.Comparison(task, tmp_path / "out", at_once=1).linked_corpus("gru")
+        assert (linked / "train.links.en-de").read_text() == "0-0\n"
+        assert (linked / "train.de").read_text() == "ja\n"
+    assert asked == ["first", "second"]
 
 
 def test_two_languages_are_wanted(script, tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""What `compare_alignments.py` trains on and measures against."""
