@@ -6,8 +6,9 @@
 A is the model of configs/multi30k_gru.yaml, B that of configs/multi30k_transformer.yaml; any other
 name is a config's. Where the folder --runs has no run of a model with a checkpoint, one is trained
 for --minutes first. The work is the first 1000 sentences of the test split, text in and text out,
-in the order in which they stand. Without --corpus the text is generated. CTranslate2 gets the
-Transformer's own weights where --ctranslate2 names a Python that has it and sentencepiece.
+in the order in which they stand. A run has its own corpus; one that is trained gets --corpus, or
+generated text without it. CTranslate2 gets the Transformer's own weights where --ctranslate2 names
+a Python that has it and sentencepiece.
 """
 
 import argparse
@@ -43,9 +44,12 @@ def _benchmark(options: argparse.Namespace) -> None:
 
     clock = choose_clock(options.cpu_time)
     names = options.models.split(",")
+    untrained = [n for n in names if not any((options.runs / n).glob("checkpoints/[0-9]*"))]
     for name in names:
-        if not any((options.runs / name).glob("checkpoints/[0-9]*")):
-            _train(name, options)
+        if name not in untrained:
+            _check_corpus(name, options)
+    for name in untrained:
+        _train(name, options)
     rates = matmul_gflops(clock=clock)
     results = []
     for name in names:
@@ -55,7 +59,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     head = {
         "matmul_gflops": max(rates.values()),
         "matmul_gflops_by_size": rates,
-        "corpus": options.corpus or "generated",
+        "corpus": {name: _corpus(name, options) for name in names},
         "clock": "processor time" if options.cpu_time else "wall",
         "machine": describe_machine(),
     }
@@ -83,6 +87,24 @@ def _parser() -> ScriptParser:
 def _sizes(text: str) -> list[int]:
     """Numbers with commas between them."""
     return [int(part) for part in text.split(",")]
+
+
+def _corpus(name: str, options: argparse.Namespace) -> str:
+    """What a run was trained on, and is measured on."""
+    from nmt.runs.directory import RunDirectory
+
+    data = RunDirectory.open(options.runs / name).read_config().data
+    return data.hub or data.path
+
+
+def _check_corpus(name: str, options: argparse.Namespace) -> None:
+    """Raises NmtError where a run is not of the corpus that is asked for."""
+    has = _corpus(name, options)
+    if options.corpus is not None and Path(options.corpus).resolve() != Path(has).resolve():
+        raise NmtError(
+            f"run {options.runs / name} is of the corpus {has}, not of --corpus {options.corpus}; "
+            "choose another folder with --runs"
+        )
 
 
 def _train(name: str, options: argparse.Namespace) -> None:

@@ -31,14 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parents[1]
-TRANSLATING = (
-    "config",
-    "data",
-    "devices",
-    "models",
-    "runs",
-    "decoding",
-)  # what translations depend on
+# Folders of it on which translations depend.
+TRANSLATING = ("config", "data", "devices", "models", "runs", "decoding")
 _SCORED_FROM = (
     "hypotheses",
     "references",

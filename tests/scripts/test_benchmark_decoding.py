@@ -12,7 +12,7 @@ def test_it_reports_every_beam_of_a_model(load_script, tmp_path, monkeypatch, ca
     arguments = ["--models", "A", "--beam-sizes", "1", "--repetitions", "1", "--json"]
     assert script.main([*arguments, "--runs", str(tmp_path)]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["matmul_gflops"] == 100.0
+    assert report["matmul_gflops"] == 100.0 and report["corpus"] == {"A": "embedded"}
     (result,) = report["results"]
     assert (result["model"], result["beam_size"], result["precision"]) == ("A", 1, "float32")
     assert result["sentences_per_second"] > 0
@@ -23,6 +23,30 @@ def test_an_unknown_model_is_one_line(load_script, tmp_path, capsys):
     script = load_script("benchmark_decoding")
     assert script.main(["--models", "C", "--runs", str(tmp_path), "--corpus", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_run_of_another_corpus_is_refused_before_anything_is_trained(
+    load_script, tmp_path, capsys, monkeypatch
+):
+    script, run = load_script("benchmark_decoding"), tmp_path / "B"
+    (run / "checkpoints" / "7").mkdir(parents=True)
+    (run / "config.yaml").write_text(f"data: {{path: {tmp_path / 'here'}}}\n")
+    arguments = ["--models", "A,B", "--runs", str(tmp_path), "--corpus"]
+    assert script.main([*arguments, str(tmp_path / "there")]) == 2
+    assert capsys.readouterr().err == (
+        f"benchmark_decoding: run {run} is of the corpus {tmp_path / 'here'}, not of --corpus "
+        f"{tmp_path / 'there'}; choose another folder with --runs\n"
+    )
+    trained = []
+
+    def train(name, options):
+        trained.append(name)
+        raise script.NmtError("it was to be trained")
+
+    monkeypatch.setattr(script, "_train", train)
+    monkeypatch.chdir(tmp_path)
+    assert script.main([*arguments, "elsewhere/../here"]) == 2  # the same
+    assert trained == ["A"]
 
 
 def test_a_beam_size_is_a_number(load_script, capsys):
