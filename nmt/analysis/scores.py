@@ -83,14 +83,12 @@ class Measure:
 
 def measures(target_language: str, *, tokenized: bool) -> tuple[Measure, ...]:
     """The four scores of `Scores`, in its order; for the arguments see `score`."""
-    from sacrebleu.metrics import CHRF, TER
+    from sacrebleu.metrics import CHRF
 
-    # Without word boundaries an edit would be a whole clause: count characters, as TERCOM does.
-    cjk = base_language(target_language) in _CJK
     return (
         _bleu(target_language),
         Measure("chrf", CHRF()),
-        Measure("ter", TER(normalized=cjk, asian_support=cjk)),
+        _ter(target_language),
         _tokenized_bleu(target_language, tokenized=tokenized),
     )
 
@@ -175,6 +173,20 @@ def _bleu(target_language: str) -> Measure:
 
     # force: no advice on stderr about text that looks tokenised; `data.tokenized` is how we know.
     return Measure("bleu", BLEU(tokenize=_tokenizer(target_language), force=True))
+
+
+def _ter(target_language: str) -> Measure:
+    """TER; without word boundaries an edit would be a whole clause, so characters are counted.
+
+    TERCOM itself parts Chinese and Japanese alone.
+    """
+    from sacrebleu.metrics import TER
+
+    if base_language(target_language) in _CJK:
+        return Measure("ter", TER(normalized=True, asian_support=True))
+    if is_unspaced(target_language):
+        return Measure("ter", TER(), " ".join, "|characters:yes")
+    return Measure("ter", TER())
 
 
 def _tokenizer(target_language: str) -> str:

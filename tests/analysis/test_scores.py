@@ -75,6 +75,14 @@ def test_ter_of_text_without_spaces_counts_characters():
     assert score_of(["今日中国大雨"], ["今日中国晴天"], "zh").ter == pytest.approx(100 * 2 / 6)
 
 
+@pytest.mark.parametrize("language", ["th", "lao", "khm_Khmr", "my", "bo"])
+def test_ter_counts_characters_where_tercom_parts_none(language):
+    scores = score_of(["กขค งจ"], ["กขค งฉ"], language)  # 1 of 5 differs, of words 1 of 2
+    assert scores.ter == pytest.approx(100 / 5)
+    assert scores.ter_signature.endswith("|characters:yes")
+    assert "characters" not in score_of(["a"], ["a"], "de").ter_signature
+
+
 def test_tokenized_text_is_only_lowercased():
     hypotheses, references = (
         ["Ein Hund l&apos; x .", "2 , 3 %"],
