@@ -56,7 +56,7 @@ def curve(records: Iterable[Record], x: str, y: str, *, name: str, x_unit: float
         for record in records
         if _is_number(record.get(x)) and _is_number(record.get(y))
     ]
-    return Curve(printable(name), [x for x, _ in points], [y for _, y in points])
+    return Curve(name, [x for x, _ in points], [y for _, y in points])
 
 
 def plot_curves(
@@ -135,7 +135,7 @@ def plot_bleu_by_length(
             f"{len(kinds)} kinds of buckets in {len(systems)} systems"
         )
     y_label = "BLEU, tokenised lowercased" if tokenized_lowercase else "BLEU"
-    names = list(map(printable, systems))
+    names = list(systems)
     num_buckets = len(next(iter(systems.values())))
     width = max(_WIDTH, _BUCKET_WIDTH * num_buckets)
     picture, axes = _axes(f"source {unit} (sentences)", y_label, title, names, width)
@@ -179,8 +179,7 @@ def _axes(x_label: str, y_label: str, title: str | None, names: Iterable[str], w
     picture = Picture(width, _HEIGHT)
     picture.set_layout_engine("constrained")
     axes = picture.add_subplot()
-    families = font_families([x_label, y_label, title or "", *names])
-    style = {"fontfamily": families, "parse_math": False}
+    (x_label, y_label, title, *_), style = _drawable([x_label, y_label, title or "", *names])
     axes.set_xlabel(x_label, **style)
     axes.set_ylabel(y_label, **style)
     if title:
@@ -195,9 +194,15 @@ def _finish(picture: Picture, axes, names: Sequence[str], path: str | PathLike |
     beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if len(names) > _MOST_WITHIN else {}
     # A label that begins with "_" would be left out: the names are put in afterwards.
     legend = axes.legend(axes.lines, list(map(str, range(len(names)))), frameon=False, **beside)
-    families = font_families(names)
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set(text=name, fontfamily=families, parse_math=False)
+    drawable, style = _drawable(names)
+    for text, name in zip(legend.get_texts(), drawable, strict=True):
+        text.set(text=name, **style)
     if path is not None:
         picture.save(path)
     return picture
+
+
+def _drawable(texts: Iterable[str]) -> tuple[list[str], dict[str, object]]:
+    """Texts as every format can hold them, and what matplotlib is to be told of them."""
+    texts = list(map(printable, texts))
+    return texts, {"fontfamily": font_families(texts), "parse_math": False}

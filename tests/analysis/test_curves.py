@@ -1,4 +1,5 @@
 import math
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -143,6 +144,17 @@ def test_every_name_is_in_the_legend(tmp_path):
     for picture in (by_length, curves):
         assert [text.get_text() for text in picture.axes[0].get_legend().get_texts()] == names
     assert ">_hidden<" in (tmp_path / "x.svg").read_text("utf-8")
+
+
+def test_control_characters_make_no_invalid_picture(tmp_path):
+    axes = {"x_label": "x\1", "y_label": "y\2", "title": "t\3"}
+    plot_curves([Curve("run\4", [1], [2])], tmp_path / "curves.svg", **axes)
+    systems = {"run\4": [bucket(0, None, 50, 30.0)]}
+    plot_bleu_by_length(systems, tmp_path / "length.svg", unit="words\1", title="t\3")
+    for name in ("curves", "length"):
+        root = ElementTree.parse(tmp_path / f"{name}.svg").getroot()  # or it is invalid
+        texts = {text.strip() for text in root.itertext()}
+        assert {"run\ufffd", "t\ufffd"} <= texts
 
 
 @pytest.mark.parametrize(("num_curves", "is_beside"), [(6, False), (7, True)])
