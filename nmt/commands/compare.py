@@ -3,7 +3,7 @@
 import argparse
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,22 +12,20 @@ from nmt.analysis.by_length import DEFAULT_EDGES
 from nmt.analysis.significance import (
     NUM_SAMPLES,
     PairedBootstrap,
-    Resampled,
     check_num_samples,
     paired_bootstrap,
 )
-from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.arguments import Arguments, CommandParser, open_run, positive
+from nmt.commands.comparison_report import Compared, table, to_json
 from nmt.commands.evaluations import Evaluation, keep, kept_hypotheses, scored, translate_split
 from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
 from nmt.commands.pictures import check_folder, draw_by_length
 from nmt.commands.several_runs import check_different, check_same_languages
-from nmt.commands.tables import SCORES, columns, length_table, signature_lines
 from nmt.commands.test_sets import add_test_set_options, read_test_sets
 from nmt.config.schema import Config, TrainingConfig
 from nmt.errors import DataError, NmtError
 from nmt.runs.directory import RunDirectory
-from nmt.runs.seeds import Choice
+from nmt.runs.seeds import ENSEMBLE, Choice
 
 if TYPE_CHECKING:
     from nmt.analysis.curves import Curve
@@ -93,26 +91,6 @@ class Opened(NamedTuple):
     checkpoints: list[FoundCheckpoint]
 
 
-class Compared(NamedTuple):
-    """A run, and what came out.
-
-    Attributes:
-      name: as the user wrote it.
-      evaluation: its scores.
-      kept_in: the file that had its translations already; None where they were made.
-      of_seeds: its scores and those of the other seeds, by seed; none where one model is asked for.
-      resampled: what the bootstrap says of each score, by its name.
-      validation: BLEU against minutes of training.
-    """
-
-    name: str
-    evaluation: Evaluation
-    kept_in: Path | None
-    of_seeds: dict[int, "Scores"]
-    resampled: dict[str, Resampled]
-    validation: "Curve"
-
-
 def run(arguments: Arguments) -> int:
     """Compares; see `nmt compare --help`."""
     options = arguments.options
@@ -130,10 +108,10 @@ def run(arguments: Arguments) -> int:
     ]
     pictures = [] if folder is None else _draw(compared, folder)
     if options.json:
-        shown = _to_json(compared, bootstrap) | {"pictures": list(map(str, pictures))}
+        shown = to_json(compared, bootstrap) | {"pictures": list(map(str, pictures))}
         print(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
-        print("\n".join([*_table(compared, bootstrap), *(f"picture: {path}" for path in pictures)]))
+        print("\n".join([*table(compared, bootstrap), *(f"picture: {path}" for path in pictures)]))
     return 0
 
 
@@ -270,13 +248,21 @@ def _bootstrap(evaluations: Sequence[Evaluation], num_samples: int) -> PairedBoo
 
 
 def _validation_curve(opened: Opened) -> "Curve":
-    """Validation BLEU against minutes; empty where the run has no record of it."""
+    """Validation BLEU of the compared model against minutes; empty where there is no record of it.
+
+    Of an ensemble it is the mean of its models, and the name says so.
+    """
     from nmt.analysis.curves import curve
     from nmt.analysis.records import read_records
 
-    metrics = opened.directory.metrics_file
+    metrics, seed = opened.directory.metrics_file, opened.checkpoints[0].seed
     records = read_records(metrics) if metrics.is_file() else []
-    return curve(records, "seconds", "validation_bleu", name=opened.name, x_unit=60)
+    field, name = "validation_bleu", opened.name
+    if seed == ENSEMBLE:  # which training does not validate
+        name = f"{name}, mean of seeds"
+    elif seed is not None:
+        field = f"{field}/seed_{seed}"
+    return curve(records, "seconds", field, name=name, x_unit=60)
 
 
 def _draw(compared: Sequence[Compared], folder: Path) -> list[Path]:
@@ -291,73 +277,3 @@ def _draw(compared: Sequence[Compared], folder: Path) -> list[Path]:
         return [by_length]
     plot_curves(curves, validation, x_label="minutes", y_label="validation BLEU")
     return [by_length, validation]
-
-
-def _to_json(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> dict:
-    """All that the tables show, and what they have no room for."""
-    first = compared[0]
-    runs = []
-    for name, evaluation, kept_in, of_seeds, resampled, validation in compared:
-        runs.append(
-            {
-                "run": name,
-                **evaluation.to_dict(),
-                "kept_in": None if kept_in is None else str(kept_in),
-                "bootstrap": {score: result.to_dict() for score, result in resampled.items()},
-                "validation": {"minutes": validation.x, "bleu": validation.y},
-                **({"seeds": _seeds_to_json(of_seeds)} if of_seeds else {}),
-            }
-        )
-    return {
-        "baseline": first.name,
-        "split": first.evaluation.split.name,
-        "sentences": len(first.evaluation.split),
-        "signatures": bootstrap.signatures,
-        "runs": runs,
-    }
-
-
-def _seeds_to_json(of_seeds: Mapping[int, "Scores"]) -> dict:
-    """The mean and standard deviation of each score, and the scores of each seed."""
-    found = {}
-    for score in SCORES:
-        values = {str(seed): getattr(scores, score) for seed, scores in of_seeds.items()}
-        spread = {"mean": mean(values.values()), "standard_deviation": deviation(values.values())}
-        found[score] = spread | {"by_seed": values}
-    return found
-
-
-def _table(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> list[str]:
-    """Scores with their 95 % confidence intervals and p; below them by length, and notes."""
-    evaluations = [of_run.evaluation for of_run in compared]
-    split, language = evaluations[0].split, evaluations[0].config.data.source_language
-    rows = [["run", *(heading for score in SCORES.values() for heading in (score, "p"))]]
-    best = [["run", "best validation BLEU", "minutes"]]
-    for name, _, _, _, resampled, validation in compared:
-        cells = (_cells(resampled[score]) for score in SCORES)
-        rows.append([name, *(cell for pair in cells for cell in pair)])
-        bleu, minutes = max(zip(validation.y, validation.x, strict=True), default=(None, None))
-        best.append([name, *("-" if x is None else f"{x:.1f}" for x in (bleu, minutes))])
-    lines = [
-        f"{split.name}, {'1 sentence' if len(split) == 1 else f'{len(split)} sentences'}",
-        f"± half the 95 % confidence interval; p of the difference to {compared[0].name}",
-        *columns(rows),
-    ]
-    seeds = [["run", "seeds", *SCORES.values()]]
-    for of_run in (of_run for of_run in compared if of_run.of_seeds):
-        means = (in_words([getattr(s, key) for s in of_run.of_seeds.values()]) for key in SCORES)
-        seeds.append([of_run.name, str(len(of_run.of_seeds)), *means])
-    if len(seeds) > 1:
-        lines += ["", "several seeds, mean ± standard deviation; above, the first", *columns(seeds)]
-    if evaluations[0].by_length is not None:
-        of_lengths = zip(*(evaluation.by_length for evaluation in evaluations), strict=True)
-        names = [of_run.name for of_run in compared]
-        buckets = [pair for of_runs in of_lengths for pair in zip(names, of_runs, strict=True)]
-        lines += ["", *length_table("run", buckets, language)]
-    return [*lines, "", *columns(best), "", *signature_lines(bootstrap.signatures)]
-
-
-def _cells(resampled: Resampled) -> tuple[str, str]:
-    """A score and its p; the baseline has none."""
-    p_value = "" if resampled.p_value is None else f"{resampled.p_value:.4f}"
-    return f"{resampled.score:.2f} ± {resampled.interval:.2f}", p_value

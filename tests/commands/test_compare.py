@@ -103,6 +103,28 @@ def test_another_search_or_checkpoint_is_translated_anew(compare, run, other):
     assert [of_run["checkpoint"] for of_run in shown["runs"]] == [9, 9]
 
 
+def test_other_searches_are_told_in_a_line_and_the_object(call, compare, run, other):
+    plain = call("compare", run, run.parent / "nine", *SPLIT, *FAST)
+    assert "not searched as" not in plain
+    config = (other / "config.yaml").read_text()
+    changed = config.replace("  beam_size: 2\n", "  beam_size: 1\n")
+    changed = changed.replace("search:\n", "search:\n  precision: bfloat16\n")
+    changed = changed.replace("  precision: null\n", "")
+    (other / "config.yaml").write_text(changed)
+    shown = compare(run, other)
+    expected = {
+        "search.beam_size": {"run": 1, "baseline": 2},
+        "search.precision": {"run": "bfloat16", "baseline": None},
+        "precision": {"run": "bfloat16", "baseline": "float32"},
+    }
+    assert [of_run["differs"] for of_run in shown["runs"]] == [{}, expected]
+    lines = call("compare", run, other, *SPLIT, *FAST).splitlines()
+    assert lines[2] == (
+        f"not searched as {run}: {other} (search.beam_size 1, not 2; "
+        'search.precision "bfloat16", not null; precision "bfloat16", not "float32")'
+    )
+
+
 def test_a_clearly_better_run_is_significant_whatever_the_order(compare, run, other):
     make_perfect(other)
     forward, backward = compare(run, other), compare(other, run)

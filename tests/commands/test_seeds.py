@@ -89,6 +89,30 @@ def test_compare_gives_the_mean_and_spread_of_seeds(call, evaluate, evaluations,
     assert of_seed["bleu"] == shown["seeds"]["6"]["bleu"] and "seeds" not in of_seed
 
 
+def test_validation_bleu_is_that_of_the_seed_that_is_compared(call, evaluations, run):
+    records = [
+        {
+            "step": step,
+            "seconds": 60.0 * step,
+            "validation_bleu": (of_5 + of_6) / 2,
+            "validation_bleu/seed_5": of_5,
+            "validation_bleu/seed_6": of_6,
+        }
+        for step, of_5, of_6 in ((1, 2.0, 4.0), (2, 7.0, 3.0))
+    ]
+    (evaluations / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    arguments = [evaluations, run, "--split", "test", "--samples", 10]
+    mean = f"{evaluations}, mean of seeds"
+    for seed, name, bleu in (
+        ([], str(evaluations), [2.0, 7.0]),
+        (["--seed", 6], str(evaluations), [4.0, 3.0]),
+        (["--seed", "ensemble"], mean, [3.0, 5.0]),
+    ):
+        shown = json.loads(call("compare", *arguments, *seed, "--json"))["runs"][0]
+        assert shown["validation"] == {"of": name, "minutes": [1.0, 2.0], "bleu": bleu}
+    assert f"{mean}  " in call("compare", *arguments, "--seed", "ensemble")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
