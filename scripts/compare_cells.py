@@ -11,15 +11,18 @@ validation and what compiles, without the preparation of the corpus.
 Speed is the median of what training logged, in real target tokens a second, validation left out;
 BLEU is greedy, of the validation split, at its best. Cells are trained one after the other, or with
 --at-once 2 two side by side, each on its share of the cores. Run again, the script goes on where it
-stopped, and trains on what was not trained as long. The table is printed and written to
-FOLDER/table.txt, or as an object with --json, and BLEU by minutes is drawn in FOLDER/bleu.png. A
+stopped, and trains on what was not trained as long; but not on another machine or with another
+--at-once, where a row of the table would not be like the others. The table is printed and written
+to FOLDER/table.txt, or as an object with --json, and BLEU by minutes is drawn in FOLDER/bleu.png. A
 cell that cannot be trained has a row without figures, and the status is 1.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,8 @@ from running.trainings import Job, end_all, train_all
 
 from nmt.analysis.curves import curve, plot_curves
 from nmt.analysis.records import Record, read_records
-from nmt.config.reader import read_config
-from nmt.errors import nearest
+from nmt.config.reader import read_config, to_yaml
+from nmt.errors import NmtError, nearest
 from nmt.runs.directory import write_atomically
 
 CONFIG = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
@@ -54,20 +57,20 @@ def results(
     Raises:
       SystemExit: a training was stopped, or never began.
     """
-    settings = [str(config), *overrides]
     rows = {cell: {"cell": cell} | dict.fromkeys(MEASURED) for cell in cells}
     jobs = []
     for cell in cells:
+        job = Job(cell, config, [*overrides, f"model.cell={cell}"], folder / cell)
         kept = _kept(folder, cell)
         before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-        if before.get("settings") == settings:
+        if before.get("config") == _content(job):
             rows[cell] = before["result"]
         else:
-            jobs.append(Job(cell, config, [*overrides, f"model.cell={cell}"], folder / cell))
+            jobs.append(job)
 
     def done(job: Job) -> None:
         rows[job.name] |= measured(job.run)
-        kept = {"settings": settings, "result": rows[job.name]}
+        kept = {"config": _content(job), "result": rows[job.name]}
         write_atomically(_kept(folder, job.name), json.dumps(kept, indent=2))
 
     def failed(job: Job, status: int) -> None:
@@ -79,9 +82,44 @@ def results(
     return list(rows.values())
 
 
+def _content(job: Job) -> str:
+    """A cell's whole config."""
+    return to_yaml(read_config(job.config, job.overrides))
+
+
 def _kept(folder: Path, cell: str) -> Path:
     """The file with what was measured of a cell."""
     return folder / f"{cell}.json"
+
+
+def machine() -> dict[str, Any]:
+    """Where this is, as a process says that ends: the trainings want all of an accelerator."""
+    from benchmarking.machine import describe_machine
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(describe_machine).result()
+
+
+def check_conditions(folder: Path, conditions: Mapping[str, Any]) -> None:
+    """Sees to it that whatever is trained in a folder, at any time, is trained alike.
+
+    Raises:
+      NmtError: naming the conditions that are other ones than before.
+    """
+    kept = folder / "conditions.json"
+    if not kept.exists() and not any(folder.glob("*/config.yaml")):
+        write_atomically(kept, json.dumps(conditions, indent=2))
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    changed = [
+        f"{name} was {before.get(name, 'not kept')} and is {now}"
+        for name, now in conditions.items()
+        if before.get(name) != now
+    ]
+    if changed:
+        raise NmtError(
+            f"the cells of {folder} were trained otherwise: {'; '.join(changed)}; "
+            "choose another folder"
+        )
 
 
 def draw(folder: Path, cells: Sequence[str]) -> None:
@@ -127,7 +165,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from benchmarking.machine import describe_machine
     from benchmarking.report import report, table
 
     folder = options.folder
@@ -139,6 +176,9 @@ def _compare(options: argparse.Namespace) -> int:
     ]
     read_config(options.config, overrides)  # so that a mistake is told before anything is trained
     folder.mkdir(parents=True, exist_ok=True)
+    described = machine()
+    conditions = {name: described[name] for name in ("processor", "cores_used", "device")}
+    check_conditions(folder, {"--at-once": options.at_once} | conditions)
     rows = results(options.cells, folder, options.config, overrides, options.at_once)
     write_atomically(folder / "table.txt", table(rows) + "\n")
     draw(folder, options.cells)
@@ -147,7 +187,7 @@ def _compare(options: argparse.Namespace) -> int:
         "minutes": options.minutes,
         "config": options.config.name,
         "overrides": " ".join(options.overrides),
-        "machine": describe_machine(),
+        "machine": described,
     }
     report(head, rows, as_json=options.json)
     return 0 if all(row["validation_bleu"] is not None for row in rows) else 1

@@ -37,14 +37,15 @@ def train_all(
 
     Args:
       jobs: the runs.
-      at_once: how many side by side, each on its share of the cores.
+      at_once: how many side by side, each on its share of the cores, which is no larger where
+        there are fewer: a run that is taken up again must train as it did.
       done: called with each job that has come to its end.
       failed: called with one that could not be trained or was stopped, which has said why, and with
         its status, negative for a signal. What it raises stops the others too; they go on from
         there another time.
     """
     waiting, running = list(enumerate(jobs, 1)), {}
-    shares = _shares(min(at_once, len(jobs) or 1))
+    shares = _shares(at_once)
     try:
         while waiting or running:
             while waiting and shares:

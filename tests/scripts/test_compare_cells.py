@@ -7,6 +7,8 @@ import pytest
 
 from nmt.runs.checkpoints import Checkpoints
 
+MACHINE = {"processor": "a", "cores_used": 2, "device": {"kind": "cpu", "count": 1}}
+
 
 @pytest.fixture
 def script(load_script):
@@ -46,6 +48,7 @@ def trainings(script, monkeypatch):
                 done(job)
 
     monkeypatch.setattr(script, "train_all", train_all)
+    monkeypatch.setattr(script, "machine", lambda: dict(MACHINE))
     return cells
 
 
@@ -70,6 +73,48 @@ def test_a_row_for_each_cell_and_what_is_done_is_skipped(script, trainings, tmp_
     assert trainings == ["lstm", "vanilla_relu"]  # nothing was trained again
     assert script.main([*arguments, "--cells", "lstm", "--minutes", "6"]) == 0
     assert trainings == ["lstm", "vanilla_relu", "lstm"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("processor", "b"), ("cores_used", 4), ("device", {"kind": "gpu"})]
+)
+def test_cells_of_another_machine_are_no_rows_of_the_table(
+    script, trainings, tmp_path, capsys, monkeypatch, key, value
+):
+    arguments = [str(tmp_path), "--cells", "lstm"]
+    assert script.main(arguments) == 0
+    monkeypatch.setattr(script, "machine", lambda: MACHINE | {key: value})
+    capsys.readouterr()
+    assert script.main(arguments) == 2
+    assert capsys.readouterr().err == (
+        f"compare_cells: the cells of {tmp_path} were trained otherwise: {key} was {MACHINE[key]} "
+        f"and is {value}; choose another folder\n"
+    )
+    assert trainings == ["lstm"]
+
+
+def test_cells_are_trained_as_many_at_once_as_before(script, trainings, tmp_path, capsys):
+    arguments = [str(tmp_path), "--cells", "lstm,gru_reset_after"]
+    assert script.main([*arguments, "--at-once", "2"]) == 0
+    assert script.main(arguments) == 2
+    assert "--at-once was 2 and is 1; choose another folder" in capsys.readouterr().err
+    (tmp_path / "conditions.json").unlink()
+    (tmp_path / "lstm" / "config.yaml").touch()
+    assert script.main(arguments) == 2  # nobody knows how they were trained
+    assert "--at-once was not kept and is 1" in capsys.readouterr().err
+
+
+def test_a_config_of_other_content_is_trained(script, trainings, tmp_path):
+    config = tmp_path / "config.yaml"
+    arguments = [str(tmp_path / "out"), "--cells", "lstm", "--config", str(config)]
+    for text in ("model: {dropout: 0.1}", "{model: {dropout: 0.1}}", "model: {dropout: 0.2}"):
+        config.write_text(text)
+        assert script.main(arguments) == 0
+    assert trainings == ["lstm", "lstm"]  # the second says the same in other words
+
+
+def test_the_machine_is_described_by_a_process_of_its_own(script):
+    assert script.machine()["cores_used"] >= 1
 
 
 def test_a_mistake_that_no_cell_makes_ends_it(script, trainings, tmp_path):

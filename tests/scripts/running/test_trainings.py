@@ -34,6 +34,19 @@ def test_all_are_trained_and_told_of(programs, tmp_path, at_once):
     assert programs == ["a", "b", "c"] and sorted(done) == jobs
 
 
+def test_a_run_alone_has_the_share_that_it_has_beside_others(monkeypatch, tmp_path):
+    shares = []
+
+    def start(job, cores):
+        shares.append(cores)
+        return subprocess.Popen([sys.executable, "-S", "-c", ""])
+
+    monkeypatch.setattr(trainings, "start", start)
+    monkeypatch.setattr(trainings.os, "sched_getaffinity", lambda process: {0, 1, 2, 3})
+    train_all([job("a", "", tmp_path)], 2, lambda job: None)
+    assert [len(cores) for cores in shares] == [2]
+
+
 def test_one_that_fails_ends_all_and_those_that_wait_never_begin(programs, tmp_path):
     jobs = [
         job("slow", "import time; time.sleep(100)", tmp_path),
