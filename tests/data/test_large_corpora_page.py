@@ -66,6 +66,15 @@ def test_shards_that_are_cleaned_side_by_side_are_the_corpus_cleaned_at_once(tmp
     assert sorted(corpus.train.target) == sorted(expected.target) and len(expected) == 69
 
 
+def test_the_time_of_a_pair_is_that_of_the_table():
+    for phase, said in (
+        ("cleaning", r"at (\d+) core microseconds a pair for cleaning"),
+        ("encoding", r"and (\d+) for encoding"),
+    ):
+        core_seconds = float(re.search(rf"^\| {phase} \| \d+ \| (\d+) \|", PAGE, re.M)[1])
+        assert int(re.search(said, PAGE)[1]) == round(1e6 * core_seconds / 5e6)  # 5 million pairs
+
+
 def test_names_of_options_and_folders_are_those_of_the_program():
     for option in re.findall(r"data\.cleaning\.(\w+)", PAGE):
         assert hasattr(CleaningConfig(), option)

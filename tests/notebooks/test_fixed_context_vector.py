@@ -1,10 +1,28 @@
 """The bottleneck of the fixed vector, of models that are hardly trained, and of a corpus given."""
 
+import re
+from pathlib import Path
+
+import nbformat
 import pytest
 
 from nmt.config.schema import EmbeddedConfig
 from nmt.data.grammar import make_split
 from tests.notebooks.pictures import pictures
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_of_results_has_the_figures_of_the_notebook(make_notebooks):
+    notebook = nbformat.read(ROOT / "notebooks" / "2_fixed_context_vector.ipynb", as_version=4)
+    said = "".join(o.get("text", "") for o in make_notebooks.outputs(notebook))
+    rows = [line.split() for line in said.partition("difference\n")[2].splitlines()]
+    leads = {row[0]: float(row[-1]) for row in rows if len(row) == 5}
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    told = re.search(
+        r"from (\S+) at up to 5 words\s+to (\S+) at 12 and 13, and (\S+) from 14 on", page
+    )
+    assert [float(lead) for lead in told.groups()] == [leads[n] for n in ("0-5", "12-13", "14+")]
 
 
 @pytest.mark.slow
