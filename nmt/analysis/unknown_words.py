@@ -19,7 +19,8 @@ class UnknownWords:
     """The unknown words of a test set.
 
     Attributes:
-      source, target: their share of all words of the sources and of the references, 0-1.
+      source, target: their share of all words of the sources and of the references, 0-1; of
+        SentencePiece, the share of unknown pieces among all pieces.
       sentences_without: how many pairs have none on either side.
     """
 
@@ -33,13 +34,13 @@ class UnknownWords:
 
 
 class UnknownCounts:
-    """How many words of each sentence a vocabulary lacks, for the pairs of a test set."""
+    """How many words or pieces of each sentence a vocabulary lacks, for the pairs of a test set."""
 
     def __init__(self, source: np.ndarray, target: np.ndarray):
         """Holds on to the counts.
 
         Args:
-          source, target: (pairs, 2) of each sentence, its unknown words and all its words.
+          source, target: (pairs, 2) of each sentence, its unknown ones and all.
         """
         assert source.shape == target.shape == (len(source), 2)
         self._source, self._target = source, target

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nmt.decoding.translator import Translator
 
 logger = logging.getLogger(__name__)
-PICTURE_WORDS = range(6, 21)  # words of a sentence that is worth a picture
+PICTURE_WORDS = range(6, 21)  # of a sentence that is worth a picture
 
 
 def make_parser() -> CommandParser:
@@ -75,7 +75,8 @@ def make_parser() -> CommandParser:
     parser.add_argument(
         "--no-unknown",
         action="store_true",
-        help="score the sentences without unknown words in source and reference by themselves too",
+        help="score the sentences without unknown words (of SentencePiece: pieces) in source and "
+        "reference by themselves too",
     )
     parser.add_argument(
         "--alignments",
@@ -119,7 +120,9 @@ def run(arguments: Arguments) -> int:
                 )
             pictures = []
             if options.alignments:
-                pictures = _draw(translations, split, run_directory, options.alignments)
+                language = config.data.source_language
+                number = options.alignments
+                pictures = _draw(translations, split, language, run_directory, number)
             if output is not None:
                 output.writelines(f"{line}\n" for line in hypotheses)
                 output.flush()
@@ -196,11 +199,15 @@ def _plot(evaluation: Evaluation, path: Path | None, run_directory: RunDirectory
 
 
 def _draw(
-    translations: Sequence["Translation"], split: "Split", run_directory: RunDirectory, number: int
+    translations: Sequence["Translation"],
+    split: "Split",
+    language: str,
+    run_directory: RunDirectory,
+    number: int,
 ) -> list[Path]:
     """Alignment matrices of some of the translations that were scored, named by split and line."""
     paths = []
-    for i in varied_in_length(split.source, number):
+    for i in varied_in_length(split.source, language, number):
         alignment = translations[i].alignment
         if alignment is None or not alignment.matrix.size:
             logger.warning("line %d of %s has no words to align", i + 1, split.name)
@@ -211,19 +218,22 @@ def _draw(
     return paths
 
 
-def varied_in_length(sources: Sequence[str], number: int) -> list[int]:
+def varied_in_length(sources: Sequence[str], language: str, number: int) -> list[int]:
     """Chooses sentences whose lengths are spread evenly over `PICTURE_WORDS`.
 
     Args:
       sources: sentences.
+      language: theirs; of one without spaces the lengths count characters.
       number: how many to choose.
     Returns:
       Their indices in order; as few share a length as can be. Fewer where there are no more; where
       no sentence is so long, any lengths will do.
     """
+    from nmt.data.cleaning import count_words
+
     by_length = defaultdict(list)
     for i, source in enumerate(sources):
-        by_length[len(source.split())].append(i)
+        by_length[count_words(source, language)].append(i)
     by_length.pop(0, None)
     lengths = sorted(by_length.keys() & set(PICTURE_WORDS)) or sorted(by_length)
     chosen = []

@@ -11,7 +11,6 @@ from nmt.runs.seeds import Choice
 
 if TYPE_CHECKING:
     from nmt.analysis.scores import Scores
-    from nmt.analysis.unknown_words import UnknownWords
 
 
 class Evaluated(NamedTuple):
@@ -80,7 +79,7 @@ def table(evaluated: Sequence[Evaluated]) -> list[str]:
                 without = evaluation.without_unknown.to_dict()
                 rows.append(_row(f"{name}, none unknown", seed, without))
             if evaluation.unknown is not None:
-                unknown[name] = _unknown_line(name, evaluation.unknown)
+                unknown[name] = _unknown_line(evaluation)
             of_scores = signature_lines({key: scores[f"{key}_signature"] for key in SCORES})
             signatures |= dict.fromkeys(of_scores)
             shown = f"{name}, seed {seed}" if has_seeds and len(of_split) > 1 else name
@@ -109,14 +108,16 @@ def _row(name: str, seed: Choice, scores: dict) -> list[str]:
     return [*first, *(f"{scores[key]:.2f}" for key in SCORES)]
 
 
-def _unknown_line(name: str, unknown: "UnknownWords") -> str:
+def _unknown_line(evaluation: Evaluation) -> str:
+    unknown = evaluation.unknown
+    unit = "words" if evaluation.config.vocabulary.kind == "word" else "pieces"
     pairs = (
         "1 pair has"
         if unknown.sentences_without == 1
         else f"{unknown.sentences_without} pairs have"
     )
     return (
-        f"unknown words of {name}: {100 * unknown.source:.2f} % of the sources', "
+        f"unknown {unit} of {evaluation.split.name}: {100 * unknown.source:.2f} % of the sources', "
         f"{100 * unknown.target:.2f} % of the references'; {pairs} none"
     )
 

@@ -184,7 +184,7 @@ def test_a_run_that_cannot_be_written_is_evaluated_with_a_warning(capfd, run):
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 30])
 def test_pictures_are_of_sentences_of_many_lengths(number):
     lengths = [30, 0, 2, 6, 6, 7, 8, 8, 12, 12, 15, 20, 21, 6]
-    chosen = varied_in_length([" ".join(["w"] * length) for length in lengths], number)
+    chosen = varied_in_length([" ".join(["w"] * length) for length in lengths], "en", number)
     usable = [length for length in lengths if 6 <= length <= 20]
     assert len(set(chosen)) == len(chosen) == min(number, len(usable))
     assert chosen == sorted(chosen) and {lengths[i] for i in chosen} <= set(usable)
@@ -195,5 +195,10 @@ def test_pictures_are_of_sentences_of_many_lengths(number):
 
 
 def test_pictures_fall_back_to_other_lengths():
-    assert varied_in_length(["", "one", "one two", "one"], 2) == [1, 2]
-    assert varied_in_length(["", " "], 2) == []
+    assert varied_in_length(["", "one", "one two", "one"], "en", 2) == [1, 2]
+    assert varied_in_length(["", " "], "en", 2) == []
+
+
+def test_pictures_of_a_language_without_spaces_count_characters():
+    lines = ["字" * length for length in (40, 3, 6, 20, 30)]
+    assert varied_in_length(lines, "zh", 2) == [2, 3] != varied_in_length(lines, "en", 2)

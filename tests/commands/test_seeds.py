@@ -69,6 +69,8 @@ def test_evaluate_gives_each_seed_their_mean_and_spread(call, evaluate, evaluati
     assert together["seed"] == "ensemble"
     kept = sorted(path.name.split(".")[2] for path in (evaluations / "evaluations").iterdir())
     assert kept == ["ensemble", "seed5", "seed6"]
+    table = call("evaluate", evaluations, "--split", "test", "--no-unknown").splitlines()
+    assert any(line.startswith("unknown pieces of test: 0.00 %") for line in table)
     table = call("evaluate", evaluations, "--split", "test").splitlines()
     assert [line.split()[1] for line in table[:4]] == ["seed", "5", "6", "mean"]
     bleu = [shown["seeds"][seed]["bleu"] for seed in ("5", "6")]
