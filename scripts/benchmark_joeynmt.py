@@ -26,15 +26,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-sys.modules.setdefault("importlib_metadata", importlib.metadata)  # JoeyNMT forgets to require it
-try:
-    import sentencepiece
-    import torch
-    from joeynmt import tokenizers, training
-except ImportError as error:
-    print(f"benchmark_joeynmt: {error}; run it in an environment with joeynmt", file=sys.stderr)
-    sys.exit(2)
-
 SOURCE, TARGET = "en", "de"
 SPECIAL = {"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3}
 
@@ -93,6 +84,8 @@ MODELS = {"A": recurrent, "B": transformer}
 
 def write_corpus(corpus: Path, folder: Path, vocabulary_size: int) -> None:
     """Puts the text, a joint SentencePiece model and its list of pieces into a folder."""
+    import sentencepiece
+
     texts = []
     for split in ("train", "val"):
         for language in (SOURCE, TARGET):
@@ -119,6 +112,7 @@ def write_corpus(corpus: Path, folder: Path, vocabulary_size: int) -> None:
 
 def whole_config(model: str, folder: Path, batch_pieces: int) -> dict:
     """What JoeyNMT reads of a config file."""
+    import torch
 
     def side(language: str) -> dict:
         return {
@@ -174,6 +168,8 @@ class Watch:
     def note(self, batch) -> None:
         """Called as a step begins; ends the training with the step after the last one."""
         if batch.src.is_cuda:
+            import torch
+
             torch.cuda.synchronize()
         self.starts.append(self.clock())
         if len(self.starts) > self.num_steps:
@@ -184,6 +180,8 @@ class Watch:
 
 def measure(model: str, folder: Path, options: argparse.Namespace, clock) -> dict:
     """Trains a model for some updates, of which the first ones warm up."""
+    from joeynmt import training
+
     watch = Watch(options.warm_up + options.updates, clock)
     shipped = training.TrainManager._train_step
 
@@ -226,6 +224,13 @@ def main() -> int:
     add("--cpu-time", action="store_true", help="time by processor time")
     add("--json", action="store_true")
     options = parser.parse_args()
+    sys.modules.setdefault("importlib_metadata", importlib.metadata)  # JoeyNMT does not require it
+    try:
+        import torch
+        from joeynmt import tokenizers
+    except ImportError as error:
+        print(f"benchmark_joeynmt: {error}; run it in an environment with joeynmt", file=sys.stderr)
+        return 2
     if options.threads:
         torch.set_num_threads(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter

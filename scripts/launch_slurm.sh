@@ -34,10 +34,20 @@ set -euo pipefail
 SAVED_AND_STOPPED=143 # 128 + SIGTERM: the exit status of training that was asked to stop
 MOST_RESTARTS=${MOST_RESTARTS:-50}
 
-if [ $# -eq 0 ]; then
-    echo "usage: sbatch [options of sbatch] $0 CONFIG [section.key=value ...] [--run DIR]" >&2
-    exit 2
-fi
+usage() {
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+}
+
+case ${1:-} in
+    "")
+        usage >&2
+        exit 2
+        ;;
+    -h | --help)
+        usage
+        exit
+        ;;
+esac
 
 # --kill-on-bad-exit=0: where one process ends, the others find out and say why before they end, too.
 # --wait: those that do not, end after two minutes. srun does not take --cpus-per-task from the job.

@@ -56,8 +56,16 @@ def test_not_without_end(launch):
 def test_no_config(launch):
     ended, calls = launch()
     assert ended.returncode == 2
-    assert ended.stderr.startswith("usage: sbatch")
+    assert "sbatch --nodes=4 scripts/launch_slurm.sh" in ended.stderr
     assert not calls
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_is_the_comment_at_its_head_and_starts_nothing(launch, option):
+    ended, calls = launch(option)
+    assert (ended.returncode, ended.stderr, calls) == (0, "", [])
+    head = SCRIPT.read_text().partition("\n\n")[0].splitlines()[1:]
+    assert ended.stdout.splitlines() == [line.removeprefix("#").removeprefix(" ") for line in head]
 
 
 def test_training_is_told_before_slurm_ends_it():
