@@ -47,7 +47,7 @@ def test_scores_of_an_average_are_kept_apart_from_those_of_its_steps(run, call):
 
 def test_mistakes(run, mistake):
     assert "the last 3 checkpoints of run" in (said := mistake("average", run, "--last", "3"))
-    assert said.endswith("wanted; got 2: training keeps the last 3 (training.keep_last)")
+    assert said.endswith("are wanted; got 2")
     assert "nmt average" in mistake(
         "translate", run, run / "config.yaml", "--checkpoint", "average"
     )
