@@ -17,7 +17,7 @@ from nmt.training.step import Counters, Metrics, TrainState
 from nmt.training.validation import Validation, perplexity
 
 logger = logging.getLogger(__name__)
-PERPLEXITY = ".4g"  # its form: of a model that diverges it has hundreds of digits
+MOST_WRITTEN_OUT = 1e6  # a perplexity: of a model that diverges it has hundreds of digits
 
 
 class Measured(NamedTuple):
@@ -89,7 +89,7 @@ class Log:
             step,
             epoch,
             _in_words(values, "loss", ".3f"),
-            _in_words(values, "perplexity", PERPLEXITY),
+            _perplexity_in_words(values, "perplexity"),
             rate,
             duration(left),
         )
@@ -114,7 +114,7 @@ class Log:
             "step %d: validation loss %s, perplexity %s, BLEU %s%s%s, after %s",
             step,
             _in_words(values, "validation_loss", ".3f"),
-            _in_words(values, "validation_perplexity", PERPLEXITY),
+            _perplexity_in_words(values, "validation_perplexity"),
             _in_words(values, "validation_bleu", ".2f"),
             f", AER {_in_words(values, 'validation_aer', '.1%')}" if has_aer else "",
             self._best_in_words(better),
@@ -132,6 +132,11 @@ class Log:
 
 def _in_words(values: Mapping[int, Mapping[str, float]], name: str, form: str) -> str:
     return in_words([of_member[name] for of_member in values.values()], form)
+
+
+def _perplexity_in_words(values: Mapping[int, Mapping[str, float]], name: str) -> str:
+    greatest = max(of_member[name] for of_member in values.values())
+    return _in_words(values, name, ".2f" if greatest < MOST_WRITTEN_OUT else ".3g")
 
 
 def _mean(total: float, count: int) -> float:

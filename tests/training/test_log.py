@@ -86,3 +86,16 @@ def test_rates_count_what_was_done_since_training_was_taken_up(now, caplog):
     said = [record.getMessage() for record in caplog.records]
     assert "20 tokens/s, 0:18 left" in said[0]  # six steps of three seconds
     assert "45 tokens/s, 0:04 left" in said[1]  # four steps of one second
+
+
+@pytest.mark.parametrize(
+    "nll, shown", [(2.0, "perplexity 7.39,"), (100.0, "perplexity 2.69e+43,"), (3e10, "inf,")]
+)
+def test_a_perplexity_is_a_short_number_however_large_it_is(now, caplog, nll, shown):
+    caplog.set_level(logging.INFO, logger="nmt")
+    log, _ = log_from(state_at(0, num_pieces=0))
+    now[0] += 1
+    sums = LossSums(np.float32(nll), np.float32(nll), np.int32(1))
+    state = state_at(1, num_pieces=1)._replace(sums=sums)
+    log.write(1, state, metrics_of(state))
+    assert shown in caplog.text
