@@ -1,6 +1,7 @@
 """What is said of the steps since the last log: epochs, and rates by the time they took."""
 
 import logging
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -96,6 +97,6 @@ def test_a_perplexity_is_a_short_number_however_large_it_is(now, caplog, nll, sh
     log, _ = log_from(state_at(0, num_pieces=0))
     now[0] += 1
     sums = LossSums(np.float32(nll), np.float32(nll), np.int32(1))
-    state = state_at(1, num_pieces=1)._replace(sums=sums)
+    state = replace(state_at(1, num_pieces=1), sums=sums)
     log.write(1, state, metrics_of(state))
     assert shown in caplog.text
