@@ -52,9 +52,11 @@ example:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: it ends the command as Ctrl-C does, so that nothing is left half-written."""
+    """SIGTERM or SIGHUP came: it ends the command as Ctrl-C does; nothing is left half-written."""
 
-    signal_number = signal.SIGTERM
+    def __init__(self, signal_number: int):
+        super().__init__()
+        self.signal_number = signal_number
 
 
 def start() -> int:
@@ -62,6 +64,7 @@ def start() -> int:
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         choose_allocator()
     status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is the end of the interpreter
     if status > 128:  # by a signal: threads that still compile would be waited for
         from nmt.devices.processes import exit_at_once
 
@@ -80,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     _prepare_streams()
     try:
-        with _logging_to_stderr(), _sigterm_raising():
+        with _logging_to_stderr(), _raising(signal.SIGTERM), _raising(signal.SIGHUP):
             let_signals_come()
             status = _run(arguments)
             if sys.stdout is not None:
@@ -91,8 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         _discard_output()
         return 128 + signal.SIGPIPE
-    except Terminated:
-        return _end("terminated", 128 + Terminated.signal_number)
+    except Terminated as error:
+        return _end("terminated", 128 + error.signal_number)
     except KeyboardInterrupt:
         return _end("interrupted", 128 + signal.SIGINT)
     except OSError as error:
@@ -134,7 +137,8 @@ def _run(arguments: list[str]) -> int:
 
 def _end(message: str, status: int) -> int:
     """Says why the command ends, on one line whatever was in a name or an argument."""
-    print("nmt:", _on_one_line(message), file=sys.stderr)
+    with contextlib.suppress(OSError):  # of a terminal that was closed
+        print("nmt:", _on_one_line(message), file=sys.stderr)
     return status
 
 
@@ -199,21 +203,21 @@ class _Formatter(logging.Formatter):
 
 
 @contextlib.contextmanager
-def _sigterm_raising() -> Iterator[None]:
-    """Lets SIGTERM unwind the stack, where it would end the process on the spot."""
+def _raising(signal_number: int) -> Iterator[None]:
+    """Lets a signal unwind the stack, where it would end the process on the spot."""
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if not in_main_thread or signal.getsignal(signal_number) is not signal.SIG_DFL:
         yield
         return
 
     def terminate(number, frame):
-        raise Terminated
+        raise Terminated(number)
 
-    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal_number, terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal_number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -84,13 +84,18 @@ def test_how_a_command_ends(capsys, monkeypatch, error, status, said):
     assert capsys.readouterr() == ("", said)
 
 
-def test_sigterm_unwinds_and_its_handler_is_put_back(capsys, monkeypatch):
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_unwinds_and_its_handler_is_put_back(capsys, monkeypatch, number, status):
     from nmt.commands import plot
 
-    monkeypatch.setattr(plot, "run", lambda arguments: os.kill(os.getpid(), signal.SIGTERM))
-    assert main(["plot"]) == 143
-    assert capsys.readouterr() == ("", "nmt: terminated\n")
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    monkeypatch.setattr(plot, "run", lambda arguments: os.kill(os.getpid(), number))
+    before = signal.signal(number, signal.SIG_DFL)  # nohup has SIGHUP ignored
+    try:
+        assert main(["plot"]) == status
+        assert capsys.readouterr() == ("", "nmt: terminated\n")
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +210,7 @@ def _is_read(pipe):
 
 
 PLACES = [translate_reading, translate_importing, evaluate_reading, train_preparing]
-SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +237,7 @@ def ended(tmp_path_factory, trained):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
-@pytest.mark.parametrize(("number", "status"), SIGNALS, ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("number", "status"), SIGNALS, ids=lambda number: str(int(number)))
 def test_a_signal_is_one_line(ended, place, number, status):
     returncode, out, err, left = ended[place, number]
     assert (returncode, out, left) == (status, b"", set()), err

@@ -14,7 +14,7 @@ def read_records(path: str | PathLike) -> list[dict[str, float | int | str | Non
     """Reads a metrics file; a last line without its newline was cut off in writing and left out.
 
     Raises:
-      DataError: the file cannot be read, or a line is not a JSON object.
+      DataError: the file cannot be read, or a line is not a JSON object with a step.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").split("\n")[:-1]
@@ -26,7 +26,9 @@ def read_records(path: str | PathLike) -> list[dict[str, float | int | str | Non
             record = json.loads(line)
         except ValueError:
             record = None
-        if not isinstance(record, dict):
-            raise DataError(f"{path}, line {number}: a JSON object is wanted; got {line[:60]!r}")
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            raise DataError(
+                f"{path}, line {number}: a JSON object with a step is wanted; got {line[:60]!r}"
+            )
         records.append(record)
     return records

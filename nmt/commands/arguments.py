@@ -18,7 +18,7 @@ from nmt.runs.directory import RunDirectory
 from nmt.runs.seeds import ENSEMBLE, MEAN
 
 SECTIONS = tuple(field.name for field in fields(Config))
-_OVERRIDE = re.compile(r"(\w+)(\.\w+)*=")
+_OVERRIDE = re.compile(r"([\w-]+)(\.[\w-]+)*=")
 
 WIDTH = 79  # columns of help
 
@@ -175,9 +175,14 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _is_override(word: str) -> bool:
-    """Whether a word is section.key=value; with a misspelt section, unless there is such a file."""
+    """Whether a word is section.key=value.
+
+    With a misspelt section, unless there is such a file, or it is a sentence.
+    """
     match = _OVERRIDE.match(word)
-    return match is not None and (match[1] in SECTIONS or not Path(word).exists())
+    if match is None or match[1] in SECTIONS:
+        return match is not None
+    return len(word.split()) == 1 and not Path(word).exists()
 
 
 def positive(text: str) -> int:

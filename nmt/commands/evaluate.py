@@ -23,7 +23,7 @@ from nmt.commands.evaluations import (
     with_unknown,
 )
 from nmt.commands.models import FoundCheckpoint, find_checkpoint, load_found
-from nmt.commands.pictures import check_place, draw_by_length
+from nmt.commands.pictures import check_folder, check_place, draw_by_length
 from nmt.commands.test_sets import add_test_set_options, read_test_sets
 from nmt.commands.text_streams import check_places, open_output
 from nmt.config.schema import TrainingConfig
@@ -96,7 +96,7 @@ def run(arguments: Arguments) -> int:
     run_directory, config = open_run(run_path, arguments.overrides, ("search", "data"))
     seeds = _seeds(run_directory, config.training, options)
     splits = read_test_sets(options, config.data)
-    plot = _check_places(options, splits)
+    plot = _check_places(options, splits, run_directory)
     edges = DEFAULT_EDGES if plot and options.by_length is None else options.by_length
 
     wanted = options.output is not None
@@ -118,15 +118,15 @@ def run(arguments: Arguments) -> int:
                 evaluation = with_unknown(
                     evaluation, translator.vocabularies, is_scored=options.no_unknown
                 )
+            if output is not None:
+                output.writelines(f"{line}\n" for line in hypotheses)
+                output.flush()
+            keep(evaluation, run_directory)
             pictures = []
             if options.alignments:
                 language = config.data.source_language
                 number = options.alignments
                 pictures = _draw(translations, split, language, run_directory, number)
-            if output is not None:
-                output.writelines(f"{line}\n" for line in hypotheses)
-                output.flush()
-            keep(evaluation, run_directory)
             drawn = _plot(evaluation, plot, run_directory)
             evaluated.append(Evaluated(evaluation, drawn, pictures))
 
@@ -164,15 +164,22 @@ def _load(
     return translator
 
 
-def _check_places(options: argparse.Namespace, splits: Sequence["Split"]) -> Path | None:
+def _check_places(
+    options: argparse.Namespace, splits: Sequence["Split"], run_directory: RunDirectory
+) -> Path | None:
     """Where the plot goes, if that is said; raises NmtError for what one file cannot take."""
     for option, what in (("output", "translations"), ("plot", "plot")):
         if getattr(options, option) is not None and len(splits) > 1:
             names = ", ".join(split.name for split in splits)
             raise NmtError(f"--{option} takes the {what} of one split; choose one of {names}")
-    if options.output is not None and options.source is not None:
-        files = {"--source": options.source, "--reference": options.reference}
-        check_places(files, {"--output": options.output})
+    if options.output == "-" and options.json:
+        raise NmtError("--output - would mix translations with the object of --json; name a file")
+    outputs = {"--output": options.output, "--plot": options.plot}
+    outputs = {option: name for option, name in outputs.items() if name is not None}
+    files = {"--source": options.source, "--reference": options.reference}
+    check_places({option: name for option, name in files.items() if name is not None}, outputs)
+    if options.alignments:
+        check_folder(run_directory.alignments)
     if options.plot is None:
         return None
     from nmt.analysis.figures import check_picture_path

@@ -93,7 +93,7 @@ def load_found(run: RunDirectory, found: FoundCheckpoint) -> "Translator":
 
 @contextlib.contextmanager
 def signals_put_off() -> Iterator[None]:
-    """Lets SIGINT and SIGTERM wait for the end of a block of imports, which take seconds.
+    """Lets SIGINT, SIGTERM and SIGHUP wait for the end of a block of imports, which take seconds.
 
     An exception in the midst of an import may be swallowed by what is imported, or come out as
     another one, with a traceback. Does nothing outside the main thread.
@@ -102,7 +102,8 @@ def signals_put_off() -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ending = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = {number: signal.getsignal(number) for number in ending}
     for number in before:
         signal.signal(number, lambda number, frame: received.append(number))
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from nmt.analysis.whole_file import check_replaceable, copy_mode
 from nmt.data.text_files import decoded_lines, read_lines
 from nmt.errors import DataError, NmtError
 
@@ -45,7 +46,8 @@ def open_output(name: str | None) -> Iterator[TextIO]:
 
     Args:
       name: of the file, packed where it ends in .gz, .xz or .zst; None and "-" are standard output.
-        What is no regular file, such as /dev/null or a named pipe, is written directly.
+        A file that is there keeps its mode. What is no regular file, such as /dev/null or a pipe,
+        is written directly.
     Raises:
       DataError: it cannot be written.
     """
@@ -54,23 +56,28 @@ def open_output(name: str | None) -> Iterator[TextIO]:
             raise DataError("standard output is closed")
         yield sys.stdout
         return
+    if not name:
+        raise DataError("the name of a file to write is wanted; got ''")
     path = Path(os.path.realpath(name))  # a link stays one
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if path.is_dir():
             raise DataError(f"cannot write {name}: it is a folder")
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            beside = path
+        if os.path.exists(name) and not stat.S_ISREG(os.stat(name).st_mode):
+            path = beside = Path(name)  # of an open pipe the real path is no path
+        check_replaceable(path)
         with (
             io.BufferedWriter(_NamedFile(beside)) as file,
             _packed(file, path.suffix) as packed,
             io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as lines,
         ):
+            if beside != path:
+                copy_mode(path, beside)
             yield lines
         if beside != path:
             beside.replace(path)
     except OSError as error:
-        if isinstance(error, BrokenPipeError) or error.filename != str(beside):
+        if isinstance(error, BrokenPipeError) or error.filename not in (str(beside), str(path)):
             raise  # what came from elsewhere while the file was open
         raise DataError(f"cannot write {name}: {error.strerror}") from None
     finally:

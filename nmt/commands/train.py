@@ -1,5 +1,6 @@
 """nmt train: from a config to a run directory."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nmt.devices.compiled_programs import (
     use_enough_threads,
 )
 from nmt.devices.processes import ProcessFlags, ending_together, is_first, start_processes
+from nmt.errors import RunError
 
 
 def make_parser() -> CommandParser:
@@ -47,9 +49,11 @@ def run(arguments: Arguments) -> int:
     """Trains; see `nmt train --help`."""
     (config_file,) = arguments.named("CONFIG")
     config = read_config(config_file, arguments.overrides)
-    run_directory = Path(arguments.options.run or Path("runs") / Path(config_file).stem)
-
     options = arguments.options
+    if options.run == "":
+        raise RunError("--run must name a run directory; got ''")
+    run_directory = Path(options.run or Path("runs") / Path(config_file).stem)
+
     flags = ProcessFlags(options.coordinator, options.num_processes, options.process_id)
 
     with signals_put_off():
@@ -67,6 +71,7 @@ def run(arguments: Arguments) -> int:
             train(config, run_directory)
     except Interrupted as interrupted:
         if speaks:
-            print(f"nmt: {interrupted}", file=sys.stderr)
+            with contextlib.suppress(OSError):  # of a terminal that was closed
+                print(f"nmt: {interrupted}", file=sys.stderr)
         return 128 + interrupted.signal_number
     return 0

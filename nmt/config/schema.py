@@ -319,6 +319,13 @@ class SearchConfig:
             )
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"search.top_p must be above 0 and at most 1; got {self.top_p}")
+        drawn_from = {"temperature": 1.0, "top_k": None, "top_p": None}
+        for name, usual in drawn_from.items():
+            if self.method != "sample" and getattr(self, name) != usual:
+                raise ConfigError(
+                    f"search.{name} needs search.method sample; got {self.method}, which draws "
+                    "nothing"
+                )
         if self.shortlist is not None and self.method != "beam":
             raise ConfigError(
                 f"search.shortlist needs search.method beam; got {self.method} "

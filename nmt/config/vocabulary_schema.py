@@ -6,6 +6,8 @@ from typing import Literal
 from nmt.config.checks import at_least
 from nmt.errors import ConfigError
 
+LEAST_COVERAGE = 0.98  # that SentencePiece takes
+
 
 @dataclass(frozen=True, kw_only=True)
 class VocabularyConfig:
@@ -34,9 +36,9 @@ class VocabularyConfig:
     def __post_init__(self):
         at_least("vocabulary", 8, size=self.size)
         at_least("vocabulary", 1, max_sentences=self.max_sentences)
-        if not 0 < self.character_coverage <= 1:
+        if not LEAST_COVERAGE <= self.character_coverage <= 1:
             raise ConfigError(
-                "vocabulary.character_coverage must be above 0 and at most 1; "
+                f"vocabulary.character_coverage must be from {LEAST_COVERAGE} to 1; "
                 f"got {self.character_coverage}"
             )
         if self.sampling is not None and not 0 < self.sampling <= 1:

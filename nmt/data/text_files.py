@@ -218,6 +218,9 @@ def iter_tsv(path: Path, columns: Columns) -> Iterator[TextRow]:
     place = f"{path}, line 1"
     names = [check_column(language, header, place) for language in columns.languages]
     are_linked = columns.are_linked(header, place)
+    for name in [*names, *([columns.links] if are_linked else [])]:
+        if header.count(name) > 1:
+            raise DataError(f"{place}: column {name!r} is there {header.count(name)} times")
     places = [header.index(name) for name in (*names, *([columns.links] if are_linked else []))]
     for number, line in enumerate(lines, 2):
         fields = line.split("\t")
@@ -243,7 +246,7 @@ def iter_jsonl(path: Path, columns: Columns) -> Iterator[TextRow]:
     for number, line in enumerate(iter_lines(path), 1):
         if line and not line.isspace():
             place = f"{path}, line {number}"
-            row = _parse_json(line, place)
+            row = _parse_json(line, columns.languages, place)
             pair = _json_pair(row, line, columns.languages, place)
             if are_linked is None:
                 are_linked = _has_links(row, columns, place)
@@ -262,15 +265,26 @@ def _has_links(row: dict[str, Any], columns: Columns, place: str) -> bool:
     return columns.must_have_links or row[columns.links] is not None
 
 
-def _parse_json(line: str, place: str) -> dict[str, Any]:
+def _parse_json(line: str, languages: tuple[str, str], place: str) -> dict[str, Any]:
+    is_doubtful = any(line.count(f'"{language}"') > 1 for language in languages)
+    hook = _without_repetition if is_doubtful else None  # with it parsing takes twice as long
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=hook)
     except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError
         reason = f"{error.msg} at character {error.pos + 1}" if hasattr(error, "msg") else error
         raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}: {reason}") from None
     if not isinstance(row, dict):
         raise DataError(f"{place}: wanted a JSON object; got {shorten(line)}")
     return row
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, of which JSON lets a key be there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{max(keys, key=keys.count)!r} is there twice")
+    return found
 
 
 def _json_pair(row: dict[str, Any], line: str, languages: tuple[str, str], place: str) -> Pair:

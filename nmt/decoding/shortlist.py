@@ -11,6 +11,7 @@ together; so most of a list is the same for all. docs/speed.md compares other pa
 """
 
 import io
+import logging
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from nmt.errors import DataError, RunError
 from nmt.models.by_eigen import num_columns
 from nmt.runs.directory import RunDirectory, write_atomically
 
+logger = logging.getLogger(__name__)
 LIKELY = 100  # target pieces that are kept of each source piece
 ITERATIONS = 4  # of expectation maximisation
 PIECES_TO_A_LIKELY_ONE = 2  # of the source
@@ -183,7 +185,7 @@ def load_lexicon(run: RunDirectory, source_size: int, target_size: int) -> Lexic
       run: with the encoded pairs that it was trained on.
       source_size, target_size: pieces of its vocabularies.
     Raises:
-      RunError: the file is damaged or cannot be written.
+      RunError: the file is damaged. One that cannot be written is only warned of.
       DataError: there is none, and no training pairs either.
     """
     file = run.lexicon_file
@@ -198,7 +200,10 @@ def load_lexicon(run: RunDirectory, source_size: int, target_size: int) -> Lexic
         if is_first():
             content = io.BytesIO()
             np.savez_compressed(content, **lexicon._asdict())
-            write_atomically(file, content.getvalue())
+            try:
+                write_atomically(file, content.getvalue())
+            except RunError as error:  # such as of a run that others share, and may only read
+                logger.warning("the lexicon of shortlists is not kept: %s", error)
         return lexicon
     try:
         with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:

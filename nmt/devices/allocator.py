@@ -26,7 +26,7 @@ MALLOC_CONF = "MALLOC_CONF"  # of jemalloc
 HUGE_PAGES = {TUNABLES: "glibc.malloc.hugetlb=1"}  # madvise large blocks to be of huge pages
 HUGE_PAGES_OF_JEMALLOC = {MALLOC_CONF: "thp:always"}
 JEMALLOC = "libjemalloc.so.2"
-HELD = {signal.SIGINT, signal.SIGTERM}
+HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 FOREVER = -1  # as the milliseconds after which an arena gives freed pages back
 
 

@@ -315,9 +315,10 @@ class Checkpoints:
         except NewerFormat as error:
             raise NewerFormat(f"checkpoint {step} of run {self.folder.parent}: {error}") from None
         except RunError as error:
-            raise RunError(
-                f"checkpoint {step} of run {self.folder.parent} is damaged: {error}"
-            ) from None
+            of_run = f"checkpoint {step} of run {self.folder.parent}"
+            if not self._folder(step).exists():
+                raise RunError(f"{of_run} is not there, or was removed while it was read") from None
+            raise RunError(f"{of_run} is damaged: {error}") from None
 
     # ---- folders and manifests
 

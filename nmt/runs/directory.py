@@ -256,7 +256,7 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
       RunError: where it cannot be written; what was there before stays whole.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # others may write it too
     content = content.encode() if isinstance(content, str) else content
     try:
         with beside.open("wb") as file:

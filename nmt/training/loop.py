@@ -46,7 +46,7 @@ def train(config: Config, path: Path, *, devices: Sequence[jax.Device] | None = 
       devices: to train on; all of all processes when None. Every process calls this.
     Raises:
       NmtError: a mistake of the user.
-      Interrupted: SIGINT or SIGTERM came; all is saved.
+      Interrupted: SIGINT, SIGTERM or SIGHUP came; all is saved.
     """
     mesh = make_mesh(config.training.model_devices, devices)
     check_rows(

@@ -69,7 +69,8 @@ class Reporter:
 
     def advance(self) -> None:
         """Moves the bar by a step."""
-        self._bar.update()
+        with contextlib.suppress(OSError):  # of a terminal that was closed
+            self._bar.update()
 
     def record(self, step: int, **values: float) -> None:
         """Writes what was measured at a step; keys are the names of the values.
@@ -95,7 +96,8 @@ class Reporter:
 
     def close(self) -> None:
         """Ends the bar and closes the files."""
-        self._bar.close()
+        with contextlib.suppress(OSError):
+            self._bar.close()
         for file in (self._file, self._events):
             with contextlib.suppress(OSError):  # what could not be written has been told
                 file.close()

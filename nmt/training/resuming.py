@@ -138,7 +138,7 @@ def seconds_trained(run: RunDirectory, checkpoints: Checkpoints, step: int) -> f
       RunError: seconds.txt is damaged.
     """
     records = read_records(run.metrics_file) if run.metrics_file.exists() else []
-    told = [records[-1]["seconds"]] if records else []
+    told = [record["seconds"] for record in records[-1:] if record.get("seconds") is not None]
     if run.seconds_file.exists():
         told.append(_number_in(run.seconds_file))
     with contextlib.suppress(RunError):

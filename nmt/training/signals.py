@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during training: noticed at once, acted on between device calls."""
+"""SIGINT, SIGTERM, SIGHUP during training: noticed at once, acted on between device calls."""
 
 import contextlib
 import signal
@@ -53,15 +53,16 @@ class Signals:
 
 @contextlib.contextmanager
 def remembered_signals() -> Iterator[Signals]:
-    """Puts off a first SIGINT or SIGTERM, unless it is ignored; does nothing in other threads.
+    """Puts off a first signal that ends, unless it is ignored; does nothing in other threads.
 
-    A shell has SIGINT ignored by what a script starts in the background.
+    A shell has SIGINT ignored by what a script starts in the background, and nohup SIGHUP, which
+    comes when a terminal is closed.
     """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         before = signal.getsignal(number)
         if before not in (signal.SIG_IGN, None):  # None: it was not set by Python
             signals._before[number] = before

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from jax.sharding import Mesh
 
 from nmt.analysis.aer import alignment_scores
 from nmt.analysis.scores import corpus_bleu
-from nmt.config.schema import Config
+from nmt.config.schema import Config, SearchConfig
 from nmt.data.batching import Batch
 from nmt.decoding.translation import joiner_of
 from nmt.decoding.translator import Translator
@@ -65,10 +64,14 @@ class Validator:
 
         It aligns words between white space in every language, as gold links count them.
         """
-        config = self.config
-        beam_size = config.validation.beam_size
-        search = replace(
-            config.search, method="beam", beam_size=beam_size, precision=None, shortlist=None
+        config, search = self.config, self.config.search
+        search = SearchConfig(
+            beam_size=config.validation.beam_size,
+            length_norm=search.length_norm,
+            max_length_factor=search.max_length_factor,
+            max_length_extra=search.max_length_extra,
+            batch_sentences=search.batch_sentences,
+            unknown=search.unknown,
         )
         return Translator(
             self.graph,

@@ -1,5 +1,6 @@
 """Files that are written whole, or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,22 @@ def test_a_place_that_cannot_be_written(tmp_path):
         with pytest.raises(DataError, match=f"cannot write the picture .*{name}: "):
             write_whole(tmp_path / name, b"new", "picture")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_was_there_keeps_its_mode_and_its_links(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"old")
+    real.chmod(0o640)
+    link.symlink_to("real")
+    write_whole(link, b"new", "picture")
+    assert link.is_symlink() and real.read_bytes() == b"new"
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert {path.name for path in tmp_path.iterdir()} == {"real", "link"}
+
+
+def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"old")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # root may write anything
+    with pytest.raises(DataError, match="cannot write the page .*file: Permission denied"):
+        write_whole(tmp_path / "file", b"new", "page")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]

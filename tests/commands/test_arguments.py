@@ -32,6 +32,22 @@ def test_an_option_that_may_stand_alone_takes_no_word_for_its_value(parser, by_l
         assert parsed.options.json and parsed.options.output == "3"
 
 
+@pytest.mark.parametrize(
+    "word, is_override",
+    [
+        ("search.beam-size=3", True),  # to be told of the key that it is near to
+        ("beam-size=3", True),
+        ("sarch.beam_size=3", True),
+        ("e=mc2 is true .", False),
+        ("search.unknown=a b", True),
+        ("e=mc2", True),  # which -- in front makes a word
+    ],
+)
+def test_a_sentence_is_no_override(parser, word, is_override):
+    parsed = parser.parse([word])
+    assert (parsed.overrides, parsed.words) == (([word], []) if is_override else ([], [word]))
+
+
 def test_what_stands_behind_two_dashes_is_a_word(parser):
     parsed = parser.parse(["--by-length", "--", "10", "--by-length"])
     assert parsed.words == ["10", "--by-length"] and parsed.options.by_length == DEFAULT_EDGES

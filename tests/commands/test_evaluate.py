@@ -164,6 +164,18 @@ def test_the_pictures_are_of_the_translations_that_were_scored(evaluate, monkeyp
         assert words == kept["hypotheses"][line - 1].split()
 
 
+def test_what_is_written_has_places_of_its_own_that_are_there(mistake, tmp_path, run):
+    """All of which is told before the work."""
+    test = ("evaluate", run, "--split", "test")
+    said = mistake(*test, "--output", tmp_path / "p.png", "--plot", tmp_path / "p.png")
+    assert "--output and --plot would be written to one place" in said
+    said = mistake(*test, "--json", "--output", "-")
+    assert "--output - would mix translations with the object of --json" in said
+    (run / "alignments").write_text("a file in the way")
+    assert "alignments is no folder" in mistake(*test, "--alignments", "2")
+    assert not (run / "evaluations").exists()
+
+
 def test_alignments_need_attention(mistake, trained_without_attention):
     message = mistake("evaluate", trained_without_attention, "--split", "test", "--alignments", "2")
     assert "--alignments: the model has no attention" in message

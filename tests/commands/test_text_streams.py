@@ -30,6 +30,47 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
     assert (tmp_path / "out").read_bytes() == "é\n".encode()
 
 
+def test_a_file_that_is_there_keeps_its_mode_and_its_links(tmp_path):
+    (tmp_path / "out").write_text("old")
+    (tmp_path / "out").chmod(0o600)
+    (tmp_path / "link").symlink_to("out")
+    with open_output(str(tmp_path / "link")) as output:
+        output.write("new\n")
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "out").read_text() == "new\n"
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / "out").write_text("old")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # root may write anything
+    with (
+        pytest.raises(DataError, match="cannot write .*out: Permission denied"),
+        open_output(str(tmp_path / "out")) as output,
+    ):
+        output.write("new\n")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_pipe_that_is_open_already_is_written_into():
+    """As /dev/stdout and a shell's >(command) name one."""
+    reader, writer = os.pipe()
+    with open_output(f"/dev/fd/{writer}") as output:
+        output.write("line\n")
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        assert pipe.read() == "line\n"
+
+
+def test_a_file_without_a_name():
+    with (
+        pytest.raises(DataError, match="the name of a file to write is wanted; got ''"),
+        open_output(""),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
 @pytest.mark.parametrize("full", [0, 1])
 def test_errors_of_files_that_are_written_together_are_told_apart(tmp_path, suffix, full):

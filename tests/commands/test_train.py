@@ -24,6 +24,12 @@ def test_train_reads_the_config_and_names_the_run(call, monkeypatch, tmp_path, r
     assert (first_path, second_path) == (Path("runs/tiny"), tmp_path / "other")
 
 
+def test_a_run_must_have_a_name(mistake, run):
+    """Which an unset variable has not."""
+    said = mistake("train", run.with_suffix(".yaml"), "--run", "")
+    assert "--run must name a run directory; got ''" in said
+
+
 def test_train_that_was_stopped_ends_as_the_signal_does(capfd, monkeypatch, run):
     from nmt.training import loop
 

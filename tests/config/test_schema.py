@@ -100,7 +100,10 @@ def with_cudnn(model, training=CUDNN):
         (lambda: CleaningConfig(max_words=0), "data.cleaning.max_words must be 1 or more"),
         (lambda: EmbeddedConfig(min_words=9, max_words=8), "min_words 9, max_words 8"),
         (lambda: EmbeddedConfig(num_test=0), "data.embedded.num_test must be 1 or more"),
-        (lambda: VocabularyConfig(character_coverage=0.0), "character_coverage must be above 0"),
+        (
+            lambda: VocabularyConfig(character_coverage=0.9),
+            "coverage must be from 0.98 to 1; got 0.9",
+        ),
         (lambda: VocabularyConfig(size=7), "vocabulary.size must be 8 or more"),
         (lambda: VocabularyConfig(sampling=0.0), "vocabulary.sampling must be above 0 and at most"),
         (lambda: VocabularyConfig(sampling=1.5), "or null for none; got 1.5"),
@@ -115,7 +118,7 @@ def with_cudnn(model, training=CUDNN):
         (lambda: VocabularyConfig(kind="word", sampling=0.1), "vocabulary.sampling is of Sentence"),
         (lambda: VocabularyConfig(kind="word", symbols=("<x>",)), "vocabulary.symbols is of Sente"),
         (
-            lambda: VocabularyConfig(kind="word", character_coverage=0.9),
+            lambda: VocabularyConfig(kind="word", character_coverage=0.99),
             "vocabulary.character_coverage is of SentencePiece and means nothing",
         ),
         (lambda: VocabularyConfig(tokenize="moses"), "needs vocabulary.kind word; got bpe"),
@@ -229,6 +232,9 @@ def with_cudnn(model, training=CUDNN):
             lambda: SearchConfig(temperature=0.0),
             "search.temperature must be 1e-06 or more; got 0.0",
         ),
+        (lambda: SearchConfig(temperature=2.0), "search.temperature needs search.method sample; "),
+        (lambda: SearchConfig(top_k=3), "search.top_k needs search.method sample; got beam, which"),
+        (lambda: SearchConfig(top_p=0.9), "search.top_p needs search.method sample; got beam"),
         (lambda: SearchConfig(top_p=0.0), "search.top_p must be above 0 and at most 1"),
         (lambda: SearchConfig(top_p=1.1), "search.top_p must be above 0 and at most 1; got 1.1"),
         (lambda: SearchConfig(length_norm=math.nan), "search.length_norm must be 0 or more; got n"),
@@ -259,7 +265,7 @@ def test_what_cannot_work_is_refused_in_one_line(build, message):
 
 
 def test_limits_themselves_are_legal():
-    assert SearchConfig(top_p=1.0).top_p == 1
+    assert SearchConfig(method="sample", top_p=1.0).top_p == 1
     assert TrainingConfig(seed=2**32 - 2, num_seeds=2).seeds == (2**32 - 2, 2**32 - 1)
 
 

@@ -206,6 +206,7 @@ def test_tsv_limit_counts_pairs_not_the_header(tmp_path):
         ("en\tfr\na\tb\na\tb\tc\n", "line 3: wanted 2 columns separated by tabs"),
         ("en\tfr\na\n", "line 2: wanted 2 columns separated by tabs"),
         ("en\tfr\n\n", "line 2: wanted 2 columns separated by tabs"),
+        ("en\tfr\tfr\na\tb\tc\n", "line 1: column 'fr' is there 2 times"),
     ],
 )
 def test_tsv_errors_name_file_and_line(tmp_path, content, message):
@@ -290,6 +291,8 @@ def test_jsonl_limit_stops_reading(tmp_path):
         ('{"translation": {"en": "a", "frr": "b"}}', "no column 'fr'; did you mean \"frr\"?"),
         ('{"en": "a", "fr": null}', "'fr' must hold text; got None"),
         ('{"en": ["a"], "fr": "b"}', "'en' must hold text; got ['a']"),
+        ('{"en": "a", "en": "b", "fr": "c"}', "'en' is there twice"),
+        ('{"translation": {"fr": "a", "fr": "b", "en": "c"}}', "'fr' is there twice"),
         (r'{"en": "a\ud83d", "fr": "b"}', "half of a surrogate pair"),
         (r'{"en": "a", "fr": "\uD800b"}', "half of a surrogate pair"),
         ('{"en": "a", "fr": ' + "9" * 5000 + "}", "wanted a JSON object; got {"),

@@ -157,6 +157,17 @@ def test_a_run_keeps_its_lexicon(run, vocabularies):
         load_lexicon(run, size, size + 1)
 
 
+def test_a_lexicon_that_cannot_be_kept_serves_all_the_same(run, vocabularies, caplog):
+    """As of a run that others share, and may only read."""
+    size = len(vocabularies.source)
+    run.lexicon_file = run.path / "absent" / "lexicon.npz"
+    made = load_lexicon(run, size, size)
+    assert "the lexicon of shortlists is not kept: cannot write" in caplog.text
+    run.lexicon_file = run.path / "lexicon.npz"
+    for first, again in zip(made, load_lexicon(run, size, size), strict=True):
+        np.testing.assert_array_equal(first, again)
+
+
 def test_a_run_without_training_pairs_says_so(tmp_path):
     run = RunDirectory.create(tmp_path / "run", Config(data=DataConfig(path="embedded")))
     with pytest.raises(DataError, match=r"search\.shortlist is made of training pairs"):

@@ -173,7 +173,7 @@ RANGES = [
     override(
         "no temperature", "search.temperature=0", "search.temperature must be 1e-06 or more; got 0"
     ),
-    override("no coverage", "vocabulary.character_coverage=0", "must be above 0 and at most 1"),
+    override("no coverage", "vocabulary.character_coverage=0", "must be from 0.98 to 1; got 0"),
 ]
 COMBINATIONS = [
     override("path and hub", "data.hub=a/b' 'data.path=x", "got path 'x' and hub 'a/b'"),

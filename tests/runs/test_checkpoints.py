@@ -354,6 +354,9 @@ def test_no_average_and_no_checkpoint_at_all(saved, tmp_path):
     assert empty.latest() is None and empty.best() is None and empty.steps() == []
     with pytest.raises(RunError, match="has no finished checkpoint$"):
         empty.resolve("best")
+    with pytest.raises(RunError, match="checkpoint 1 of run .* is not there, or was removed while"):
+        empty.load_item(1, "params")
+    (empty.folder / "1").mkdir(parents=True)
     with pytest.raises(RunError, match="checkpoint 1 of run .* is damaged: it has no manifest"):
         empty.load_item(1, "params")
     with pytest.raises(RunError, match="checkpoint 1 has no item weights"):

@@ -103,10 +103,10 @@ def test_create_refuses_a_run_and_a_folder_of_other_things(run, tmp_path):
 
 
 def test_create_takes_up_what_a_killed_start_left(tmp_path):
-    (tmp_path / ".config.yaml.tmp").write_text("data: {pa")
+    (tmp_path / ".config.yaml.7.tmp").write_text("data: {pa")  # of another process
     (tmp_path / ".lock").write_text("process 1\n")
     assert RunDirectory.create(tmp_path, CONFIG).read_config() == CONFIG
-    assert sorted(os.listdir(tmp_path)) == [".lock", "config.yaml"]
+    assert sorted(os.listdir(tmp_path)) == [".config.yaml.7.tmp", ".lock", "config.yaml"]
 
 
 def test_discard_empties_a_run_but_for_hidden_files_of_others(tmp_path):
@@ -329,12 +329,25 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_before_returning(
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     write_atomically(tmp_path / "file", "content")
-    beside = tmp_path / ".file.tmp"
+    beside = tmp_path / f".file.{os.getpid()}.tmp"
     assert events == [
         ("to the disk", beside, "content"),
         ("renamed", beside, tmp_path / "file"),
         ("to the disk", tmp_path, None),
     ]
+
+
+def test_two_processes_may_write_one_file(tmp_path):
+    """Whoever reads finds what one of them wrote, whole."""
+    write = "import sys; from nmt.runs.directory import write_atomically\nfor _ in range(60): "
+    write += "write_atomically(sys.argv[1], sys.argv[2] * 100_000)"
+    path = tmp_path / "file"
+    path.write_text("a" * 100_000)
+    writing = [subprocess.Popen([sys.executable, "-c", write, str(path), x]) for x in "ab"]
+    while any(process.poll() is None for process in writing):
+        assert path.read_text() in ("a" * 100_000, "b" * 100_000)
+    assert [process.returncode for process in writing] == [0, 0]
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

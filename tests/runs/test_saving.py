@@ -243,7 +243,7 @@ def test_all_of_a_checkpoint_is_on_the_disk_before_it_has_its_name(checkpoints, 
     exists = events.index(("renamed", str(final)))
     before = [path for what, path in events[:exists] if what == "to the disk"]
     entries = {str(made / path.relative_to(final)) for path in final.rglob("*")}
-    manifest, half_written = str(made / NAME), str(made / f".{NAME}.tmp")
+    manifest, half_written = str(made / NAME), str(made / f".{NAME}.{os.getpid()}.tmp")
     assert {str(made), half_written, *entries} - {manifest} <= set(before)
     named = events.index(("renamed", manifest))
     assert events.index(("to the disk", half_written)) < named

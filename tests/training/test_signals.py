@@ -7,19 +7,22 @@ import pytest
 from nmt.training.signals import Interrupted, remembered_signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_put_off_until_it_is_asked_for(number):
-    before = signal.getsignal(number)
-    with remembered_signals() as signals:
-        signals.check()
-        os.kill(os.getpid(), number)
-        with pytest.raises(Interrupted, match=number.name) as stopped:
+    usual = signal.signal(number, signal.default_int_handler)  # nohup has SIGHUP ignored
+    try:
+        with remembered_signals() as signals:
             signals.check()
-        assert stopped.value.signal_number == number
-    assert signal.getsignal(number) is before
+            os.kill(os.getpid(), number)
+            with pytest.raises(Interrupted, match=number.name) as stopped:
+                signals.check()
+            assert stopped.value.signal_number == number
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, usual)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_is_ignored_stays_so(number):
     """As SIGINT is by what a script starts in the background."""
     before = signal.signal(number, signal.SIG_IGN)
