@@ -6,6 +6,7 @@ vocabulary/        the trained vocabularies
 data/              the cleaned text, the same encoded, and cleaning.json
 checkpoints/STEP/  see checkpoints.py; checkpoints/average/ is the mean of several, see averaging.py
 metrics.jsonl      what was measured, a line for each measurement; tensorboard/ holds the same
+metrics.until-STEP.jsonl  what was measured before all checkpoints were lost
 seconds.txt        of training that a kill undid: of what is not in metrics.jsonl any more
 translations/      STEP.txt, the validation split as the model translated it at that step
 evaluations/       SPLIT.STEP.DIGEST.json, scores with the texts and settings they belong to
