@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nmt.config.language_codes import base_language, is_unspaced
+from nmt.config.language_codes import base_language, has_spaces, is_unspaced
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _tokenized_bleu(target_language: str, *, tokenized: bool) -> Measure:
     from sacrebleu.metrics import BLEU
 
     name = "bleu_tokenized_lowercase"
-    if not tokenized and is_unspaced(target_language):
+    if not has_spaces(target_language, tokenized=tokenized):
         tokenizer = _tokenizer(target_language)
         return Measure(name, BLEU(lowercase=True, tokenize=tokenizer, force=True))
     metric = BLEU(lowercase=True, tokenize="none", force=True)

@@ -125,8 +125,7 @@ def run(arguments: Arguments) -> int:
             pictures = []
             if options.alignments:
                 language = config.data.source_language
-                number = options.alignments
-                pictures = _draw(translations, split, language, run_directory, number)
+                pictures = _draw(translations, split, language, run_directory, options.alignments)
             drawn = _plot(evaluation, plot, run_directory)
             evaluated.append(Evaluated(evaluation, drawn, pictures))
 
@@ -167,17 +166,23 @@ def _load(
 def _check_places(
     options: argparse.Namespace, splits: Sequence["Split"], run_directory: RunDirectory
 ) -> Path | None:
-    """Where the plot goes, if that is said; raises NmtError for what one file cannot take."""
+    """Where the plot goes, if that is said.
+
+    Raises:
+      NmtError: what one file cannot take, or a place that cannot be written.
+    """
     for option, what in (("output", "translations"), ("plot", "plot")):
         if getattr(options, option) is not None and len(splits) > 1:
             names = ", ".join(split.name for split in splits)
             raise NmtError(f"--{option} takes the {what} of one split; choose one of {names}")
     if options.output == "-" and options.json:
         raise NmtError("--output - would mix translations with the object of --json; name a file")
-    outputs = {"--output": options.output, "--plot": options.plot}
-    outputs = {option: name for option, name in outputs.items() if name is not None}
-    files = {"--source": options.source, "--reference": options.reference}
-    check_places({option: name for option, name in files.items() if name is not None}, outputs)
+
+    def given(*names: str) -> dict[str, str]:
+        values = {f"--{name}": getattr(options, name) for name in names}
+        return {option: value for option, value in values.items() if value is not None}
+
+    check_places(given("source", "reference"), given("output", "plot"))
     if options.alignments:
         check_folder(run_directory.alignments)
     if options.plot is None:

@@ -21,3 +21,8 @@ def base_language(code: str) -> str:
 def is_unspaced(code: str) -> bool:
     """Whether a language is written without spaces between words."""
     return base_language(code) in _UNSPACED
+
+
+def has_spaces(code: str, *, tokenized: bool) -> bool:
+    """Whether text of a language has spaces between words, be it that a tokeniser put them."""
+    return tokenized or not is_unspaced(code)

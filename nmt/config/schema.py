@@ -313,15 +313,11 @@ class SearchConfig:
                 "search.shortlist must be search.beam_size or more; "
                 f"got {self.shortlist} for {self.beam_size}"
             )
-        if not self.temperature >= LEAST_TEMPERATURE:
-            raise ConfigError(
-                f"search.temperature must be {LEAST_TEMPERATURE} or more; got {self.temperature}"
-            )
+        at_least("search", LEAST_TEMPERATURE, temperature=self.temperature)
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"search.top_p must be above 0 and at most 1; got {self.top_p}")
-        drawn_from = {"temperature": 1.0, "top_k": None, "top_p": None}
-        for name, usual in drawn_from.items():
-            if self.method != "sample" and getattr(self, name) != usual:
+        for name in ("temperature", "top_k", "top_p"):
+            if self.method != "sample" and getattr(self, name) != getattr(SearchConfig, name):
                 raise ConfigError(
                     f"search.{name} needs search.method sample; got {self.method}, which draws "
                     "nothing"

@@ -218,10 +218,11 @@ def iter_tsv(path: Path, columns: Columns) -> Iterator[TextRow]:
     place = f"{path}, line 1"
     names = [check_column(language, header, place) for language in columns.languages]
     are_linked = columns.are_linked(header, place)
-    for name in [*names, *([columns.links] if are_linked else [])]:
+    names += [columns.links] if are_linked else []
+    for name in names:
         if header.count(name) > 1:
             raise DataError(f"{place}: column {name!r} is there {header.count(name)} times")
-    places = [header.index(name) for name in (*names, *([columns.links] if are_linked else []))]
+    places = [header.index(name) for name in names]
     for number, line in enumerate(lines, 2):
         fields = line.split("\t")
         if len(fields) != len(header):

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from nmt.analysis.alignment import Alignment
 from nmt.analysis.links import Unit, Units, word_alignment
-from nmt.config.language_codes import is_unspaced
+from nmt.config.language_codes import has_spaces
 from nmt.config.schema import DataConfig
 from nmt.data.vocabulary import Span, SpecialPieces, Vocabulary
 from nmt.decoding import programs
@@ -74,7 +74,7 @@ def units_of(data: DataConfig) -> Units:
     """The units of a corpus: pieces where a language has no spaces and the text was given none."""
 
     def unit(language: str) -> Unit:
-        return "piece" if is_unspaced(language) and not data.tokenized else "word"
+        return "word" if has_spaces(language, tokenized=data.tokenized) else "piece"
 
     return Units(unit(data.source_language), unit(data.target_language))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt.analysis.alignment import Alignment, HeadAlignments
-from nmt.config.language_codes import is_unspaced
+from nmt.config.language_codes import has_spaces
 from nmt.config.schema import DataConfig
 from nmt.decoding.search import length_penalty
 
@@ -100,8 +100,7 @@ def join_parts(
 
 def joiner_of(data: DataConfig) -> str:
     """What goes between two parts of a line: nothing where the target is written without spaces."""
-    without = is_unspaced(data.target_language) and not data.tokenized
-    return "" if without else " "
+    return " " if has_spaces(data.target_language, tokenized=data.tokenized) else ""
 
 
 def _join(

@@ -190,15 +190,12 @@ class Translator:
             num_hypotheses=num_hypotheses,
             on_batch=progress and _count_lines(parts, progress),
         )
+        so_searching = copy.copy(self)  # whose batches are as large
+        so_searching.search = search
         written: list[list[list[str] | None]] = [[None] * len(of_text) for of_text in found]
         if search.unknown == "replace":
-            align_ids = partial(self._align_ids, batch_sentences=search.batch_sentences)
-            written = words_for_unknown(flat, found, self.vocabularies, align_ids)
-        aligned = None
-        if align:
-            aligned = self._align_found(
-                flat, found, written, method, heads, batch_sentences=search.batch_sentences
-            )
+            written = words_for_unknown(flat, found, self.vocabularies, so_searching._align_ids)
+        aligned = so_searching._align_found(flat, found, written, method, heads) if align else None
         translations, first = [], 0
         for line, of_line in zip(lines, parts, strict=True):
             here = range(first, first + len(of_line))
@@ -352,8 +349,6 @@ class Translator:
         written: Sequence[Sequence[Sequence[str] | None]],
         method: AlignmentMethod | None,
         heads: bool,
-        *,
-        batch_sentences: int,
     ) -> list[list[Alignment]]:
         """The alignments of all hypotheses of texts, in the pieces that search chose."""
         sources = [segment(self.vocabularies.source, text) for text in texts]
@@ -364,9 +359,7 @@ class Translator:
             for of_text, of_words in zip(found, written, strict=True)
             for one, words in zip(of_text, of_words, strict=True)
         ]
-        aligned = iter(
-            self._aligned(of_sources, targets, method, heads, batch_sentences=batch_sentences)
-        )
+        aligned = iter(self._aligned(of_sources, targets, method, heads))
         return [[next(aligned) for _ in of_text] for of_text in found]
 
     def _aligned(
@@ -376,12 +369,10 @@ class Translator:
         method: AlignmentMethod | None,
         heads: bool,
         progress: Callable[[int], object] | None = None,
-        *,
-        batch_sentences: int | None = None,
     ) -> list[Alignment]:
         """The alignments of pairs in their pieces."""
         ids = [source.ids for source in sources], [target.ids for target in targets]
-        alignments = self._align_ids(*ids, method, heads, progress, batch_sentences=batch_sentences)
+        alignments = self._align_ids(*ids, method, heads, progress)
         return aligning.align_segmented(sources, targets, alignments, self.units)
 
     def _align_ids(
@@ -391,10 +382,8 @@ class Translator:
         method: AlignmentMethod | None = None,
         heads: bool = False,
         progress: Callable[[int], object] | None = None,
-        *,
-        batch_sentences: int | None = None,
     ) -> list[PieceAlignment]:
-        """The alignments of pairs between pieces, in batches of so many, or of the usual size."""
+        """The alignments of pairs between pieces."""
         method = method or AlignmentMethod()
         if method.layer is None:
             method = self.choices.get(method.name, method)
@@ -407,7 +396,7 @@ class Translator:
             mesh=self.mesh,
             method=method,
             heads=heads,
-            batch_sentences=batch_sentences or self.search.batch_sentences,
+            batch_sentences=self.search.batch_sentences,
             on_batch=progress and (lambda indices: progress(len(indices))),
         )
 

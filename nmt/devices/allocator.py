@@ -35,8 +35,8 @@ def choose_allocator() -> None:
 
     To be called first in a program, before threads and files. Nothing happens where the user has
     set GLIBC_TUNABLES or MALLOC_CONF, be it to nothing, or outside Linux; other C libraries than
-    glibc and jemalloc ignore these variables. Ctrl-C and SIGTERM wait for `let_signals_come`, as
-    Python would answer them with a traceback of its own imports.
+    glibc and jemalloc ignore these variables. Signals that end wait for `let_signals_come`, as
+    Python would answer Ctrl-C with a traceback of its own imports.
     """
     if sys.platform != "linux" or not sys.orig_argv or {TUNABLES, MALLOC_CONF} & set(os.environ):
         return

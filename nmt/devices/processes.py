@@ -150,9 +150,8 @@ def _stop(member: Member, error: BaseException) -> None:
         if member.silent is not None:
             member.end_with_lost(member.silent)
     member.tell_stopped(_reason(error), _status(error))
-    atexit.register(
-        exit_at_once, _status(error)
-    )  # the last to be registered is the first to be called
+    # The last to be registered is the first to be called.
+    atexit.register(exit_at_once, _status(error))
 
 
 def _is_of_signal(error: BaseException) -> bool:
