@@ -5,6 +5,7 @@ which leaves its traceback, or the loss of another process. Neither jax nor data
 before a command needs it.
 """
 
+import atexit
 import contextlib
 import io
 import logging
@@ -60,16 +61,26 @@ class Terminated(KeyboardInterrupt):
 
 
 def start() -> int:
-    """The command as a process of its own, which may be started anew to suit its work."""
+    """The command as a process of its own, which may be started anew to suit its work.
+
+    It ends without the interpreter's end, which takes half a second once jax is loaded, and aborts
+    when a thread of pyarrow still holds a file of Python (apache/arrow issue 45214).
+    """
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         choose_allocator()
+    status = 1  # of a defect, which is raised from here
+    atexit.register(lambda: _exit_at_once(status))  # the first registered is the last to be called
     status = main()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is the end of the interpreter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to leave
     if status > 128:  # by a signal: threads that still compile would be waited for
-        from nmt.devices.processes import exit_at_once
-
-        exit_at_once(status)
+        _exit_at_once(status)
     return status
+
+
+def _exit_at_once(status: int) -> None:
+    from nmt.devices.processes import exit_at_once
+
+    exit_at_once(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

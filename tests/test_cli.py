@@ -65,6 +65,29 @@ def test_a_command_that_a_signal_ended_waits_for_no_thread():
 
 
 @pytest.mark.parametrize(
+    "main, status, said, traced",
+    [
+        ("lambda: atexit.register(print, 'left clean') and 2", 2, "left clean\n", False),
+        ("lambda: atexit.register(print, 'left clean') / 2", 1, "left clean\n", True),
+    ],
+)
+def test_a_command_cleans_up_but_waits_for_no_end_of_the_interpreter(main, status, said, traced):
+    """There threads of pyarrow abort the process where they still hold a file of Python."""
+    code = (
+        "import atexit, sys\nfrom nmt import cli\n"
+        "class Held:\n    def __del__(self):\n        print('the interpreter ended', flush=True)\n"
+        "held = Held()\n"
+        f"cli.main = {main}\n"
+        "sys.exit(cli.start())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT
+    )
+    assert (done.returncode, done.stdout) == (status, said)
+    assert ("TypeError" in done.stderr) == traced
+
+
+@pytest.mark.parametrize(
     "error, status, said",
     [
         (KeyboardInterrupt(), 130, "nmt: interrupted\n"),

@@ -33,6 +33,7 @@ __all__ = [
     "ProcessFlags",
     "connect",
     "ending_together",
+    "exit_at_once",
     "first_alone",
     "from_first",
     "is_first",
