@@ -7,6 +7,7 @@ before a command needs it.
 
 import atexit
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -31,6 +32,7 @@ COMMANDS = {
     "average": "average the weights of the last checkpoints",
 }
 MISTAKE = 2
+FULL_COLLECTION = 1000  # after so many of the middle generation; Python's own choice is 10
 OUT_OF_MEMORY = (
     "out of memory; try a smaller data.batch_pieces or training.num_seeds for training, or "
     "search.batch_sentences or search.beam_size for translating"
@@ -68,6 +70,8 @@ def start() -> int:
     """
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         choose_allocator()
+    # To go through all that libraries and traced programs hold takes a tenth of a short command.
+    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
     status = 1  # of a defect, which is raised from here
     atexit.register(lambda: _exit_at_once(status))  # the first registered is the last to be called
     status = main()

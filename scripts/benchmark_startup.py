@@ -7,7 +7,7 @@ Model A is configs/multi30k_gru.yaml, B is configs/multi30k_transformer.yaml; an
 configs/NAME.yaml. FOLDER holds train, val and test_2016_flickr as .en and .de files, plain or .gz;
 without one, text of the same lengths is generated. Measured are, for each model,
 
-    translate    `nmt translate RUN` of one line, in a process of its own, from its start to its end
+    translate    `nmt translate RUN` of one line, from the start of its process to its end
     train        `nmt train` in a run that is prepared, from the process's start to the first step
     sentence     one sentence after another through a translator that is loaded and warm
 
@@ -34,9 +34,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from benchmarking.timeline import END
 from running.command_line import ScriptParser, comma_separated, one_line_errors
 
-from nmt.devices.allocator import choose_allocator
+from nmt.devices.allocator import choose_allocator, unchosen
 from nmt.devices.compiled_programs import use_compilation_cache
 from nmt.errors import NmtError
 
@@ -155,7 +156,10 @@ def started(command: Sequence[Any], cache: Path, folder: Path) -> dict[str, floa
     """
     numbers = folder / "numbers.json"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = os.environ | {"NMT_CACHE": str(cache), "BENCHMARK_START": repr(time.time())}
+    # The child chooses its allocator as a command does, which starts it anew.
+    environment = unchosen(os.environ) | {"NMT_CACHE": str(cache)}
+    start = time.time()
+    environment["BENCHMARK_START"] = repr(start)
     ended = subprocess.run(
         [sys.executable, TIMELINE, numbers, *map(str, command)],
         env=environment,
@@ -164,9 +168,12 @@ def started(command: Sequence[Any], cache: Path, folder: Path) -> dict[str, floa
     )
     if ended.returncode:
         raise NmtError(f"nmt {command[0]} failed: {ended.stderr.strip()}")
+    total = time.time() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {**loads(numbers.read_text()), "cpu": cpu}
+    stages = loads(numbers.read_text())
+    left = total - stages["total"]  # in which the process ended
+    return {**stages, END: stages.get(END, 0.0) + left, "total": total, "cpu": cpu}
 
 
 def _in_columns(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -65,6 +65,14 @@ def wanted(environment: Mapping[str, str], folders: Iterable[Path]) -> dict[str,
     return HUGE_PAGES
 
 
+def unchosen(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process that is to choose for itself, though this one has chosen."""
+    for chosen in (wanted({}, _folders()), HUGE_PAGES):
+        if chosen.items() <= environment.items():
+            return {name: value for name, value in environment.items() if name not in chosen}
+    return dict(environment)
+
+
 def keep_freed_memory() -> None:
     """From now on jemalloc gives nothing back; other allocators go on as they do.
 

@@ -12,6 +12,7 @@ from nmt.devices.allocator import (
     PRELOAD,
     TUNABLES,
     _folders,
+    unchosen,
     wanted,
 )
 
@@ -57,6 +58,16 @@ def run(program, *arguments, **variables):
 def faults(when, **variables):
     (line,) = run(BLOCKS, when, **variables)[1]
     return [int(count) for count in line.split()]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [{}, {"PATH": "/bin", PRELOAD: ""}, {PRELOAD: "libother.so"}, {TUNABLES: "of the user"}],
+)
+def test_what_was_chosen_can_be_taken_back(before):
+    chosen = {} if TUNABLES in before else wanted(before, _folders())
+    after = unchosen(before | chosen)
+    assert {name: value for name, value in before.items() if value} == after
 
 
 @only_linux
