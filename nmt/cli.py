@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 
 from nmt.devices.allocator import choose_allocator, let_signals_come
+from nmt.devices.ending import exit_at_once
 from nmt.errors import NmtError, is_out_of_memory, nearest
 
 COMMANDS = {
@@ -73,18 +74,12 @@ def start() -> int:
     # To go through all that libraries and traced programs hold takes a tenth of a short command.
     gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
     status = 1  # of a defect, which is raised from here
-    atexit.register(lambda: _exit_at_once(status))  # the first registered is the last to be called
+    atexit.register(lambda: exit_at_once(status))  # the first registered is the last to be called
     status = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to leave
     if status > 128:  # by a signal: threads that still compile would be waited for
-        _exit_at_once(status)
+        exit_at_once(status)
     return status
-
-
-def _exit_at_once(status: int) -> None:
-    from nmt.devices.processes import exit_at_once
-
-    exit_at_once(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.devices.compiled_programs import use_compilation_cache
+from nmt.devices.ending import ENDING_SIGNALS
 from nmt.runs.directory import RunDirectory
 from nmt.runs.seeds import ENSEMBLE, Choice, chosen
 
@@ -93,7 +94,7 @@ def load_found(run: RunDirectory, found: FoundCheckpoint) -> "Translator":
 
 @contextlib.contextmanager
 def signals_put_off() -> Iterator[None]:
-    """Lets SIGINT, SIGTERM and SIGHUP wait for the end of a block of imports, which take seconds.
+    """Lets signals that end wait for the end of a block of imports, which take seconds.
 
     An exception in the midst of an import may be swallowed by what is imported, or come out as
     another one, with a traceback. Does nothing outside the main thread.
@@ -102,8 +103,7 @@ def signals_put_off() -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    ending = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-    before = {number: signal.getsignal(number) for number in ending}
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     for number in before:
         signal.signal(number, lambda number, frame: received.append(number))
     try:

@@ -19,6 +19,8 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from nmt.devices.ending import ENDING_SIGNALS
+
 # All three are read when a process starts, and never again.
 PRELOAD = "LD_PRELOAD"
 TUNABLES = "GLIBC_TUNABLES"
@@ -26,7 +28,6 @@ MALLOC_CONF = "MALLOC_CONF"  # of jemalloc
 HUGE_PAGES = {TUNABLES: "glibc.malloc.hugetlb=1"}  # madvise large blocks to be of huge pages
 HUGE_PAGES_OF_JEMALLOC = {MALLOC_CONF: "thp:always"}
 JEMALLOC = "libjemalloc.so.2"
-HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 FOREVER = -1  # as the milliseconds after which an arena gives freed pages back
 
 
@@ -41,14 +42,15 @@ def choose_allocator() -> None:
     if sys.platform != "linux" or not sys.orig_argv or {TUNABLES, MALLOC_CONF} & set(os.environ):
         return
     os.environ.update(wanted(os.environ, _folders()))
-    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)  # also in what takes the place of this process
+    # Also in what takes the place of this process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def let_signals_come() -> None:
     """Ends the wait of the signals that `choose_allocator` holds; one may raise here."""
     if sys.platform == "linux":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
 
 def wanted(environment: Mapping[str, str], folders: Iterable[Path]) -> dict[str, str]:

@@ -4,13 +4,13 @@ The first process starts it as its child, and it outlives the first process for 
 have to learn of its end. That is why it is a process: where jax's service ends together with the
 first process, jax aborts all others on the spot, before they can say why.
 
-    member -> coordinator    ["enter", id, count]      it is there, and asks to begin
+    participant -> coordinator    ["enter", id, count]      it is there, and asks to begin
                              ["alive"]                 now and then
                              ["word", ...]             of the first, passed on to all others
                              ["here"]                  it waits for all others
                              ["stopped", reason]       it ends with an error
                              ["done"]                  it ends as it should
-    coordinator -> member    ["refused", reason]
+    coordinator -> participant    ["refused", reason]
                              ["begin", port]           all are there; the port of jax's service
                              ["word", ...], ["all here"]
                              ["lost", id], ["stopped", id, reason], ["silent", id, seconds]
@@ -26,6 +26,7 @@ import sys
 import time
 from functools import partial
 
+from nmt.devices.ending import ENDING_SIGNALS
 from nmt.devices.wire import Wire
 
 HEARTBEAT_SECONDS = 40  # without which jax takes a process for dead
@@ -35,13 +36,13 @@ SPEECHLESS_SECONDS = 25  # after which a process is said to be silent
 
 
 class Coordinator:
-    """What is known of the members; a member is a process with its id, from 0."""
+    """What is known of the participants; a participant is a process with its id, from 0."""
 
     def __init__(self, listener: socket.socket, parent: int, count: int, start_seconds: float):
-        """Args: a listening socket, a pipe of the first process, the members, time to come in."""
+        """Args: a listening socket, a pipe of the first process, how many come, in which time."""
         self.listener, self.parent, self.count = listener, parent, count
         self.start_seconds = start_seconds
-        self.members: dict[int, Wire] = {}
+        self.participants: dict[int, Wire] = {}
         self.heard: dict[int, float] = {}  # when each was last heard of; not those that say no more
         self.silent: set[int] = set()  # of whom it was said
         self.here: set[int] = set()
@@ -55,7 +56,7 @@ class Coordinator:
         self._selector.register(self.parent, selectors.EVENT_READ, self._end_of_parent)
         self._parent_ended: float | None = None
         deadline = time.monotonic() + self.start_seconds
-        while len(self.members) < self.count:
+        while len(self.participants) < self.count:
             self._turn()
             if self._parent_ended is not None:
                 return
@@ -65,7 +66,8 @@ class Coordinator:
         self._selector.unregister(self.listener)
         self.listener.close()  # free for the next start
         self._tell("begin", service.port)
-        self.heard = dict.fromkeys(self.members, time.monotonic())  # none spoke while it waited
+        now = time.monotonic()  # none spoke while it waited
+        self.heard = dict.fromkeys(self.participants, now)
         while not self._is_over():
             self._turn()
             self._tell_silent()
@@ -77,13 +79,13 @@ class Coordinator:
     def _is_over(self) -> bool:
         if self._parent_ended is None:
             return False
-        return not self.members or time.monotonic() - self._parent_ended > LINGER_SECONDS
+        return not self.participants or time.monotonic() - self._parent_ended > LINGER_SECONDS
 
     def _end_of_parent(self) -> None:
         self._selector.unregister(self.parent)
         self._parent_ended = time.monotonic()
 
-    # ---- members
+    # ---- participants
 
     def _accept(self) -> None:
         wire = Wire(self.listener.accept()[0])
@@ -91,14 +93,14 @@ class Coordinator:
         self._selector.register(wire.connection, selectors.EVENT_READ, partial(self._enter, wire))
 
     def _enter(self, wire: Wire) -> None:
-        """The first message of a connection says which member it is."""
+        """The first message of a connection says which participant it is."""
         try:
             wire.read()
             message = wire.pending()
             if message is None:
                 return
-            kind, member, count = message
-            if kind != "enter" or type(member) is not int:
+            kind, participant, count = message
+            if kind != "enter" or type(participant) is not int:
                 raise ValueError
         except (OSError, ValueError):  # a stranger, perhaps
             self._drop(wire)
@@ -106,55 +108,57 @@ class Coordinator:
         reason = None
         if count != self.count:
             reason = f"this process counts {count} processes, process 0 counts {self.count}"
-        elif member in self.members:
-            reason = f"there is a process {member} already"
-        elif member not in range(self.count):
-            reason = f"there is no process {member} of {self.count}"
+        elif participant in self.participants:
+            reason = f"there is a process {participant} already"
+        elif participant not in range(self.count):
+            reason = f"there is no process {participant} of {self.count}"
         if reason is not None:
             with contextlib.suppress(OSError):
                 wire.send("refused", reason)
             self._drop(wire)
             return
-        self.members[member] = wire
-        self.heard[member] = time.monotonic()
-        self._selector.modify(wire.connection, selectors.EVENT_READ, partial(self._receive, member))
+        self.participants[participant] = wire
+        self.heard[participant] = time.monotonic()
+        self._selector.modify(
+            wire.connection, selectors.EVENT_READ, partial(self._receive, participant)
+        )
 
-    def _receive(self, member: int) -> None:
-        wire = self.members[member]
+    def _receive(self, participant: int) -> None:
+        wire = self.participants[participant]
         try:
             wire.read()
             while (message := wire.pending()) is not None:
-                self._act(member, *message)
+                self._act(participant, *message)
         except (OSError, ValueError):
-            self._end(member)
+            self._end(participant)
 
-    def _act(self, member: int, kind: str, *values) -> None:
-        self.heard[member] = time.monotonic()
-        if member in self.silent:
-            self.silent.discard(member)
-            self._tell("heard", member, but=member)
+    def _act(self, participant: int, kind: str, *values) -> None:
+        self.heard[participant] = time.monotonic()
+        if participant in self.silent:
+            self.silent.discard(participant)
+            self._tell("heard", participant, but=participant)
         if kind == "word":
-            self._tell(kind, *values, but=member)
+            self._tell(kind, *values, but=participant)
         elif kind == "here":
-            self.here.add(member)
+            self.here.add(participant)
             if len(self.here) == self.count:
                 self.here.clear()
                 self._tell("all here")
         elif kind == "stopped":
-            self.ended.add(member)
-            self._tell(kind, member, *values, but=member)
+            self.ended.add(participant)
+            self._tell(kind, participant, *values, but=participant)
         elif kind == "done":
-            self.ended.add(member)
-        if member in self.ended:
-            self.heard.pop(member, None)
+            self.ended.add(participant)
+        if participant in self.ended:
+            self.heard.pop(participant, None)
 
-    def _end(self, member: int) -> None:
+    def _end(self, participant: int) -> None:
         """A connection has ended: by itself, or for lack of its process."""
-        self._drop(self.members.pop(member))
-        self.heard.pop(member, None)
+        self._drop(self.participants.pop(participant))
+        self.heard.pop(participant, None)
         begun = self.listener.fileno() < 0
-        if begun and member not in self.ended:
-            self._tell("lost", member)
+        if begun and participant not in self.ended:
+            self._tell("lost", participant)
 
     def _drop(self, wire: Wire) -> None:
         self._selector.unregister(wire.connection)
@@ -163,26 +167,26 @@ class Coordinator:
     # ---- telling
 
     def _tell(self, *message, but: int | None = None) -> None:
-        for member in [member for member in self.members if member != but]:
+        for participant in self.participants.keys() - {but}:
             try:
-                self.members[member].send(*message)
+                self.participants[participant].send(*message)
             except OSError:  # its end will be read
                 continue
 
     def _tell_silent(self) -> None:
         now = time.monotonic()
-        for member, heard in list(self.heard.items()):
+        for participant, heard in list(self.heard.items()):
             if now - heard > SPEECHLESS_SECONDS:
-                self.heard[member] = now
-                self.silent.add(member)
-                self._tell("silent", member, SPEECHLESS_SECONDS, but=member)
+                self.heard[participant] = now
+                self.silent.add(participant)
+                self._tell("silent", participant, SPEECHLESS_SECONDS, but=participant)
 
     def _refuse_all(self) -> None:
-        missing = [str(member) for member in range(self.count) if member not in self.members]
+        missing = [str(one) for one in range(self.count) if one not in self.participants]
         named = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
         self._tell(
             "refused",
-            f"{len(self.members)} of {self.count} processes came in {self.start_seconds:g} "
+            f"{len(self.participants)} of {self.count} processes came in {self.start_seconds:g} "
             f"seconds; missing: {named}",
         )
 
@@ -205,12 +209,12 @@ class _Service:
 
 
 def main() -> None:
-    """Args, of the command line: the listening socket, the members, the seconds to come in.
+    """Args, of the command line: the listening socket, how many come, the seconds to come in.
 
     Standard input is the pipe that ends with the first process. What is meant for the first
     process, such as Ctrl-C, is not meant for this one.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     listener, count, start_seconds = sys.argv[1:]
     coordinator = Coordinator(

@@ -9,7 +9,7 @@
 
 Values and waiting go through the coordinator (coordinator.py), where nothing times out; the
 agreement is a collective, because it must not make the devices wait. A thread listens
-(membership.py): where a process is lost, or ends with an error, this one ends too, whatever it is
+(participant.py): where a process is lost, or ends with an error, this one ends too, whatever it is
 doing. Collectives with a process that is not there would wait for ever.
 """
 
@@ -17,7 +17,6 @@ import atexit
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -25,7 +24,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nmt.devices.clusters import ProcessFlags, find_place
 from nmt.devices.coordinator import HEARTBEAT_SECONDS, SHUTDOWN_SECONDS
-from nmt.devices.membership import Member, join
+from nmt.devices.ending import exit_at_once
+from nmt.devices.participant import Participant, join
 from nmt.errors import NmtError, RunError, is_out_of_memory
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "ProcessFlags",
     "connect",
     "ending_together",
-    "exit_at_once",
     "first_alone",
     "from_first",
     "is_first",
@@ -52,17 +51,17 @@ AGREE_CALLS = 3  # that an agreement is behind, so that nothing waits for it
 NO_PROXY = "no_grpc_proxy"  # what gRPC reads: hosts inside a cluster, whose proxy leads outside
 
 
-_member: Member | None = None
+_participant: Participant | None = None
 
 
 def several() -> bool:
     """Whether this process is one of several."""
-    return _member is not None
+    return _participant is not None
 
 
 def is_first() -> bool:
     """Whether this is the process that logs and writes; so is a single one."""
-    return _member is None or _member.place.index == 0
+    return _participant is None or _participant.place.index == 0
 
 
 # ---- beginning and end
@@ -77,14 +76,14 @@ def start_processes(flags: ProcessFlags, start_seconds: float = START_SECONDS) -
     Raises:
       NmtError: the processes do not find together.
     """
-    global _member
-    assert _member is None, "once"
+    global _participant
+    assert _participant is None, "once"
     place = find_place(flags, start_seconds)
     if place is None:
         return
     import jax
 
-    _member, port = join(place, start_seconds)
+    _participant, port = join(place, start_seconds)
     hosts = [os.environ.get(NO_PROXY, ""), place.host.strip("[]")]
     os.environ[NO_PROXY] = ",".join(filter(None, hosts))
     jax.config.update("jax_check_proxy_envs", False)
@@ -119,38 +118,38 @@ def ending_together() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if _member is not None:
-            if _member.agreed and _is_of_signal(error):
-                _finish(_member)
+        if _participant is not None:
+            if _participant.agreed and _is_of_signal(error):
+                _finish(_participant)
             else:
-                _stop(_member, error)
+                _stop(_participant, error)
         raise
-    if _member is not None:
-        _finish(_member)
+    if _participant is not None:
+        _finish(_participant)
 
 
-def _finish(member: Member) -> None:
+def _finish(participant: Participant) -> None:
     """Waits for all others to come to their end, too."""
-    global _member
+    global _participant
     import jax
 
     try:
         jax.distributed.shutdown()
     except jax.errors.JaxRuntimeError as error:
-        _stop(member, error)
+        _stop(participant, error)
         reason = " ".join(str(error).split())[:200]
         raise RunError(f"the processes did not end together: {reason}") from error
-    member.tell_done()
-    _member = None
+    participant.tell_done()
+    _participant = None
 
 
-def _stop(member: Member, error: BaseException) -> None:
+def _stop(participant: Participant, error: BaseException) -> None:
     """Tells the others that this process ends, and has it end whatever its devices wait for."""
     if _is_of_runtime(error):
         time.sleep(LOSS_SECONDS)  # rarely over: `listen` hears of the loss before
-        if member.silent is not None:
-            member.end_with_lost(member.silent)
-    member.tell_stopped(_reason(error), _status(error))
+        if participant.silent is not None:
+            participant.end_with_lost(participant.silent)
+    participant.tell_stopped(_reason(error), _status(error))
     # The last to be registered is the first to be called.
     atexit.register(exit_at_once, _status(error))
 
@@ -190,14 +189,6 @@ def _status(error: BaseException) -> int:
     return 1
 
 
-def exit_at_once(status: int) -> None:
-    """Ends the process and waits for no thread of it."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(status)
-
-
 # ---- together
 
 
@@ -211,30 +202,30 @@ def first_alone(action: Callable[[], T]) -> T | None:
     Raises:
       RunError: on the others, where the action has raised on the first.
     """
-    if _member is None:
+    if _participant is None:
         return action()
     if not is_first():
-        (reason,) = _member.hear()
+        (reason,) = _participant.hear()
         if reason is not None:
-            raise RunError(f"{_member.name(0)} has stopped: {reason}")
+            raise RunError(f"{_participant.name(0)} has stopped: {reason}")
         return None
     try:
         result = action()
     except BaseException as error:
-        _member.say(_reason(error))
+        _participant.say(_reason(error))
         raise
-    _member.say(None)
+    _participant.say(None)
     return result
 
 
 def from_first(value: int) -> int:
     """The value of the first process, on all."""
-    if _member is None:
+    if _participant is None:
         return value
     if is_first():
-        _member.say(value)
+        _participant.say(value)
         return value
-    return _member.hear()[0]
+    return _participant.hear()[0]
 
 
 def wait_for_all() -> None:
@@ -244,8 +235,8 @@ def wait_for_all() -> None:
     others (gloo) or more (NCCL). What takes processes differently long, as compilation does where
     only some of them have the program in their cache, must end in this before it.
     """
-    if _member is not None:
-        _member.wait_for_all()
+    if _participant is not None:
+        _participant.wait_for_all()
 
 
 def connect(mesh: "Mesh") -> None:
@@ -254,7 +245,7 @@ def connect(mesh: "Mesh") -> None:
     Else the first step of training would, to which processes come at times of their own; see
     `wait_for_all`.
     """
-    if _member is None:
+    if _participant is None:
         return
     import jax
     import numpy as np
@@ -286,7 +277,7 @@ class Agreement:
     def __init__(self):
         """All processes call this at the same point, and wait for each other there."""
         self._results: deque = deque()
-        if _member is None:
+        if _participant is None:
             return
         import jax
         import numpy as np
@@ -315,11 +306,11 @@ class Agreement:
         Args:
           flag: whether this process wants to.
         """
-        if _member is None:
+        if _participant is None:
             return flag
         self._results.append(self._any(self._votes[bool(flag)]))
         if len(self._results) <= AGREE_CALLS:
             return False
         agreed = bool(self._results.popleft().addressable_data(0))
-        _member.agreed = _member.agreed or agreed
+        _participant.agreed = _participant.agreed or agreed
         return agreed

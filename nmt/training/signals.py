@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from nmt.devices.ending import ENDING_SIGNALS
 from nmt.devices.processes import Agreement, several
 
 
@@ -62,7 +63,7 @@ def remembered_signals() -> Iterator[Signals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         before = signal.getsignal(number)
         if before not in (signal.SIG_IGN, None):  # None: it was not set by Python
             signals._before[number] = before

@@ -50,7 +50,7 @@ class Served:
         os.close(self.parent_end)
         self.coordinator.listener.close()
         self.coordinator._selector.close()
-        for wire in self.coordinator.members.values():
+        for wire in self.coordinator.participants.values():
             wire.close()
 
 

@@ -26,11 +26,11 @@ LIMIT = 60  # seconds from a death to the end of the others
 
 PROGRAM = """
 import os, signal, sys, time
-from nmt.devices import membership
+from nmt.devices import participant
 from nmt.devices.processes import *
 from nmt.errors import DataError, NmtError
 
-membership.GRACE_SECONDS = 1.0
+participant.GRACE_SECONDS = 1.0
 address, index, scenario = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
 def tell(*words):

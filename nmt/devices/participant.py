@@ -1,7 +1,7 @@
 """This process among several: how it joins them, what it hears, and how it ends with them.
 
-A member has one connection, to the coordinator, and one thread that listens to it. What the thread
-hears of other processes ends this one, whatever it is doing.
+A participant has one connection, to the coordinator, and one thread that listens to it. What the
+thread hears of other processes ends this one, whatever it is doing.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ LOST = 1  # the exit status
 AGAIN = "Start all of them again with the same command: training goes on from its last checkpoint"
 
 
-class Member:
+class Participant:
     """This process, and what it knows of the others.
 
     Attributes:
@@ -145,23 +145,23 @@ def _write_line(message: str) -> None:
 # ---- joining
 
 
-def join(place: Place, seconds: float) -> tuple[Member, int]:
+def join(place: Place, seconds: float) -> tuple[Participant, int]:
     """Joins the other processes, and begins to listen.
 
     Args:
       place: where this process stands.
       seconds: in which all must have come.
     Returns:
-      The member, and the port of jax's service on the machine of the coordinator.
+      The participant, and the port of jax's service on the machine of the coordinator.
     Raises:
       NmtError: the processes do not find together.
     """
     if place.index == 0:
         _start_coordinator(place, seconds)
     wire, port = _enter(place, seconds)
-    member = Member(place, wire)
-    threading.Thread(target=member.listen, name="processes", daemon=True).start()
-    return member, port
+    participant = Participant(place, wire)
+    threading.Thread(target=participant.listen, name="processes", daemon=True).start()
+    return participant, port
 
 
 def _start_coordinator(place: Place, seconds: float) -> None:
