@@ -17,6 +17,15 @@ from nmt.errors import ConfigError, NmtError, RunError, nearest
 from nmt.runs.directory import RunDirectory
 from nmt.runs.seeds import ENSEMBLE, MEAN
 
+DATA_OF_TRAINING = {  # keys of data that no trained run reads anew
+    "cleaning",
+    "max_pieces",
+    "batch_pieces",
+    "batch_sentences",
+    "num_shapes",
+    "row_multiple",
+    "seed",
+}
 SECTIONS = tuple(field.name for field in fields(Config))
 _OVERRIDE = re.compile(r"([\w-]+)(\.[\w-]+)*=")
 
@@ -248,7 +257,7 @@ def open_run(
         raise RunError(f"a run directory's name must be UTF-8; got {path!r}")
     run = RunDirectory.open(path)
     for override in overrides:
-        section = re.split(r"[.=]", override)[0]
+        section, key, *_ = re.split(r"[.=]", override)
         if section not in SECTIONS:
             hint = homes(section, sections) or nearest(section, sections)
             raise ConfigError(f"override {override!r}: unknown section {section}{hint}")
@@ -257,5 +266,10 @@ def open_run(
             raise ConfigError(
                 f"override {override!r} comes too late: the run is trained; "
                 f"this command takes {takes}"
+            )
+        if section == "data" and key in DATA_OF_TRAINING:
+            raise ConfigError(
+                f"override {override!r} comes too late: the run is trained; "
+                f"data.{key} is of its training alone"
             )
     return run, run.read_config(overrides)

@@ -25,6 +25,11 @@ COMMANDS = [
         "too late for evaluate", f"{E} training.seed=2", "takes search.key=value and data.key=value"
     ),
     Case(
+        "a key of training alone",
+        f"{E} data.max_pieces=9",
+        "too late: the run is trained; data.max_pieces is of its training alone",
+    ),
+    Case(
         "an override out of range", f"{T} text.txt search.beam_size=0", "must be 1 or more; got 0"
     ),
     Case(
