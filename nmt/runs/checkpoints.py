@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,8 @@ class Checkpoints:
         return self._first_whole(reversed(self._folders()))
 
     def best(self) -> int | None:
-        """The regular checkpoint with the best score, the earlier one of equals."""
-        regular = [manifest for manifest in self._manifests() if not manifest.interrupted]
-        return self._first_whole(manifest.step for manifest in _best_first(regular))
+        """The regular checkpoint with the best score, the earlier one of equals; see `latest`."""
+        return self._first_whole(self._steps_best_first())
 
     def last(self, number: int) -> list[int]:
         """The last regular checkpoints that are whole, at most so many, in order.
@@ -196,7 +196,8 @@ class Checkpoints:
 
         The item is the moving average of the weights where the run keeps one, because that is what
         validation scored. Without any score the best is the last. Of several seeds every checkpoint
-        holds the best weights of each, and the last one is it.
+        holds the best weights of each, and the last one is it. Of the files those of this item are
+        verified, as no others will be read.
 
         Returns:
           The step, or `AVERAGE` for the mean of the last checkpoints, which has a folder of its
@@ -213,8 +214,9 @@ class Checkpoints:
             self.manifest(AVERAGE)
             return AVERAGE, PARAMS
         if which in ("best", "last"):
-            step = self.best() if which == "best" else None
-            step = self._first_whole(reversed(self.steps())) if step is None else step
+            weights = partial(_weights, which)
+            best = self._steps_best_first() if which == "best" else []
+            step = self._first_whole([*best, *reversed(self.steps())], weights)
         else:
             folders = {str(step): step for step in self._folders()}
             step = folders.get(which)
@@ -222,10 +224,7 @@ class Checkpoints:
             legal = self._legal()
             missing = f"checkpoint {which}" if "last" in legal else "finished checkpoint"
             raise RunError(f"run {self.folder.parent} has no {missing}{nearest(which, legal)}")
-        items = self.manifest(step).items
-        if which == "best" and BEST in items:
-            return step, BEST
-        return step, MOVING_AVERAGE if MOVING_AVERAGE in items else PARAMS
+        return step, _weights(which, self.manifest(step))
 
     def _legal(self) -> list[int | str]:
         """All that `resolve` finds; every file is verified."""
@@ -237,7 +236,7 @@ class Checkpoints:
     # ---- reading
 
     def restore(self, step: int | str, like: dict[str, Any]) -> dict[str, Any]:
-        """Reads items back, bit for bit.
+        """Reads items back, bit for bit; no files but theirs are read or verified.
 
         Args:
           step: of a checkpoint, or `AVERAGE`.
@@ -249,7 +248,7 @@ class Checkpoints:
         Raises:
           RunError: where the checkpoint is damaged, or names every array that differs.
         """
-        manifest = self._verified(step)
+        manifest = self._verified(step, *like)
         wanted = {name: leaves_by_name(tree) for name, tree in like.items()}
         came = {name: {e.name: e for e in manifest.items.get(name, ())} for name in like}
         differing = [text for name in like for text in differences(name, wanted[name], came[name])]
@@ -293,12 +292,12 @@ class Checkpoints:
         """
         return self._told_of(step, lambda: self._manifest(step))
 
-    def _verified(self, step: int | str, item: str | None = None) -> Manifest:
-        """The manifest, when all files are as it says, or those of an item."""
+    def _verified(self, step: int | str, *items: str) -> Manifest:
+        """The manifest, when the files of some items are as it says."""
 
         def verify():
             manifest = self._manifest(step)
-            verify_files(self._folder(step), manifest, item)
+            verify_files(self._folder(step), manifest, items)
             return manifest
 
         return self._told_of(step, verify)
@@ -349,10 +348,20 @@ class Checkpoints:
         regular = [manifest for manifest in self._manifests() if not manifest.interrupted]
         return [manifest for manifest in regular if manifest.step not in self._named]
 
-    def _first_whole(self, steps: Iterable[int | str]) -> int | str | None:
+    def _steps_best_first(self) -> list[int]:
+        """The regular checkpoints with a score."""
+        regular = [manifest for manifest in self._manifests() if not manifest.interrupted]
+        return [manifest.step for manifest in _best_first(regular)]
+
+    def _first_whole(
+        self, steps: Iterable[int | str], item_of: Callable[[Manifest], str] | None = None
+    ) -> int | str | None:
+        """The first step whose files are as they were written: those of an item, or all."""
         for step in steps:
             with self._passing_over(step):
-                verify_files(self._folder(step), self._manifest(step))
+                manifest = self._manifest(step)
+                items = None if item_of is None else [item_of(manifest)]
+                verify_files(self._folder(step), manifest, items)
                 return step
         return None
 
@@ -367,6 +376,13 @@ class Checkpoints:
             if step not in self._named:
                 logger.warning("checkpoint %s is damaged and passed over: %s", step, error)
                 self._named.add(step)
+
+
+def _weights(which: str, manifest: Manifest) -> str:
+    """The item of a checkpoint that holds the weights, given how the user calls it."""
+    if which == "best" and BEST in manifest.items:
+        return BEST
+    return MOVING_AVERAGE if MOVING_AVERAGE in manifest.items else PARAMS
 
 
 def _best_first(manifests: Sequence[Manifest]) -> list[Manifest]:

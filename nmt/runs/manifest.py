@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -134,8 +134,8 @@ def read_manifest(folder: Path) -> Manifest:
     )
 
 
-def verify_files(folder: Path, manifest: Manifest, item: str | None = None) -> None:
-    """Compares the files with the manifest: all of them, or those that reading `item` may open.
+def verify_files(folder: Path, manifest: Manifest, items: Collection[str] | None = None) -> None:
+    """Compares the files with the manifest: all of them, or those that reading `items` may open.
 
     Raises:
       RunError: naming the first file that is missing, is not as it was written, or was not written
@@ -143,10 +143,10 @@ def verify_files(folder: Path, manifest: Manifest, item: str | None = None) -> N
     """
     for name in _names(folder):
         hidden = PurePosixPath(name).name.startswith(".")
-        if _concerns(name, item) and name not in manifest.files and not hidden and name != NAME:
+        if _concerns(name, items) and name not in manifest.files and not hidden and name != NAME:
             raise RunError(f"{name} is no part of it")
     for name, entry in manifest.files.items():
-        if _concerns(name, item):
+        if _concerns(name, items):
             _verify_file(folder, name, entry)
 
 
@@ -163,10 +163,10 @@ def _verify_file(folder: Path, name: str, entry: FileEntry) -> None:
         raise RunError(f"{name} is not as it was written (its sha256 differs)")
 
 
-def _concerns(name: str, item: str | None) -> bool:
-    """Whether reading an item may open a file; those beside the items concern all of them."""
+def _concerns(name: str, items: Collection[str] | None) -> bool:
+    """Whether reading items may open a file; those beside the items concern all of them."""
     parts = PurePosixPath(name).parts
-    return item is None or len(parts) == 1 or parts[0] == item
+    return items is None or len(parts) == 1 or parts[0] in items
 
 
 def _names(folder: Path) -> Iterator[str]:

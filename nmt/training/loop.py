@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from nmt.config.schema import Config, TrainingConfig
 from nmt.data.batching import Batch, Batches
 from nmt.data.prefetching import prefetch
 from nmt.devices.mesh import check_rows, describe, make_mesh, to_devices
-from nmt.devices.processes import connect, from_first, is_first
+from nmt.devices.processes import connect, first_alone, from_first, is_first
 from nmt.models.build import count_parameters
 from nmt.models.execution import check_platform, in_use
 from nmt.runs.checkpoints import Checkpoints
@@ -27,7 +28,13 @@ from nmt.training.members import Members
 from nmt.training.opening import opened
 from nmt.training.preparation import Prepared
 from nmt.training.reporting import Reporter, Silence
-from nmt.training.resuming import items_of, planned, resumed, seconds_trained
+from nmt.training.resuming import (
+    items_of,
+    planned,
+    resumed,
+    seconds_trained,
+    set_aside_if_lost,
+)
 from nmt.training.signals import Interrupted, Signals, remembered_signals
 from nmt.training.step import Metrics, TrainState, with_running, with_zero_sums
 from nmt.training.validation import Validation, Validator
@@ -97,6 +104,7 @@ def _train(
     clock = Clock()
     trainer, form, fresh = planned(config, members, prepared.vocabulary_sizes, mesh)
     state, standing, step = resumed(checkpoints, members, form)
+    first_alone(partial(set_aside_if_lost, run, step, training.save_every))
     clock.add_earlier(seconds_trained(run, checkpoints, step))
     time_limit = TimeLimit(training.max_minutes, clock)
     if _is_over(training, run, standing, step, time_limit):
@@ -323,7 +331,8 @@ def _say_start(training: TrainingConfig, members: Members, state: TrainState, me
 def _say_end(
     training: TrainingConfig, members: Members, standing: Standing, step: int, clock: Clock
 ) -> None:
-    if not any(standing.running(training)):
+    stopped_early = not any(standing.running(training)) and step < training.num_steps
+    if stopped_early:
         stale = "" if members.leading else f" in {standing.members[0].stale} validations"
         logger.info("no better score%s: stopped early", stale)
     elif step < training.num_steps:

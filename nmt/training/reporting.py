@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from nmt.analysis.records import Record, read_records
@@ -46,12 +46,10 @@ class Reporter:
         kept = [
             record
             for record in records
-            if record["step"] <= (validated if _is_validation(record) else first_step)
+            if record["step"] <= (validated if is_validation(record) else first_step)
         ]
         if len(kept) < len(records):
             write_atomically(run.seconds_file, f"{seconds}\n")
-        if first_step == 0 and any(map(_is_validation, records)):
-            _set_aside(run, records)
         write_atomically(run.metrics_file, "".join(json.dumps(r) + "\n" for r in kept))
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._events = Events(run.tensorboard, first_step)
@@ -103,21 +101,9 @@ class Reporter:
                 file.close()
 
 
-def _is_validation(record: Record) -> bool:
+def is_validation(record: Record) -> bool:
+    """Whether a record is of a validation, and not of the training loss."""
     return "validation_loss" in record
-
-
-def _set_aside(run: RunDirectory, records: Sequence[Record]) -> None:
-    """Keeps the metrics of a run all of whose checkpoints are gone; each validation had saved one.
-
-    Raises:
-      RunError: they cannot be kept.
-    """
-    beside = run.metrics_file.with_name(f"metrics.until-{records[-1]['step']}.jsonl")
-    write_atomically(beside, run.metrics_file.read_bytes())
-    logger.warning(
-        "no checkpoint is left: training begins anew; what was measured before is in %s", beside
-    )
 
 
 class Silence:

@@ -19,9 +19,10 @@ from nmt.errors import RunError
 from nmt.models.build import build_model, split_model
 from nmt.models.execution import for_training
 from nmt.runs.checkpoints import BEST, MOVING_AVERAGE, PARAMS, Checkpoints
-from nmt.runs.directory import RunDirectory
+from nmt.runs.directory import RunDirectory, write_atomically
 from nmt.training.judging import Progress, Standing, weights
 from nmt.training.members import Members
+from nmt.training.reporting import is_validation
 from nmt.training.step import Trainer, TrainState
 
 logger = logging.getLogger(__name__)
@@ -125,6 +126,35 @@ def resumed(
     running = set_like(state.running, True)
     state = TrainState(items[PARAMS], items.get(MOVING_AVERAGE), **rest, running=running)
     return state, standing, step
+
+
+def set_aside_if_lost(run: RunDirectory, step: int, save_every: int) -> None:
+    """Where training begins anew, as all checkpoints are gone, keeps its metrics beside the new.
+
+    Its time is forgotten with them. A run that was killed before its first checkpoint has lost
+    none: its time counts.
+
+    Args:
+      run: that is taken up.
+      step: where.
+      save_every: a record of a later step had a checkpoint before it, and so has each validation.
+    Raises:
+      RunError: the metrics cannot be kept.
+    """
+    records = read_records(run.metrics_file) if run.metrics_file.exists() else []
+    had_checkpoints = any(r["step"] > save_every or is_validation(r) for r in records)
+    if step > 0 or not had_checkpoints:
+        return
+    name = f"metrics.until-{records[-1]['step']}"
+    names = [f"{name}.jsonl", *(f"{name}.{k}.jsonl" for k in range(2, 1000))]
+    places = map(run.metrics_file.with_name, names)
+    beside = next(place for place in places if not place.exists())
+    write_atomically(beside, run.metrics_file.read_bytes())
+    write_atomically(run.metrics_file, "")
+    run.seconds_file.unlink(missing_ok=True)
+    logger.warning(
+        "no checkpoint is left: training begins anew; what was measured before is in %s", beside
+    )
 
 
 def seconds_trained(run: RunDirectory, checkpoints: Checkpoints, step: int) -> float:

@@ -71,7 +71,7 @@ def test_the_target_language_chooses_the_tokenizer(language, tokenizer):
 
 
 def test_ter_of_text_without_spaces_counts_characters():
-    # 2 of 7 characters differ; counted in words the only one would be wrong.
+    # 2 of 6 characters differ; counted in words the only one would be wrong.
     assert score_of(["今日中国大雨"], ["今日中国晴天"], "zh").ter == pytest.approx(100 * 2 / 6)
 
 

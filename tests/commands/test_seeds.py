@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import nmt
+from nmt.decoding.translator import Translator
+from nmt.models.ensemble import split_ensemble
 from tests.tiny_runs import CONFIG, LINES, make_run
 
 pytest_plugins = ["tests.command_calls"]
@@ -40,8 +42,18 @@ def test_a_model_by_its_seed_is_that_of_the_run_alone(call, trained_with_seeds, 
 
 def test_translations_of_an_ensemble(call, trained_with_seeds, lines):
     several = trained_with_seeds
-    texts = [t.text for t in nmt.load(several, seed="ensemble").translate(LINES)]
+    ensemble = nmt.load(several, seed="ensemble")
+    texts = [t.text for t in ensemble.translate(LINES)]
     assert call("translate", several, lines, "--seed", "ensemble").splitlines() == texts
+
+    five, six = (nmt.load(several, seed=seed) for seed in (5, 6))
+    graph, params = split_ensemble(five.graph, [five.params, six.params])
+    made_here = Translator(graph, params, five.vocabularies, five.search)
+    pairs = (["the cat sleeps .", "a small dog ."], ["le chat dort .", "un petit chien ."])
+    scores = ensemble.log_probs(*pairs)
+    assert scores == pytest.approx(made_here.log_probs(*pairs), rel=1e-5)
+    for one in (five, six):
+        assert scores != pytest.approx(one.log_probs(*pairs), rel=1e-3)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Search in batches: devices and batch mates change nothing of what is found."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from nmt.config.schema import SearchConfig
 from nmt.decoding import programs
 from nmt.decoding.finding import find, max_target_pieces
+from nmt.decoding.stages import stage_sizes
 from nmt.devices.mesh import make_mesh, on_all
 
 SHORT = dict(max_length_factor=0.5, max_length_extra=6, batch_sentences=4)
@@ -65,11 +68,50 @@ def test_devices_change_nothing(find_on, name, search):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(4, 2)])
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("name", NAMES)
-def test_no_shape_of_the_mesh_changes_anything(find_on, name, search, shape):
-    assert_same(find_on(name, search, shape), find_on(name, search, (1, 1)))
+def test_devices_change_nothing_of_any_search(find_on, name, search):
+    assert_same(find_on(name, search, (4, 2)), find_on(name, search, (1, 1)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [("transformer", "beam"), ("transformer", "sample"), ("recurrent", "sample")],
+)
+def test_a_batch_that_sentences_leave_finds_what_small_batches_find(
+    models, vocabularies, name, search
+):
+    """As it is halved on the way, and given more room; batches of four are not."""
+    rng = np.random.default_rng(1)
+    eos_id, unk_id = vocabularies.source.eos_id, vocabularies.target.unk_id
+    lengths = [*rng.integers(1, 9, 30), *rng.integers(20, 40, 10)]
+    sources = [np.array([*rng.integers(4, 50, n), eos_id], np.int32) for n in lengths]
+    (graph, params), (config, num_hypotheses) = models[name], SEARCHES[search]
+    mesh = make_mesh(devices=jax.devices()[:1])
+
+    def found(batch_sentences, forbidden_id=None):
+        return find(
+            graph,
+            params,
+            sources,
+            vocabularies.target.special,
+            replace(config, batch_sentences=batch_sentences),
+            mesh=mesh,
+            num_hypotheses=num_hypotheses,
+            forbidden_id=forbidden_id,
+        )
+
+    expected = found(4)
+    room = max(max_target_pieces(len(source), config) for source in sources)
+    longest = np.array([max(len(one.ids) for one in of_text) for of_text in expected])
+    assert len(stage_sizes(64)) == 3
+    assert all((low < longest).any() for low in (0, room / 4, room / 2))
+    assert_same(found(64), expected)
+    pieces = np.concatenate([one.ids for of_text in expected for one in of_text])
+    unlike = found(64, forbidden_id=unk_id)
+    of_unlike = np.concatenate([one.ids for of_text in unlike for one in of_text])
+    assert unk_id in pieces and unk_id not in of_unlike
 
 
 @pytest.mark.parametrize("search", SEARCHES)

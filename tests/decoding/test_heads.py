@@ -94,6 +94,28 @@ def test_against_the_model_of_the_other_direction():
         assert [r.aer for r in ranking] == sorted(r.aer for r in ranking)
 
 
+@pytest.mark.parametrize("by_gold", [True, False])
+def test_of_equals_the_first_is_best(monkeypatch, by_gold):
+    """The lower layer, and of a layer the mean before its heads."""
+    translator, same = FakeTranslator(1), FakeTranslator(1, CrossAttentions(1, 1, 0, 0, 1))
+
+    def alignment(source, target):
+        one = same.alignment(source, target)
+        every = one.heads
+        shape = translator.cross_attentions[:2]
+        everywhere = HeadAlignments(
+            np.broadcast_to(every.matrices, (*shape, *every.matrices.shape[2:])),
+            np.broadcast_to(every.eos, (*shape, *every.eos.shape[2:])),
+        )
+        return Alignment(one.source_words, one.target_words, one.matrix, one.eos, everywhere)
+
+    monkeypatch.setattr(translator, "alignment", alignment)
+    links = frozenset({(0, 0)})
+    by = {"gold": [GoldLinks(links, links)] * 3} if by_gold else {"reverse": FakeTranslator(2)}
+    ranking = choose_head(translator, SOURCES, TARGETS, **by)
+    assert [(ranked.layer, ranked.head) for ranked in ranking] == ALL
+
+
 def test_what_cannot_be_chosen_is_refused():
     translator = FakeTranslator(1)
     with pytest.raises(NmtError, match="gold links or by a model"):

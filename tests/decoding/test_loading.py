@@ -1,5 +1,6 @@
 """Runs opened to translate with."""
 
+import shutil
 from dataclasses import replace
 
 import jax
@@ -25,6 +26,12 @@ GREEDY = SearchConfig(beam_size=1, max_length_factor=0.5, max_length_extra=6)
 @pytest.fixture(scope="module")
 def translator(models, vocabularies):
     return Translator(*models["recurrent"], vocabularies, max_source_pieces=32)
+
+
+@pytest.fixture
+def own_run(run, tmp_path):
+    """A copy of the run that a test may write into."""
+    return RunDirectory(shutil.copytree(run.path, tmp_path / "small"))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +77,8 @@ def test_a_processor_without_bfloat16_translates_in_float32(run, monkeypatch, la
     assert translator.precision(replace(GREEDY, precision="bfloat16")) == "bfloat16"
 
 
-def test_a_shortlist_needs_a_run_and_its_pairs(run, translator, vocabularies):
+def test_a_shortlist_needs_a_run_and_its_pairs(own_run, translator, vocabularies):
+    run = own_run
     short = replace(GREEDY, shortlist=6)
     with pytest.raises(ConfigError, match="search.shortlist needs a run"):
         translator.translate("the cat .", search=short)
@@ -88,7 +96,8 @@ def test_a_shortlist_needs_a_run_and_its_pairs(run, translator, vocabularies):
         assert np.isin(found[0].ids, listed).all()
 
 
-def test_load_reads_what_was_chosen_and_the_units_of_the_languages(run, monkeypatch):
+def test_load_reads_what_was_chosen_and_the_units_of_the_languages(own_run, monkeypatch):
+    run = own_run
     assert nmt.load(run.path).choices == {} and nmt.load(run.path).units == ("word", "word")
     run.alignment_file.write_text('{"attention+1": {"layer": 0, "head": 0, "aer": 0.5}}')
     loaded = nmt.load(run.path)

@@ -99,8 +99,8 @@ def test_long_pairs_are_fewer_to_a_batch(vocabularies, monkeypatch):
     seen = []
     for batch in forced_batches(sources, targets, special, 4, 2):
         rows, length = batch.source.shape
-        assert rows % 2 == 0
-        assert rows == 2 or rows * length * batch.target_in.shape[1] <= 2 * scoring.MAX_CELLS
+        most = scoring.MAX_CELLS // (length * batch.target_in.shape[1])
+        assert rows == 2 * min(4, max(1, most))  # on each of two devices, four at most
         seen += batch.indices
         for row, i in enumerate(batch.indices):
             assert batch.source[row, : len(sources[i])].tolist() == sources[i].tolist()

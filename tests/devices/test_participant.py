@@ -1,7 +1,9 @@
 import os
+import queue
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,17 +100,21 @@ def test_the_end_of_the_coordinator_is_that_of_the_first_process(participant_and
 
 
 def test_it_follows_one_that_stopped_after_a_while(participant_and_coordinator, told, monkeypatch):
-    monkeypatch.setattr(own_file, "GRACE_SECONDS", 0.2)
+    timers: queue.Queue = queue.Queue()
+
+    def timer(seconds, function, args=()):
+        timers.put((seconds, function, args))
+        return SimpleNamespace(start=lambda: None)
+
+    monkeypatch.setattr(threading, "Timer", timer)
     monkeypatch.setattr(os, "_exit", told.append)  # in a thread of its own
     participant, coordinator = participant_and_coordinator
     coordinator.send("stopped", 1, "no such file")
     listening = threading.Thread(target=participant.listen)
     listening.start()
-    time.sleep(0.05)
-    assert told == []
-    deadline = time.monotonic() + 10
-    while len(told) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    seconds, end, arguments = timers.get(timeout=10)
+    assert seconds == own_file.GRACE_SECONDS and told == []
+    end(*arguments)
     assert told == ["process 1 of 4 has stopped: no such file; this one stops too", 1]
     participant.tell_done()
     listening.join(10)

@@ -254,6 +254,21 @@ def test_one_known_to_be_damaged_comes_before_none(checkpoints):
     assert checkpoints.last(2) == [4, 9]
 
 
+def test_weights_are_read_where_the_rest_is_damaged(checkpoints):
+    large = np.random.default_rng(0).random(50_000)  # which is damaged
+    items = {"params": {"w": np.ones(3)}, "training": {"opt_state": large}}
+    checkpoints.save(4, items, score=1.0)
+    checkpoints.wait()
+    damage(checkpoints, 4)
+    for which in ("best", "last", "4"):
+        assert checkpoints.resolve(which) == (4, PARAMS)
+    params = {"params": items["params"]}
+    assert_same_bits(checkpoints.restore(4, like=params), params)
+    with pytest.raises(RunError, match="checkpoint 4 .* is damaged: training/"):
+        checkpoints.restore(4, like=items)
+    assert checkpoints.latest() is None  # nothing to go on from
+
+
 def test_without_scores_the_best_is_the_last(checkpoints):
     for step in (1, 2, 3):
         save_tiny(checkpoints, step)

@@ -187,7 +187,7 @@ def test_what_was_not_written_is_no_part_of_it(folder):
     (folder / ".nfs0001").write_text("hidden")
     verify_files(folder, manifest)
     (folder / "training" / "more").write_text("")
-    verify_files(folder, manifest, "params")
+    verify_files(folder, manifest, ["params"])
     with pytest.raises(RunError, match="training/more is no part of it"):
         verify_files(folder, manifest)
 
@@ -197,10 +197,10 @@ def test_links_are_never_followed(folder, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "d"
     (folder / "params" / "d").rename(outside)
     (folder / "params" / "d").symlink_to(outside)
-    for item in (None, "params"):
+    for items in (None, ["params"]):
         with pytest.raises(RunError, match="params/d is no part of it"):
-            verify_files(folder, manifest, item)
-    verify_files(folder, manifest, "training")
+            verify_files(folder, manifest, items)
+    verify_files(folder, manifest, ["training"])
     (folder / "params" / "d").unlink()
     (folder / "params" / "d").mkdir()
     (folder / "params" / "d" / "x").symlink_to(outside / "x")
@@ -215,7 +215,7 @@ def test_links_are_never_followed(folder, tmp_path_factory):
 def test_verifying_one_item_leaves_the_others_unread(folder):
     manifest = manifest_of(folder)
     (folder / "params/d/x").unlink()
-    verify_files(folder, manifest, "training")
+    verify_files(folder, manifest, ["training"])
     (folder / "common").unlink()
     with pytest.raises(RunError, match="common is missing"):
-        verify_files(folder, manifest, "training")
+        verify_files(folder, manifest, ["training"])

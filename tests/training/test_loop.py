@@ -24,10 +24,12 @@ from nmt.config.schema import (
     ValidationConfig,
     VocabularyConfig,
 )
+from nmt.data.corpus import load_split
+from nmt.decoding.loading import load_found
 from nmt.devices.mesh import make_mesh
 from nmt.errors import ConfigError, RunError
 from nmt.models import execution
-from nmt.runs.checkpoints import Checkpoints
+from nmt.runs.checkpoints import MOVING_AVERAGE, PARAMS, Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training import divergence, loop
 from nmt.training.loop import Interrupted, train
@@ -226,6 +228,31 @@ def test_a_run_that_is_shortened_below_its_step_ends_validated(tmp_path, monkeyp
     train(replace(seldom, training=replace(CONFIG.training, num_steps=3)), tmp_path / "run")
     step = weights(tmp_path / "run")[0]
     assert step > 3 and f"step {step}: validation loss" in caplog.text
+
+
+@pytest.mark.slow
+def test_validation_measures_the_average_and_its_score_is_the_checkpoints(tmp_path):
+    training = replace(CONFIG.training, keep_last=9, precision="float32")
+    config = replace(CONFIG, training=training, validation=replace(CONFIG.validation, score="loss"))
+    train(config, tmp_path / "run")
+    run = RunDirectory.open(tmp_path / "run")
+    records = read_records(run.metrics_file)
+    measured = {r["step"]: r["validation_loss"] for r in records if "validation_loss" in r}
+    assert list(measured) == [4, 8, 12]
+    checkpoints = Checkpoints(run.checkpoints)
+    best = min(measured, key=measured.get)
+    assert checkpoints.resolve("best") == (best, MOVING_AVERAGE)
+    split = load_split(config.data, "validation")
+    for step, loss in measured.items():
+        assert checkpoints.manifest(step).score == -loss
+        found = {}
+        for item in (MOVING_AVERAGE, PARAMS):
+            translator = load_found(run, step, item)
+            encoded = translator.vocabularies.target.encode_batch(split.target)
+            num_pieces = sum(len(ids) + 1 for ids in encoded)
+            found[item] = -sum(translator.log_probs(split.source, split.target)) / num_pieces
+        assert found[MOVING_AVERAGE] == pytest.approx(loss, rel=1e-5)
+        assert found[PARAMS] != pytest.approx(loss, rel=1e-4)
 
 
 @pytest.mark.slow

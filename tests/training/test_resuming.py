@@ -10,7 +10,7 @@ from nmt.errors import RunError
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
 from nmt.training.reporting import Reporter
-from nmt.training.resuming import seconds_trained
+from nmt.training.resuming import seconds_trained, set_aside_if_lost
 
 
 def test_a_run_without_metrics_has_trained_no_time(tmp_path):
@@ -58,4 +58,35 @@ def test_the_time_of_steps_that_a_kill_undid_counts_however_often_it_is_killed(t
     run.seconds_file.write_text("half an hour")
     with pytest.raises(RunError, match="seconds.txt is damaged: a number of seconds is wanted"):
         seconds_trained(run, checkpoints, 2)
+    checkpoints.close()
+
+
+@pytest.mark.parametrize(
+    "last", [{"step": 4, "validation_loss": 3.0}, {"step": 11, "loss": 1.0}], ids=str
+)
+def test_of_a_run_without_checkpoints_metrics_are_set_aside_and_time_forgotten(
+    tmp_path, caplog, last
+):
+    run, checkpoints = RunDirectory(tmp_path), Checkpoints(tmp_path / "checkpoints")
+
+    def record(**values):
+        reporter = Reporter(run, 0, 100, validated=0)
+        reporter.record(**values, seconds=60.0)
+        reporter.close()
+
+    record(step=3, loss=2.0)
+    set_aside_if_lost(run, 0, 10)  # killed before its first checkpoint
+    assert seconds_trained(run, checkpoints, 0) == 60.0 and not caplog.text
+    for name in (f"metrics.until-{last['step']}", f"metrics.until-{last['step']}.2"):
+        record(**last)
+        run.seconds_file.write_text("70.0")
+        before = run.metrics_file.read_bytes()
+        set_aside_if_lost(run, 5, 10)  # a checkpoint is there
+        assert run.metrics_file.read_bytes() == before != b""
+        set_aside_if_lost(run, 0, 10)
+        assert (tmp_path / f"{name}.jsonl").read_bytes() == before
+        assert run.metrics_file.read_bytes() == b""
+        assert seconds_trained(run, checkpoints, 0) == 0.0
+        assert caplog.text.count("no checkpoint is left: training begins anew") == 1
+        caplog.clear()
     checkpoints.close()
