@@ -10,7 +10,6 @@ import numpy as np
 from nmt.analysis.alignment import Alignment, HeadAlignments
 from nmt.config.language_codes import has_spaces
 from nmt.config.schema import DataConfig
-from nmt.decoding.search import length_penalty
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Hypothesis:
 
     Attributes:
       text: the translation.
-      score: its log_prob after length normalisation.
+      score: its log_prob after length normalisation; the sum of these for a line in parts.
       log_prob: summed over its pieces, EOS included.
       alignment: between the words of source and text; None where it was not asked for, where the
         model has no attention and for an empty line. Hypotheses are compared without it.
@@ -62,38 +61,63 @@ class PartHypothesis(NamedTuple):
 
     Attributes:
       text, score, log_prob, alignment: as in `Hypothesis`.
-      num_pieces: EOS counted.
     """
 
     text: str
     score: float
     log_prob: float
-    num_pieces: int
     alignment: Alignment | None
+
+
+Parts = Sequence[Sequence[PartHypothesis]]  # of each part of a line its hypotheses, best first
+Whole = tuple[PartHypothesis, ...]  # a hypothesis of each part
+
+
+def best_of_parts(parts: Parts, num_hypotheses: int) -> list[Whole]:
+    """The n best ways to take a hypothesis of each part, by the sum of their scores, best first.
+
+    The first takes the best of each, whatever n is.
+    """
+    found: list[Whole] = [()]
+    for of_part in parts:
+        longer = [(*whole, one) for whole in found for one in of_part]
+        found = sorted(longer, key=_score, reverse=True)[:num_hypotheses]
+    return found
+
+
+def samples_of_parts(parts: Parts, seed: int) -> list[Whole]:
+    """Takes each sample of a part with one of the next, by chance, best first.
+
+    Taken in the order of their scores, good ones would meet good ones, and be no samples of the
+    whole. There are as many as of the part that has fewest.
+    """
+    if not parts:
+        return [()]
+    rng = np.random.default_rng(seed)
+    drawn = [[of_part[k] for k in rng.permutation(len(of_part))] for of_part in parts]
+    return sorted(zip(*drawn, strict=False), key=_score, reverse=True)
+
+
+def _score(whole: Whole) -> float:
+    return sum((part.score for part in whole), 0.0)
 
 
 def join_parts(
     line: str,
-    parts: Sequence[Sequence[PartHypothesis]],
-    length_norm: float,
+    wholes: Sequence[Whole],
     words: Sequence[str] | None,
     *,
     joiner: str = " ",
 ) -> Translation:
-    """The translation of a line from the hypotheses of its parts, the k-th with the k-th.
+    """The translation of a line from the hypotheses of its parts.
 
     Args:
       line: as it was given.
-      parts: of each the hypotheses, best first; an empty line has none.
-      length_norm: alpha of `length_penalty`.
+      wholes: of `best_of_parts` or `samples_of_parts`; of an empty line the empty one.
       words: of the line, which are the columns of its alignment; None where these are other units.
       joiner: of `joiner_of`.
     """
-    if not parts:
-        return Translation(line, "", 0.0, 0.0, [Hypothesis("", 0.0, 0.0)])
-    joined = zip(*parts, strict=False)  # as many as the part that has fewest
-    hypotheses = [_join(of_parts, length_norm, words, joiner) for of_parts in joined]
-    hypotheses.sort(key=lambda hypothesis: -hypothesis.score)  # the sums may rank otherwise
+    hypotheses = [_join(whole, words, joiner) for whole in wholes]
     best = hypotheses[0]
     return Translation(line, best.text, best.score, best.log_prob, hypotheses, best.alignment)
 
@@ -103,24 +127,15 @@ def joiner_of(data: DataConfig) -> str:
     return " " if has_spaces(data.target_language, tokenized=data.tokenized) else ""
 
 
-def _join(
-    parts: Sequence[PartHypothesis],
-    length_norm: float,
-    words: Sequence[str] | None,
-    joiner: str,
-) -> Hypothesis:
+def _join(whole: Whole, words: Sequence[str] | None, joiner: str) -> Hypothesis:
     """One hypothesis from one of each part."""
-    text = joiner.join(part.text for part in parts if part.text)
-    log_prob = sum(part.log_prob for part in parts)
-    score = parts[0].score
-    if len(parts) > 1:
-        num_pieces = sum(part.num_pieces for part in parts)
-        score = float(log_prob / length_penalty(num_pieces, length_norm))
-    alignments = [part.alignment for part in parts if part.alignment is not None]
+    text = joiner.join(part.text for part in whole if part.text)
+    log_prob = sum((part.log_prob for part in whole), 0.0)
+    alignments = [part.alignment for part in whole if part.alignment is not None]
     alignment = join_alignments(alignments) if alignments else None
     if alignment is not None and words is not None:
         alignment = _in_whole_words(alignment, words)
-    return Hypothesis(text, score, log_prob, alignment)
+    return Hypothesis(text, _score(whole), log_prob, alignment)
 
 
 def _in_whole_words(alignment: Alignment, words: Sequence[str]) -> Alignment:

@@ -28,7 +28,13 @@ from nmt.decoding.programs import prepare_search
 from nmt.decoding.scoring import Ids
 from nmt.decoding.shortlist import Lexicon
 from nmt.decoding.splitting import MAX_SOURCE_PIECES, split_line
-from nmt.decoding.translation import PartHypothesis, Translation, join_parts
+from nmt.decoding.translation import (
+    PartHypothesis,
+    Translation,
+    best_of_parts,
+    join_parts,
+    samples_of_parts,
+)
 from nmt.decoding.unknown import check_replaceable, words_for_unknown
 from nmt.devices import mesh as meshes
 from nmt.devices.allocator import keep_freed_memory
@@ -147,7 +153,8 @@ class Translator:
         """Translates a line, or many lines in their order.
 
         A line without words stays empty. A line of more than `max_source_pieces` is translated in
-        parts that end with its sentences, which is logged; its log_prob is the sum of theirs.
+        parts that end with its sentences, which is logged; its log_prob and score are the sums of
+        theirs.
 
         Args:
           text: one line, or a sequence of them.
@@ -202,10 +209,12 @@ class Translator:
             of_parts = [
                 self._hypotheses(found[i], written[i], aligned and aligned[i]) for i in here
             ]
+            if search.method == "beam":
+                wholes = best_of_parts(of_parts, num_hypotheses)
+            else:
+                wholes = samples_of_parts(of_parts, search.seed)
             words = self._clean(line).split() if self.units.source == "word" else None
-            translations.append(
-                join_parts(line, of_parts, search.length_norm, words, joiner=self.joiner)
-            )
+            translations.append(join_parts(line, wholes, words, joiner=self.joiner))
             first = here.stop
         return translations[0] if isinstance(text, str) else translations
 
@@ -409,7 +418,7 @@ class Translator:
         """The hypotheses of a part of a line, as text; `written` is what unknown pieces become."""
         texts = map(self.vocabularies.target.decode, [one.ids for one in found], written)
         return [
-            PartHypothesis(text, one.score, one.log_prob, len(one.ids), alignment)
+            PartHypothesis(text, one.score, one.log_prob, alignment)
             for text, one, alignment in zip(
                 texts, found, aligned or [None] * len(found), strict=True
             )

@@ -1,15 +1,22 @@
 """Translations of a line from those of its parts."""
 
+import itertools
+
+import numpy as np
 import pytest
 
 from nmt.config.schema import DataConfig
-from nmt.decoding.search import length_penalty
-from nmt.decoding.translation import PartHypothesis, join_parts, joiner_of
+from nmt.decoding.translation import (
+    PartHypothesis,
+    best_of_parts,
+    join_parts,
+    joiner_of,
+    samples_of_parts,
+)
 
 
-def part(text, log_prob, num_pieces, length_norm):
-    score = float(log_prob / length_penalty(num_pieces, length_norm))
-    return PartHypothesis(text, score, log_prob, num_pieces, None)
+def part(text, score=-1.0):
+    return PartHypothesis(text, score, 2 * score, None)
 
 
 @pytest.mark.parametrize(
@@ -20,21 +27,44 @@ def test_parts_have_a_space_between_them_where_the_language_has_spaces(
     language, tokenized, expected
 ):
     data = DataConfig(path="corpus", target_language=language, tokenized=tokenized)
-    of_parts = [[part("a", -1.0, 2, 0.6)], [part("", -0.5, 1, 0.6)], [part("b", -1.0, 2, 0.6)]]
-    assert join_parts("a line", of_parts, 0.6, None, joiner=joiner_of(data)).text == expected
+    whole = (part("a"), part(""), part("b"))
+    assert join_parts("a line", [whole], None, joiner=joiner_of(data)).text == expected
 
 
-@pytest.mark.parametrize("length_norm", [0.0, 0.6])
-def test_hypotheses_of_a_line_are_best_first_by_their_own_scores(length_norm):
-    """With length normalisation a long first part may win alone, and lose with the second."""
-    of_parts = [
-        [part("A", -10.0, 20, length_norm), part("B", -5.1, 3, length_norm)],
-        [part("c", -1.0, 100, length_norm), part("d", -1.01, 100, length_norm)],
+def test_a_line_has_the_sums_of_its_parts_and_an_empty_one_nothing():
+    wholes = [(part("a", -1.0), part("b", -0.25)), (part("c", -2.0), part("b", -0.25))]
+    joined = join_parts("a line", wholes, None)
+    found = [(h.text, h.score, h.log_prob) for h in joined.hypotheses]
+    assert found == [("a b", -1.25, -2.5), ("c b", -2.25, -4.5)]
+    assert (joined.text, joined.score, joined.log_prob) == found[0]
+    for wholes in (best_of_parts([], 3), samples_of_parts([], 0)):
+        empty = join_parts("", wholes, None)
+        assert [(h.text, h.score, h.log_prob) for h in empty.hypotheses] == [("", 0, 0)]
+
+
+@pytest.mark.parametrize("num_hypotheses", [1, 4, 9, 100])
+def test_the_best_of_all_ways_to_join_parts(num_hypotheses):
+    rng = np.random.default_rng(0)
+    parts = [
+        [part(f"{i}{k}", score) for k, score in enumerate(sorted(-rng.random(size))[::-1])]
+        for i, size in enumerate((3, 1, 4, 2))
     ]
-    joined = join_parts("a line", of_parts, length_norm, None)
-    scores = [hypothesis.score for hypothesis in joined.hypotheses]
-    assert scores == sorted(scores, reverse=True)
-    assert (joined.text, joined.score) == (joined.hypotheses[0].text, scores[0])
-    assert {hypothesis.text for hypothesis in joined.hypotheses} == {"A c", "B d"}
-    of_best = length_penalty(103, length_norm)
-    assert joined.text == "B d" and joined.score == pytest.approx(float(-6.11 / of_best))
+    found = best_of_parts(parts, num_hypotheses)
+    every = sorted(itertools.product(*parts), key=lambda whole: -sum(one.score for one in whole))
+    assert found == every[:num_hypotheses]
+    assert found[0] == tuple(of_part[0] for of_part in parts)
+
+
+def test_samples_of_parts_meet_by_chance():
+    parts = [[part("A", -1.0), part("B", -5.0)], [part("c", -1.0), part("d", -2.0)]]
+    best_meet = 0
+    for seed in range(400):
+        found = samples_of_parts(parts, seed)
+        assert found == samples_of_parts(parts, seed)
+        for k, of_part in enumerate(parts):  # each is taken once
+            assert sorted(whole[k] for whole in found) == sorted(of_part)
+        scores = [sum(one.score for one in whole) for whole in found]
+        assert scores == sorted(scores, reverse=True)
+        best_meet += found[0] == (parts[0][0], parts[1][0])
+    assert 150 < best_meet < 250  # five standard deviations
+    assert samples_of_parts(parts[:1], 0) == [(one,) for one in parts[0]]
