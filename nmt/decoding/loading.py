@@ -20,7 +20,7 @@ from nmt.runs.directory import RunDirectory
 from nmt.runs.seeds import Choice, chosen
 
 
-def load(path: str | Path, checkpoint: str = "best", *, seed: Choice = None) -> Translator:
+def load(path: str | Path, checkpoint: str | int = "best", *, seed: Choice = None) -> Translator:
     """Opens a run to translate with it, in the precision that `nmt.models.execution.in_use` says.
 
     Args:

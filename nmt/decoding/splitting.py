@@ -25,8 +25,9 @@ def split_line(text: str, vocabulary: Vocabulary, max_pieces: int) -> list[str]:
 
     Each part is as long as it may be and ends after a sentence; where no sentence ends, after a
     clause; else at a space; and where there is none, between two characters, a letter with its
-    accents being one. Joined with spaces the parts are the line, but for such a last resort. The
-    time grows with the length of the line, whatever it holds.
+    accents being one. Joined with spaces the parts are the line, but where a cut is not at white
+    space: after a full-width mark, or as such a last resort. The time grows with the length of the
+    line, whatever it holds.
 
     Args:
       text: one line.

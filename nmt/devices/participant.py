@@ -86,6 +86,8 @@ class Participant:
                     self._wire.send("alive")
                 continue
             except OSError:
+                if not self.ending and self.place.index == 0:
+                    self._end_with(f"the coordinator is lost; this process stops. {AGAIN}")
                 if not self.ending:
                     self.end_with_lost(0)
                 self._wire.close()

@@ -191,7 +191,7 @@ class Checkpoints:
                 break
         return found
 
-    def resolve(self, which: str) -> tuple[int | str, str]:
+    def resolve(self, which: str | int) -> tuple[int | str, str]:
         """Finds what the user calls "best", "last", "average" or by its step.
 
         The item is the moving average of the weights where the run keeps one, because that is what
@@ -205,6 +205,7 @@ class Checkpoints:
         Raises:
           RunError: where there is no such checkpoint.
         """
+        which = str(which)
         if which == AVERAGE:
             if not self._folder(AVERAGE).is_dir():
                 run = self.folder.parent

@@ -135,10 +135,14 @@ class RunDirectory:
             raise RunError(f"run {path} does not exist{nearest(run.path.name, siblings)}")
         raise RunError(f"{path} is no run: it has no config.yaml")
 
-    def discard(self) -> None:
-        """Removes the directory of a run that never began, so that a corrected start may use it.
+    def discard(self, *, keep_folder: bool) -> None:
+        """Removes a run that never began, so that a corrected start may use its directory.
 
-        Hidden files stay, and it with them: `create` puts up with them, they may be the user's.
+        Hidden files stay: `create` puts up with them, they may be the user's.
+
+        Args:
+          keep_folder: whether the directory stays too, as one with hidden files does. One that the
+            user had made may have a mode or a group of its own.
         """
         for entry in self.path.iterdir():
             if entry.name.startswith(".") and entry != self._lock_file:
@@ -147,8 +151,9 @@ class RunDirectory:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        if not keep_folder:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
 
     def check_links(self) -> None:
         """Sees to it that what is read and written as the run's own lies in the run.

@@ -32,6 +32,7 @@ def opened(
         stays, for the next start to go on from.
     """
     run = RunDirectory(path)
+    had_folder = run.path.exists()
     with contextlib.ExitStack() as held:
         is_new = first_alone(partial(_take, run, config, held))
         if not is_first() and not _has_moved(run, config):
@@ -47,7 +48,7 @@ def opened(
             yield run, prepared
         except (ConfigError, DataError):
             if is_new and not run.metrics_file.exists():  # a mistake that came out in preparation
-                run.discard()
+                run.discard(keep_folder=had_folder)
             raise
 
 

@@ -3,6 +3,7 @@ import queue
 import socket
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -97,6 +98,16 @@ def test_the_end_of_the_coordinator_is_that_of_the_first_process(participant_and
     with pytest.raises(Ended):
         participant.listen()
     assert told == [f"process 0 of 4 is lost; this one stops. {AGAIN}", 1]
+
+
+def test_the_first_process_does_not_call_itself_lost(participant_and_coordinator, told):
+    """The coordinator is its child, and may end by itself."""
+    participant, coordinator = participant_and_coordinator
+    participant.place = replace(participant.place, index=0)
+    coordinator.close()
+    with pytest.raises(Ended):
+        participant.listen()
+    assert told == [f"the coordinator is lost; this process stops. {AGAIN}", 1]
 
 
 def test_it_follows_one_that_stopped_after_a_while(participant_and_coordinator, told, monkeypatch):

@@ -284,7 +284,7 @@ def test_an_interrupted_checkpoint_serves_resuming_only(checkpoints):
     assert checkpoints.steps() == [1]
     assert checkpoints.best() == 1
     assert checkpoints.resolve("last") == (1, "params")
-    assert checkpoints.resolve("2") == (2, "params")
+    assert checkpoints.resolve("2") == checkpoints.resolve(2) == (2, "params")
     save_tiny(checkpoints, 3, interrupted=True)
     assert checkpoints.latest() == 3
     save_tiny(checkpoints, 4)

@@ -114,9 +114,16 @@ def test_discard_empties_a_run_but_for_hidden_files_of_others(tmp_path):
     run = RunDirectory.create(tmp_path, CONFIG)
     (run.data / "train").mkdir(parents=True)
     (run.data / "train" / "x.npy").write_text("x")
-    run.discard()
+    run.discard(keep_folder=False)
     assert os.listdir(tmp_path) == [".gitkeep"]
     assert RunDirectory.create(tmp_path, CONFIG).exists()
+
+
+@pytest.mark.parametrize("keep_folder", [True, False])
+def test_discard_leaves_a_folder_that_was_there(tmp_path, keep_folder):
+    run = RunDirectory.create(tmp_path / "run", CONFIG)
+    run.discard(keep_folder=keep_folder)
+    assert run.path.exists() == keep_folder and not run.exists()
 
 
 def test_open_says_what_is_wrong(run, tmp_path):

@@ -311,14 +311,16 @@ def test_patience_ends_training_early(tmp_path, caplog):
     )
     config = replace(CONFIG, training=training, validation=replace(CONFIG.validation, score="loss"))
     train(config, tmp_path / "run")
-    assert (
-        checkpoint_steps(tmp_path / "run")[-1] == 8
-    )  # the second validation is no better than the first
+    # The second validation is no better than the first.
+    assert checkpoint_steps(tmp_path / "run")[-1] == 8
     assert "stopped early" in caplog.text
     logged = [r["step"] for r in read_records(tmp_path / "run" / "metrics.jsonl") if "loss" in r]
     assert logged == [3, 6, 8]  # the steps since the last log too
     train(config, tmp_path / "run")
     assert "is finished: 8 steps" in caplog.text
+    caplog.clear()
+    train(replace(config, training=replace(training, num_steps=8)), tmp_path / "short")
+    assert "finished 8 steps" in caplog.text and "stopped early" not in caplog.text
 
 
 def test_a_mistake_that_comes_out_in_preparation_leaves_no_run(tmp_path):
