@@ -1,9 +1,8 @@
 """nmt translate: a filter from lines to translations."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from nmt.analysis.pharaoh import format_links
@@ -93,12 +92,13 @@ def run(arguments: Arguments) -> int:
         )
         writer = _Writer(output, links, options.n_best)
         if typed:  # an answer to each line
-            for line in iter_standard_input():
-                writer.write(translate([line]))
+            for number, line in enumerate(iter_standard_input()):
+                writer.write(translate([line], first_line=number))
             return 0
         with progress(len(lines), shown=not output.isatty()) as advance:
-            for chunk in _chunks(lines, config.search.method):
-                writer.write(translate(chunk, progress=advance))
+            for first in range(0, len(lines), CHUNK):
+                chunk = lines[first : first + CHUNK]
+                writer.write(translate(chunk, first_line=first, progress=advance))
     return 0
 
 
@@ -117,14 +117,6 @@ def _method(arguments: Arguments) -> AlignmentMethod | None:
 
 def _open_links(name: str | None) -> contextlib.AbstractContextManager[TextIO | None]:
     return contextlib.nullcontext() if name is None else open_output(name)
-
-
-def _chunks(lines: list[str], method: str) -> Iterator[list[str]]:
-    """Parts to translate at a time; all lines for sampling, which draws by the line's index."""
-    size = CHUNK if method == "beam" else max(len(lines), 1)
-    rest = iter(lines)
-    while chunk := list(islice(rest, size)):
-        yield chunk
 
 
 class _Writer:

@@ -22,6 +22,7 @@ from nmt.errors import ConfigError
 from nmt.models.build import Params
 
 logger = logging.getLogger(__name__)
+Number = tuple[int, int]  # of a sentence: its line, and which part of it, both from 0
 MOST_SHARING = 2  # batches of one shape: a long search is not to be much longer over padding
 
 
@@ -50,6 +51,7 @@ def find(
     lexicon: Lexicon | None = None,
     forbidden_id: int | None = None,
     prepared: programs.PreparedParts | None = None,
+    numbers: Sequence[Number] | None = None,
     on_batch: Callable[[list[int]], object] | None = None,
 ) -> list[list[Found]]:
     """Searches for the translations of sentences; batch mates and devices change none of them.
@@ -64,11 +66,13 @@ def find(
       lexicon: to make `search.shortlist` from, where it is set.
       forbidden_id: one more piece that no translation is to have, besides padding and BOS.
       prepared: of `programs.prepare_search`, which is called here when None.
+      numbers: of the sentences, which samples depend on; each is a line of its own when None.
       on_batch: called after each batch with the indices of its sentences.
     Returns:
       for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
       no more (as under a tiny vocabulary or length), but at least one.
     """
+    numbers = [(i, 0) for i in range(len(sources))] if numbers is None else numbers
     prepared = prepared or programs.prepare_search(graph, params, mesh=mesh, special=special)
     static = dict(
         mesh=mesh, special=special, forbidden_id=forbidden_id, num_hypotheses=num_hypotheses
@@ -79,20 +83,20 @@ def find(
     lengths = [(len(ids),) for ids in sources]
     groups = group_by_length(lengths, search.batch_sentences, mesh.size, most_sharing=MOST_SHARING)
     for group in groups:
-        rows = _rows(sources, group, special, search, lexicon)
+        rows = _rows(sources, numbers, group, special, search, lexicon)
         found = jax.tree.map(np.asarray, run(rows))
         for row, i in enumerate(group.indices):
-            results[i] = _of_row(found, row) or [_nothing_found(i, special)]
+            results[i] = _of_row(found, row) or [_nothing_found(numbers[i], special)]
         if on_batch:
             on_batch(group.indices)
     return results
 
 
-def _nothing_found(index: int, special: SpecialPieces) -> Found:
+def _nothing_found(number: Number, special: SpecialPieces) -> Found:
     """An empty translation, where the model gives no numbers by which to choose any."""
-    logger.warning(
-        "sentence %d of this search has no translation: the model's states overflow", index + 1
-    )
+    line, part = number
+    name = f"line {line + 1}" if part == 0 else f"part {part + 1} of line {line + 1}"
+    logger.warning("%s has no translation: the model's states overflow", name)
     return Found(np.array([special.eos_id], np.int32), -math.inf, -math.inf)
 
 
@@ -125,19 +129,20 @@ class _Rows(NamedTuple):
     Attributes:
       source, source_mask: (B, S).
       max_lengths: (B,), pieces that the translation may have.
-      indices: (B,), the number of the sentence, which its draws depend on.
+      numbers: (B, 2), line and part of the sentence, which its draws depend on.
       shortlist: of the batch, None for the whole vocabulary.
     """
 
     source: np.ndarray
     source_mask: np.ndarray
     max_lengths: np.ndarray
-    indices: np.ndarray
+    numbers: np.ndarray
     shortlist: Shortlist | None
 
 
 def _rows(
     sources: Sequence[Ids],
+    numbers: Sequence[Number],
     group: Group,
     special: SpecialPieces,
     search: SearchConfig,
@@ -146,14 +151,14 @@ def _rows(
     of_group = [sources[i] for i in group.indices]
     (length,) = group.lengths
     source, source_mask = pad(of_group, group.rows, length, [special.eos_id], special.pad_id)
-    max_lengths, indices = np.ones(group.rows, np.int32), np.zeros(group.rows, np.int32)
+    max_lengths, of_rows = np.ones(group.rows, np.int32), np.zeros((group.rows, 2), np.int32)
     max_lengths[: len(of_group)] = [max_target_pieces(len(ids), search) for ids in of_group]
-    indices[: len(of_group)] = group.indices
+    of_rows[: len(of_group)] = [numbers[i] for i in group.indices]
     shortlist = None
     if search.shortlist is not None:
         assert lexicon is not None
         shortlist = lexicon.batch(of_group, source.shape, search.shortlist, special)
-    return _Rows(source, source_mask, max_lengths, indices, shortlist)
+    return _Rows(source, source_mask, max_lengths, of_rows, shortlist)
 
 
 def _beam_search(
@@ -198,7 +203,7 @@ def _sample(
         rows.source,
         rows.source_mask,
         rows.max_lengths,
-        rows.indices,
+        rows.numbers,
         np.float32(search.length_norm),
         np.uint32(search.seed),
         np.float32(search.temperature),

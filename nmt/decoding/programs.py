@@ -128,7 +128,7 @@ def sample(
     source: Array,
     source_mask: Array,
     max_lengths: Array,
-    indices: Array,
+    numbers: Array,
     length_norm: Array,
     seed: Array,
     temperature: Array,
@@ -143,14 +143,15 @@ def sample(
 ) -> search.Hypotheses:
     """See `nmt.decoding.sampling.sample`; `forbidden_id` is never produced, either.
 
-    The key of a sentence is made from `seed` () and the sentence's own number in `indices` (B,).
+    The key of a sentence is made from `seed` () and its own line and part in `numbers` (B, 2).
     """
 
     def draw(
-        model, source, source_mask, max_lengths, indices, length_norm, seed, drawn_from, prepared
+        model, source, source_mask, max_lengths, numbers, length_norm, seed, drawn_from, prepared
     ):
         temperature, top_p = drawn_from
-        keys = keys_of_sentences(jax.random.key(seed), indices)
+        of_lines = keys_of_sentences(jax.random.key(seed), numbers[:, 0])
+        keys = jax.vmap(jax.random.fold_in)(of_lines, numbers[:, 1])
         return sampling.sample(
             model,
             source,
@@ -167,7 +168,7 @@ def sample(
             prepared=prepared.together(forbidden_id),
         )
 
-    rows = source, source_mask, max_lengths, indices
+    rows = source, source_mask, max_lengths, numbers
     drawn_from = temperature, top_p
     return _on_each_device(draw, graph, params, mesh, rows, length_norm, seed, drawn_from, prepared)
 

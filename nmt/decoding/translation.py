@@ -85,7 +85,7 @@ def best_of_parts(parts: Parts, num_hypotheses: int) -> list[Whole]:
     return found
 
 
-def samples_of_parts(parts: Parts, seed: int) -> list[Whole]:
+def samples_of_parts(parts: Parts, seed: int | tuple[int, ...]) -> list[Whole]:
     """Takes each sample of a part with one of the next, by chance, best first.
 
     Taken in the order of their scores, good ones would meet good ones, and be no samples of the

@@ -22,7 +22,7 @@ from nmt.data.cleaning import to_nfc, to_single_spaces
 from nmt.data.vocabulary import Vocabularies, Vocabulary
 from nmt.decoding import aligning, scoring
 from nmt.decoding.aligning import PieceAlignment, Segmented, segment, segment_ids
-from nmt.decoding.finding import Found, check_search, find
+from nmt.decoding.finding import Found, Number, check_search, find
 from nmt.decoding.methods import AlignmentMethod, check_method
 from nmt.decoding.programs import prepare_search
 from nmt.decoding.scoring import Ids
@@ -148,6 +148,7 @@ class Translator:
         method: AlignmentMethod | None = None,
         search: SearchConfig | None = None,
         num_hypotheses: int = 1,
+        first_line: int = 0,
         progress: Callable[[int], object] | None = None,
     ) -> Translation | list[Translation]:
         """Translates a line, or many lines in their order.
@@ -165,6 +166,8 @@ class Translator:
           method: how alignments are read; attention when None.
           search: how to search this time.
           num_hypotheses: the n of the n-best list; with beam search at most `beam_size`.
+          first_line: the number of the first line, where a text comes in several calls: samples
+            depend on the numbers of their lines, and on none beside.
           progress: called after each batch with the number of lines that it has dealt with; they
             add up to all lines.
         Raises:
@@ -191,10 +194,14 @@ class Translator:
                 len(lines),
             )
         flat = [part for of_line in parts for part in of_line]
+        numbers = [
+            (n, k) for n, of_line in enumerate(parts, first_line) for k in range(len(of_line))
+        ]
         found = self.translate_ids(
             self._encode(self.vocabularies.source, flat),
             search=search,
             num_hypotheses=num_hypotheses,
+            numbers=numbers,
             on_batch=progress and _count_lines(parts, progress),
         )
         so_searching = copy.copy(self)  # whose batches are as large
@@ -204,7 +211,7 @@ class Translator:
             written = words_for_unknown(flat, found, self.vocabularies, so_searching._align_ids)
         aligned = so_searching._align_found(flat, found, written, method, heads) if align else None
         translations, first = [], 0
-        for line, of_line in zip(lines, parts, strict=True):
+        for number, (line, of_line) in enumerate(zip(lines, parts, strict=True), first_line):
             here = range(first, first + len(of_line))
             of_parts = [
                 self._hypotheses(found[i], written[i], aligned and aligned[i]) for i in here
@@ -212,7 +219,7 @@ class Translator:
             if search.method == "beam":
                 wholes = best_of_parts(of_parts, num_hypotheses)
             else:
-                wholes = samples_of_parts(of_parts, search.seed)
+                wholes = samples_of_parts(of_parts, (search.seed, number))
             words = self._clean(line).split() if self.units.source == "word" else None
             translations.append(join_parts(line, wholes, words, joiner=self.joiner))
             first = here.stop
@@ -224,6 +231,7 @@ class Translator:
         *,
         search: SearchConfig | None = None,
         num_hypotheses: int = 1,
+        numbers: Sequence[Number] | None = None,
         on_batch: Callable[[list[int]], object] | None = None,
     ) -> list[list[Found]]:
         """Translates encoded sentences.
@@ -231,6 +239,7 @@ class Translator:
         Args:
           sources: ids with EOS at the end.
           search, num_hypotheses: as in `translate`.
+          numbers: as in `nmt.decoding.finding.find`.
           on_batch: called after each batch with the indices of its sentences.
         Returns:
           for each sentence its hypotheses, best first; see `nmt.decoding.finding.find`.
@@ -251,6 +260,7 @@ class Translator:
             lexicon=None if search.shortlist is None else self._read_lexicon(),
             forbidden_id=self.vocabularies.target.unk_id if search.unknown == "forbid" else None,
             prepared=self._prepared(graph),
+            numbers=numbers,
             on_batch=on_batch,
         )
 

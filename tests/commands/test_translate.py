@@ -116,8 +116,10 @@ def test_links_of_what_is_translated(call, monkeypatch, tmp_path, run, typed, se
     translator = nmt.load(run)
     expected = [  # batched alike: an untrained model's attention is full of near ties
         translation
-        for chunk in ([lines] if "method" in search else [lines[:4], lines[4:]])
-        for translation in translator.translate(chunk, align=True, method=asked, search=config)
+        for first in (0, 4)
+        for translation in translator.translate(
+            lines[first : first + 4], align=True, method=asked, search=config, first_line=first
+        )
     ]
     assert out.splitlines() == [translation.text for translation in expected]
     links = gzip.decompress((tmp_path / "links.gz").read_bytes()).decode()
@@ -191,6 +193,23 @@ def test_sampling_depends_on_the_seed_alone(call, run, typed):
         return call("translate", run, "search.method=sample", *overrides)
 
     assert sample() == sample("search.seed=1") != sample("search.seed=2")
+
+
+def test_a_sampled_line_depends_on_its_number_and_no_other_line(call, monkeypatch, run, typed):
+    from nmt.commands import translate
+
+    def sample(lines):
+        typed("\n".join(lines).encode())
+        return call("translate", run, "search.method=sample").splitlines()
+
+    whole = sample(LINES)
+    assert sample(LINES[2:])[0] != whole[2] != ""
+    for other in ("", " ".join(LINES) * 10):  # the second is translated in parts
+        assert sample([other, *LINES[1:]])[1:] == whole[1:]
+    monkeypatch.setattr(translate, "CHUNK", 2)
+    assert sample(LINES) == whole
+    monkeypatch.setattr(translate, "is_terminal", lambda file: True)
+    assert sample(LINES) == whole
 
 
 def test_a_typed_line_is_answered_before_the_next(capfd, call, monkeypatch, run, texts):

@@ -145,13 +145,14 @@ def test_devices_do_not_speak_with_each_other(models, vocabularies, search):
     special = vocabularies.target.special
     source = np.full((4, 8), vocabularies.source.eos_id, np.int32)
     rows, number = (source, source > 0, np.ones(4, np.int32)), np.float32(1)
+    numbers = np.zeros((4, 2), np.int32)
     static = dict(mesh=mesh, special=special, max_length=2, num_hypotheses=1)
     prepared = programs.prepare_search(graph, params, mesh=mesh, special=special)
     if search == "greedy":
         program, arguments = programs.beam_search, (prepared, *rows, number)
         static["beam_size"] = 1
     else:
-        others = rows[-1], number, np.uint32(1), number, None
+        others = numbers, number, np.uint32(1), number, None
         program, arguments = programs.sample, (prepared, *rows, *others)
         static["top_k"] = None
     text = program.lower(graph, params, *arguments, **static).compile().as_text()
