@@ -5,6 +5,8 @@ import random
 from dataclasses import replace
 from itertools import islice
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nmt.config.schema import DataConfig
@@ -17,9 +19,6 @@ from nmt.data.readers import open_split, read_split
 from nmt.data.splits import Split
 from nmt.data.streams import in_parts, joined
 from nmt.errors import DataError
-
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
 
 CARD = """---
 configs:
@@ -41,7 +40,7 @@ LANGUAGES = ("en", "fr")
 
 @pytest.fixture(autouse=True)
 def quiet_and_offline(monkeypatch, tmp_path):
-    datasets = pytest.importorskip("datasets")
+    import datasets
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from nmt.config.schema import CleaningConfig, DataConfig
 from nmt.data.cleaning import Cleaner
@@ -13,10 +14,6 @@ from nmt.data.corpus import load_corpus, load_split
 
 PAGE = (Path(__file__).parents[2] / "docs" / "large_corpora.md").read_text(encoding="utf-8")
 NUM_SHARDS = 2
-
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
-pytest.importorskip("datasets")
 
 
 def make_pairs(count):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nmt.config.schema import DataConfig
@@ -95,7 +97,6 @@ def linked_jsonl(*, nested=False):
 
 
 def linked_parquet(*, nested=False):
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     file = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(linked_rows(nested=nested))), file)
     return file.getvalue()
@@ -188,7 +189,6 @@ def test_errors_of_links_name_file_and_line(tmp_path):
 
 
 def test_parquet_beside_other_splits(tmp_path):
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     folder = lay_out(tmp_path / "a", {"val.tsv": tsv()})
     columns = {"en": [pair[0] for pair in PAIRS], "fr": [pair[1] for pair in PAIRS]}
     pq.write_table(pa.table(columns), folder / "train.parquet")
@@ -204,7 +204,8 @@ def test_other_files_are_no_split(tmp_path):
 
 @pytest.mark.parametrize("layout", ["card", "data folder", "shards"])
 def test_folder_like_a_hub_dataset(tmp_path, monkeypatch, layout):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     import pyarrow as pa
     import pyarrow.parquet as pq
