@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -130,7 +131,7 @@ except NmtError as error:
 
 
 class Pair:
-    """Two processes that run one scenario; `outputs` and `errors` are there once they ended."""
+    """Two processes that ran one scenario: what they wrote, and when they ended."""
 
     def __init__(self, folder, scenario):
         program = folder / "program.py"
@@ -153,7 +154,8 @@ class Pair:
             for index in (0, 1)
         ]
         try:
-            self.told = [process.communicate(timeout=110) for process in self.processes]
+            with ThreadPoolExecutor() as pool:
+                self.told, self.ends = zip(*pool.map(self._wait, self.processes), strict=True)
         finally:
             for process in self.processes:
                 process.kill()
@@ -163,6 +165,11 @@ class Pair:
             [line[2:] for line in out.splitlines() if line.startswith("> ")] for out, _ in self.told
         ]
         self.errors = [error.splitlines() for _, error in self.told]
+
+    @staticmethod
+    def _wait(process):
+        """What a process said, and when it ended."""
+        return process.communicate(timeout=110), time.monotonic()
 
 
 def free_port():
@@ -224,9 +231,8 @@ def test_two_processes_work_together_and_end_quietly(tmp_path):
     ],
 )
 def test_where_one_dies_the_other_says_so_and_stops(tmp_path, scenario, victim):
-    begin = time.monotonic()
     pair = Pair(tmp_path, scenario)
-    assert time.monotonic() - begin < LIMIT
+    assert pair.ends[1 - victim] - pair.ends[victim] < LIMIT
     assert pair.statuses[victim] == -signal.SIGKILL
     assert pair.statuses[1 - victim] == 1
     (line,) = pair.errors[1 - victim]
