@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt.analysis.alignment import Alignment, HeadAlignments
+from nmt.analysis.links import Units
 from nmt.config.language_codes import has_spaces
 from nmt.config.schema import DataConfig
 
@@ -105,7 +106,8 @@ def _score(whole: Whole) -> float:
 def join_parts(
     line: str,
     wholes: Sequence[Whole],
-    words: Sequence[str] | None,
+    words: Sequence[str],
+    units: Units,
     *,
     joiner: str = " ",
 ) -> Translation:
@@ -114,10 +116,11 @@ def join_parts(
     Args:
       line: as it was given.
       wholes: of `best_of_parts` or `samples_of_parts`; of an empty line the empty one.
-      words: of the line, which are the columns of its alignment; None where these are other units.
+      words: of the line as it was translated.
+      units: of the alignments of parts, and of the line's.
       joiner: of `joiner_of`.
     """
-    hypotheses = [_join(whole, words, joiner) for whole in wholes]
+    hypotheses = [_join(whole, words, units, joiner) for whole in wholes]
     best = hypotheses[0]
     return Translation(line, best.text, best.score, best.log_prob, hypotheses, best.alignment)
 
@@ -127,14 +130,16 @@ def joiner_of(data: DataConfig) -> str:
     return " " if has_spaces(data.target_language, tokenized=data.tokenized) else ""
 
 
-def _join(whole: Whole, words: Sequence[str] | None, joiner: str) -> Hypothesis:
+def _join(whole: Whole, words: Sequence[str], units: Units, joiner: str) -> Hypothesis:
     """One hypothesis from one of each part."""
     text = joiner.join(part.text for part in whole if part.text)
     log_prob = sum((part.log_prob for part in whole), 0.0)
     alignments = [part.alignment for part in whole if part.alignment is not None]
     alignment = join_alignments(alignments) if alignments else None
-    if alignment is not None and words is not None:
+    if alignment is not None and units.source == "word":
         alignment = _in_whole_words(alignment, words)
+    if len(alignments) > 1 and units.target == "word" and not joiner:
+        alignment = _in_whole_target_words(alignment, text.split())
     return Hypothesis(text, _score(whole), log_prob, alignment)
 
 
@@ -147,15 +152,45 @@ def _in_whole_words(alignment: Alignment, words: Sequence[str]) -> Alignment:
     """
     if list(alignment.source_words) == list(words):
         return alignment
-    ends = np.cumsum([len(part) for part in alignment.source_words])
-    firsts = np.searchsorted(ends, np.cumsum([0, *map(len, words[:-1])]), side="right")
-    heads = alignment.heads
+    firsts, heads = _firsts(alignment.source_words, words), alignment.heads
     return replace(
         alignment,
         source_words=list(words),
         matrix=np.add.reduceat(alignment.matrix, firsts, axis=-1),
         heads=heads and replace(heads, matrices=np.add.reduceat(heads.matrices, firsts, axis=-1)),
     )
+
+
+def _in_whole_target_words(alignment: Alignment, words: Sequence[str]) -> Alignment:
+    """Joins the rows of a word that two parts make, where nothing goes between them.
+
+    Args:
+      alignment: its target words are those of the parts.
+      words: of the translation.
+    """
+    if list(alignment.target_words) == list(words):
+        return alignment
+    firsts, heads = _firsts(alignment.target_words, words), alignment.heads
+    counts = np.diff([*firsts, len(alignment.target_words)])
+
+    def mean(rows: np.ndarray, axis: int) -> np.ndarray:
+        return np.add.reduceat(rows, firsts, axis=axis) / np.expand_dims(
+            counts, tuple(range(1, -axis))
+        )
+
+    return replace(
+        alignment,
+        target_words=list(words),
+        matrix=mean(alignment.matrix, -2),
+        eos=mean(alignment.eos, -1),
+        heads=heads and HeadAlignments(mean(heads.matrices, -2), mean(heads.eos, -1)),
+    )
+
+
+def _firsts(cut: Sequence[str], words: Sequence[str]) -> np.ndarray:
+    """Where each word begins among the pieces that some words were cut into."""
+    ends = np.cumsum([len(piece) for piece in cut])
+    return np.searchsorted(ends, np.cumsum([0, *map(len, words[:-1])]), side="right")
 
 
 def join_alignments(alignments: Sequence[Alignment]) -> Alignment:

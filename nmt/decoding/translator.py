@@ -220,8 +220,8 @@ class Translator:
                 wholes = best_of_parts(of_parts, num_hypotheses)
             else:
                 wholes = samples_of_parts(of_parts, (search.seed, number))
-            words = self._clean(line).split() if self.units.source == "word" else None
-            translations.append(join_parts(line, wholes, words, joiner=self.joiner))
+            words = self._clean(line).split()
+            translations.append(join_parts(line, wholes, words, self.units, joiner=self.joiner))
             first = here.stop
         return translations[0] if isinstance(text, str) else translations
 
