@@ -162,7 +162,7 @@ def _in_whole_words(alignment: Alignment, words: Sequence[str]) -> Alignment:
 
 
 def _in_whole_target_words(alignment: Alignment, words: Sequence[str]) -> Alignment:
-    """Joins the rows of a word that two parts make, where nothing goes between them.
+    """Joins the rows of a word that parts make, where nothing goes between them, by their mean.
 
     Args:
       alignment: its target words are those of the parts.
@@ -171,19 +171,20 @@ def _in_whole_target_words(alignment: Alignment, words: Sequence[str]) -> Alignm
     if list(alignment.target_words) == list(words):
         return alignment
     firsts, heads = _firsts(alignment.target_words, words), alignment.heads
-    counts = np.diff([*firsts, len(alignment.target_words)])
+    counts = np.diff([*firsts, len(alignment.target_words)])[:, None]
 
-    def mean(rows: np.ndarray, axis: int) -> np.ndarray:
-        return np.add.reduceat(rows, firsts, axis=axis) / np.expand_dims(
-            counts, tuple(range(1, -axis))
-        )
+    def joined(rows: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(rows, firsts, axis=-2) / counts
+
+    def joined_eos(eos: np.ndarray) -> np.ndarray:
+        return joined(eos[..., None])[..., 0]
 
     return replace(
         alignment,
         target_words=list(words),
-        matrix=mean(alignment.matrix, -2),
-        eos=mean(alignment.eos, -1),
-        heads=heads and HeadAlignments(mean(heads.matrices, -2), mean(heads.eos, -1)),
+        matrix=joined(alignment.matrix),
+        eos=joined_eos(alignment.eos),
+        heads=heads and HeadAlignments(joined(heads.matrices), joined_eos(heads.eos)),
     )
 
 

@@ -18,7 +18,6 @@ first process, jax aborts all others on the spot, before they can say why.
 """
 
 import contextlib
-import os
 import selectors
 import signal
 import socket
@@ -26,7 +25,7 @@ import sys
 import time
 from functools import partial
 
-from nmt.devices.ending import ENDING_SIGNALS
+from nmt.devices.ending import ENDING_SIGNALS, exit_at_once
 from nmt.devices.wire import Wire
 
 HEARTBEAT_SECONDS = 40  # without which jax takes a process for dead
@@ -221,8 +220,7 @@ def main() -> None:
         socket.socket(fileno=int(listener)), sys.stdin.fileno(), int(count), float(start_seconds)
     )
     coordinator.serve()
-    sys.stdout.flush()
-    os._exit(0)  # jax's service would wait for its clients
+    exit_at_once(0)  # jax's service would wait for its clients
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The regular checkpoints, in order; only their manifests are verified here."""
-        return [manifest.step for manifest in self._manifests() if not manifest.interrupted]
+        return [manifest.step for manifest in self._regular()]
 
     def latest(self) -> int | None:
         """The last whole checkpoint, interrupted ones included: where a run resumes.
@@ -172,7 +172,7 @@ class Checkpoints:
 
     def best(self) -> int | None:
         """The regular checkpoint with the best score, the earlier one of equals; see `latest`."""
-        return self._first_whole(self._steps_best_first())
+        return self._first_whole(manifest.step for manifest in _best_first(self._regular()))
 
     def last(self, number: int) -> list[int]:
         """The last regular checkpoints that are whole, at most so many, in order.
@@ -215,9 +215,10 @@ class Checkpoints:
             self.manifest(AVERAGE)
             return AVERAGE, PARAMS
         if which in ("best", "last"):
-            weights = partial(_weights, which)
-            best = self._steps_best_first() if which == "best" else []
-            step = self._first_whole([*best, *reversed(self.steps())], weights)
+            regular = self._regular()
+            best = _best_first(regular) if which == "best" else []
+            steps = [manifest.step for manifest in (*best, *reversed(regular))]
+            step = self._first_whole(steps, partial(_weights, which))
         else:
             folders = {str(step): step for step in self._folders()}
             step = folders.get(which)
@@ -344,15 +345,13 @@ class Checkpoints:
                 manifests.append(self._manifest(step))
         return manifests
 
+    def _regular(self) -> list[Manifest]:
+        """Those of regular checkpoints, in order of step."""
+        return [manifest for manifest in self._manifests() if not manifest.interrupted]
+
     def _good(self) -> list[Manifest]:
         """Those of regular checkpoints that were not found damaged, in order of step."""
-        regular = [manifest for manifest in self._manifests() if not manifest.interrupted]
-        return [manifest for manifest in regular if manifest.step not in self._named]
-
-    def _steps_best_first(self) -> list[int]:
-        """The regular checkpoints with a score."""
-        regular = [manifest for manifest in self._manifests() if not manifest.interrupted]
-        return [manifest.step for manifest in _best_first(regular)]
+        return [manifest for manifest in self._regular() if manifest.step not in self._named]
 
     def _first_whole(
         self, steps: Iterable[int | str], item_of: Callable[[Manifest], str] | None = None

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -141,13 +142,14 @@ def set_aside_if_lost(run: RunDirectory, step: int, save_every: int) -> None:
     Raises:
       RunError: the metrics cannot be kept.
     """
-    records = read_records(run.metrics_file) if run.metrics_file.exists() else []
-    had_checkpoints = any(r["step"] > save_every or is_validation(r) for r in records)
-    if step > 0 or not had_checkpoints:
+    if step > 0 or not run.metrics_file.exists():
+        return
+    records = read_records(run.metrics_file)
+    if not any(record["step"] > save_every or is_validation(record) for record in records):
         return
     name = f"metrics.until-{records[-1]['step']}"
-    names = [f"{name}.jsonl", *(f"{name}.{k}.jsonl" for k in range(2, 1000))]
-    places = map(run.metrics_file.with_name, names)
+    suffixes = chain([""], (f".{k}" for k in count(2)))
+    places = (run.metrics_file.with_name(f"{name}{suffix}.jsonl") for suffix in suffixes)
     beside = next(place for place in places if not place.exists())
     write_atomically(beside, run.metrics_file.read_bytes())
     write_atomically(run.metrics_file, "")
