@@ -152,6 +152,9 @@ def plot_bleu_by_length(
     buckets = next(iter(systems.values()))
     axes.set_xticks(range(len(buckets)), [f"{b.label}\n({_shown(b)})" for b in buckets])
     axes.set_xlim(-0.3, num_buckets - 0.7)  # a gap at an end has its place too
+    # With zero among what is drawn, the room above the highest point is a share of the whole axis.
+    axes.update_datalim([(0, 0)])
+    axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
     return _finish(picture, axes, names, path)
 

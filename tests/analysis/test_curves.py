@@ -120,6 +120,18 @@ def test_bands_are_shaded_where_there_are_some():
     assert not plot_bleu_by_length(systems).axes[0].collections
 
 
+def test_the_highest_point_lies_wholly_within_the_picture():
+    """However alike the points are, as those of a good system."""
+    buckets = [bucket(0, 20, 900, 94.0), bucket(21, None, 100, 95.0)]
+    picture = plot_bleu_by_length({"a": buckets})
+    picture.draw_without_rendering()
+    (axes,), (line,) = picture.axes, picture.axes[0].lines
+    assert axes.get_ylim()[0] == 0
+    _, height = axes.transData.transform((1, 95.0))
+    radius = line.get_markersize() / 2 * picture.dpi / 72
+    assert height + radius < axes.get_window_extent().y1
+
+
 def test_a_plot_without_any_point_is_drawn_all_the_same(tmp_path):
     plot_bleu_by_length({"a": [bucket(0, None, 3, 30.0)]}, tmp_path / "x.png")
     assert (tmp_path / "x.png").stat().st_size > 0
