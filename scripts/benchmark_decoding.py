@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from running.command_line import ScriptParser, one_line_errors
+from running.command_line import ScriptParser, at_least_one, comma_separated, one_line_errors
 
 from nmt.devices.allocator import choose_allocator
 from nmt.devices.compiled_programs import use_compilation_cache
@@ -39,11 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> None:
-    from benchmarking.machine import choose_clock, describe_machine, matmul_gflops
+    from benchmarking.asking_ctranslate2 import check_ctranslate2
+    from benchmarking.machine import choose_clock, describe_machine, matmul_gflops, peak_memory
     from benchmarking.report import report, say
 
     clock = choose_clock(options.cpu_time)
-    names = options.models.split(",")
+    if options.ctranslate2 is not None:
+        check_ctranslate2(options.ctranslate2)
+    names = options.models
     untrained = [n for n in names if not any((options.runs / n).glob("checkpoints/[0-9]*"))]
     for name in names:
         if name not in untrained:
@@ -61,6 +64,7 @@ def _benchmark(options: argparse.Namespace) -> None:
         "matmul_gflops_by_size": rates,
         "corpus": {name: _corpus(name, options) for name in names},
         "clock": "processor time" if options.cpu_time else "wall",
+        "peak_memory_mib": peak_memory() / 2**20,
         "machine": describe_machine(),
     }
     report(head, results, as_json=options.json)
@@ -69,7 +73,7 @@ def _benchmark(options: argparse.Namespace) -> None:
 def _parser() -> ScriptParser:
     parser = ScriptParser(__file__, __doc__)
     add = parser.add_argument
-    add("--models", default="A,B", help="A,B or names of configs")
+    add("--models", type=comma_separated, default=["A", "B"], help="A,B or names of configs")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="of matmuls")
     add("--beam-sizes", type=_sizes, default=[1, 5], metavar="K,...", help="1 is greedy search")
     add("--shortlist", type=int, metavar="N", help="search.shortlist; the whole vocabulary without")
@@ -77,7 +81,7 @@ def _parser() -> ScriptParser:
     add("--corpus", metavar="DIR", help="with train, val, test_2016_flickr; or text is generated")
     add("--runs", type=Path, default=Path("runs/benchmark"), metavar="DIR", help="with a run each")
     add("--minutes", type=float, default=5.0, help="of training, where there is no run")
-    add("--repetitions", type=int, default=3, metavar="N", help="of which the median counts")
+    add("--repetitions", type=at_least_one, default=3, metavar="N", help="the median counts")
     add("--cpu-time", action="store_true", help="time by processor time, where others work too")
     add("--ctranslate2", metavar="PYTHON", help="to measure it beside Transformers")
     add("--json", action="store_true", help="print one JSON object")
@@ -86,7 +90,7 @@ def _parser() -> ScriptParser:
 
 def _sizes(text: str) -> list[int]:
     """Numbers with commas between them."""
-    return [int(part) for part in text.split(",")]
+    return [at_least_one(part) for part in text.split(",")]
 
 
 def _corpus(name: str, options: argparse.Namespace) -> str:
@@ -131,8 +135,6 @@ def _measured(
     name: str, beam_size: int, options: argparse.Namespace, clock: Callable[[], float]
 ) -> list[dict[str, Any]]:
     """What one model does with one beam, and before it CTranslate2 with the same weights."""
-    from benchmarking.machine import peak_memory
-
     import nmt
     from nmt.analysis.scores import corpus_bleu
     from nmt.data.corpus import load_split
@@ -179,7 +181,6 @@ def _measured(
         texts,
         seconds,
         compile_seconds=max(0.0, first - seconds),
-        peak_memory_mib=peak_memory() / 2**20,
         search=asdict(search),
     )
     is_theirs = config.model.architecture == "transformer" and config.vocabulary.kind != "word"
@@ -188,7 +189,13 @@ def _measured(
     from benchmarking.asking_ctranslate2 import ask_ctranslate2
 
     answer = ask_ctranslate2(
-        options.ctranslate2, translator, config, lines, search, options.repetitions
+        options.ctranslate2,
+        translator,
+        config,
+        lines,
+        search,
+        options.repetitions,
+        cpu_time=options.cpu_time,
     )
     theirs = result(f"ctranslate2 {answer['version']}", answer["texts"], answer["seconds"])
     ours["times_ctranslate2"] = ours["sentences_per_second"] / theirs["sentences_per_second"]

@@ -34,6 +34,10 @@ class Enough(Exception):
     """All steps that were wanted have been timed."""
 
 
+class Mistake(Exception):
+    """Of the user: told in one line."""
+
+
 def recurrent() -> dict:
     """Model A."""
     embeddings = {"embedding_dim": 256, "scale": False, "dropout": 0.2}
@@ -90,6 +94,8 @@ def write_corpus(corpus: Path, folder: Path, vocabulary_size: int) -> None:
     for split in ("train", "val"):
         for language in (SOURCE, TARGET):
             plain, packed = (corpus / f"{split}.{language}{suffix}" for suffix in ("", ".gz"))
+            if not plain.exists() and not packed.exists():
+                raise Mistake(f"the corpus {corpus} has no {plain.name}, plain or .gz")
             written = folder / plain.name
             open_text = partial(open, plain, "rb") if plain.exists() else partial(gzip.open, packed)
             with open_text() as lines, written.open("wb") as out:
@@ -210,11 +216,28 @@ def measure(model: str, folder: Path, options: argparse.Namespace, clock) -> dic
     }
 
 
+def model_names(text: str) -> list[str]:
+    """For argparse, such as A,B."""
+    names = text.split(",")
+    if not set(names) <= set(MODELS):
+        raise argparse.ArgumentTypeError(f"wanted A, B or both; got {text!r}")
+    return names
+
+
 def main() -> int:
-    """Reads the command line, measures and reports."""
+    """Reads the command line, measures and reports; returns the exit status."""
+    try:
+        return benchmark()
+    except Mistake as mistake:
+        print(f"benchmark_joeynmt: {mistake}", file=sys.stderr)
+        return 2
+
+
+def benchmark() -> int:
+    """What is within `main`."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--models", default="A,B", help="A,B")
+    add("--models", type=model_names, default=list(MODELS), help="A,B")
     add("--corpus", type=Path, required=True, metavar="DIR")
     add("--vocabulary-size", type=int, default=8000)
     add("--batch-pieces", type=int, default=4096, help="batch_size, padding counted")
@@ -229,8 +252,7 @@ def main() -> int:
         import torch
         from joeynmt import tokenizers
     except ImportError as error:
-        print(f"benchmark_joeynmt: {error}; run it in an environment with joeynmt", file=sys.stderr)
-        return 2
+        raise Mistake(f"{error}; run it in an environment with joeynmt") from None
     if options.threads:
         torch.set_num_threads(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
@@ -240,7 +262,7 @@ def main() -> int:
     results = []
     with tempfile.TemporaryDirectory() as folder:
         write_corpus(options.corpus, Path(folder), options.vocabulary_size)
-        for model in options.models.split(","):
+        for model in options.models:
             print(f"JoeyNMT: {model}", file=sys.stderr, flush=True)
             results.append(measure(model, Path(folder), options, clock))
     if options.json:

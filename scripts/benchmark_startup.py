@@ -35,7 +35,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarking.timeline import END
-from running.command_line import ScriptParser, comma_separated, one_line_errors
+from running.command_line import ScriptParser, at_least_one, comma_separated, one_line_errors
 
 from nmt.devices.allocator import choose_allocator, unchosen
 from nmt.devices.compiled_programs import use_compilation_cache
@@ -224,8 +224,9 @@ def _parser() -> ScriptParser:
     add("--runs", type=Path, metavar="DIR", help="with a trained run of each model, to translate")
     add("--corpus", metavar="DIR", help="a corpus; generated text without it")
     add("--text", choices=("multi30k", "wmt14"), default="multi30k", help="lengths of such text")
-    add("--repetitions", type=int, default=5, metavar="N", help="warm starts, and of sentences")
-    add("--sentences", type=int, default=50, metavar="N", help="of the test split, one at a time")
+    number = {"type": at_least_one, "metavar": "N"}
+    add("--repetitions", **number, default=5, help="warm starts, and of sentences")
+    add("--sentences", **number, default=50, help="of the test split, one at a time")
     add("--json", action="store_true", help="print one object instead of a table")
     parser.add_overrides("every config")
     return parser

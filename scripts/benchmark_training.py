@@ -42,13 +42,15 @@ def _benchmark(options: argparse.Namespace) -> None:
     import jax
     from benchmarking.contest import Contestant, run_rounds
     from benchmarking.corpus import choose_corpus
-    from benchmarking.joeynmt import with_joeynmt
+    from benchmarking.joeynmt import check_joeynmt, with_joeynmt
     from benchmarking.machine import choose_clock, describe_machine, matmul_gflops, peak_memory
     from benchmarking.models import model_config
     from benchmarking.preparing import kept_folder, prepared
     from benchmarking.report import report, say
 
     clock = choose_clock(options.cpu_time)
+    if options.joeynmt is not None:
+        check_joeynmt(options.joeynmt)
     kept = kept_folder()
     corpus = choose_corpus(options.corpus, options.text, kept)
     configs = {
@@ -71,8 +73,6 @@ def _benchmark(options: argparse.Namespace) -> None:
     matmul = max(best.values())
     for result in results:
         result["share_of_matmul"] = result["model_gflops"] / matmul
-    if options.joeynmt is not None:
-        results = with_joeynmt(options.joeynmt, corpus, results, cpu_time=options.cpu_time)
     head = {
         "matmul_gflops": matmul,
         "matmul_gflops_by_size": best,
@@ -82,7 +82,11 @@ def _benchmark(options: argparse.Namespace) -> None:
         "peak_memory_mib": peak_memory() / 2**20,
         "machine": describe_machine(),
     }
-    report(head, results, as_json=options.json)
+    try:
+        if options.joeynmt is not None:
+            results = with_joeynmt(options.joeynmt, corpus, results, cpu_time=options.cpu_time)
+    finally:  # ours are measured whatever becomes of the others
+        report(head, results, as_json=options.json)
 
 
 def _bfloat16_matmul(options: argparse.Namespace, clock) -> dict[str, float]:
@@ -108,6 +112,7 @@ def _result(contestant, rounds: int) -> dict[str, Any]:
         "model": contestant.name,
         "precision": config.training.precision,
         "seeds": seeds,
+        "vocabulary_size": contestant.vocabulary_size,
         "target_tokens_per_second": seeds * int(lengths[1].sum()) / seconds,
         "share_of_matmul": None,  # once all matrix products have been timed
         "model_gflops": gflops,
@@ -128,6 +133,8 @@ def _overrides(options: argparse.Namespace, precision: str) -> list[str]:
     """What is changed in every config."""
     overrides = [
         "data.max_pieces=null",
+        "data.cleaning.max_words=null",
+        "data.cleaning.max_length_ratio=null",
         "training.accumulation=1",
         f"training.precision={precision}",
         f"training.num_seeds={options.seeds}",

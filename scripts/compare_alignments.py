@@ -21,6 +21,7 @@ checkpoint or code. The table is printed and written to FOLDER/table.md.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -47,6 +48,7 @@ from nmt.analysis.pharaoh import GoldLinks, Link, format_links, parse_links
 from nmt.analysis.symmetrize import symmetrize
 from nmt.commands.evaluations import PACKAGE, TRANSLATING, code_fingerprint
 from nmt.commands.models import find_checkpoint
+from nmt.commands.pictures import check_folder
 from nmt.config.reader import read_config, to_yaml
 from nmt.data.kept_text import load_kept
 from nmt.data.text_files import read_lines
@@ -280,7 +282,9 @@ def eflomal_row(task: Task, folder: Path, program: str) -> Row:
         write_lines(work / side, [*train, *test])
     names = {"-s": "s", "-t": "t", "-f": "forward", "-r": "reverse"}
     files = [word for option, name in names.items() for word in (option, str(work / name))]
-    subprocess.run([program, "--overwrite", "--model", "3", *files], check=True)
+    ended = subprocess.run([program, "--overwrite", "--model", "3", *files])
+    if ended.returncode:
+        raise NmtError(f"--eflomal: {program} ended with status {ended.returncode}")
     forward, reverse = (
         [
             parse_links(line, f"{name} of eflomal")
@@ -328,16 +332,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.embedded == (options.corpus is not None) or (options.corpus and not options.gold):
         parser.error("either --embedded, or --corpus and --gold")
+    if options.eflomal and shutil.which(options.eflomal) is None:
+        parser.error(f"--eflomal: there is no program {options.eflomal}")
+    check_folder(options.folder)
     if options.embedded:
         task = embedded_task()
     else:
         task = file_task(options.corpus, options.gold, options.folder, options.languages)
     options.folder.mkdir(parents=True, exist_ok=True)
     rows = list(model_rows(task, options.folder, options.at_once))
-    if options.eflomal:
-        rows.append(eflomal_row(task, options.folder, options.eflomal))
-    write_atomically(options.folder / "table.md", table(rows))
-    print(table(rows), end="")
+    try:
+        if options.eflomal:
+            rows.append(eflomal_row(task, options.folder, options.eflomal))
+    finally:  # what took hours is told whatever becomes of eflomal
+        write_atomically(options.folder / "table.md", table(rows))
+        print(table(rows), end="")
     return 0
 
 

@@ -32,6 +32,7 @@ from running.trainings import Job, end_all, train_all
 
 from nmt.analysis.curves import curve, plot_curves
 from nmt.analysis.records import Record, read_records
+from nmt.commands.pictures import check_folder
 from nmt.config.reader import read_config, to_yaml
 from nmt.errors import NmtError, nearest
 from nmt.runs.directory import write_atomically
@@ -175,6 +176,7 @@ def _compare(options: argparse.Namespace) -> int:
         *options.overrides,
     ]
     read_config(options.config, overrides)  # so that a mistake is told before anything is trained
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     described = machine()
     conditions = {name: described[name] for name in ("processor", "cores_used", "device")}

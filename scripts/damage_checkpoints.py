@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from running.command_line import ScriptParser, one_line_errors
+from running.command_line import ScriptParser, at_least_one, one_line_errors
 
 from nmt.config.reader import read_config
 from nmt.devices.mesh import make_mesh
@@ -280,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns 0 if every damage was noticed, 1 if one was not, 2 for a mistake."""
     parser = ScriptParser(__file__, __doc__)
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN")
-    parser.add_argument("--flips", type=int, default=100)
+    parser.add_argument("--flips", type=at_least_one, default=100)
     parser.add_argument("--truncations", type=int, default=20)
     parser.add_argument("--resumes", type=int, default=4, help="damages followed by nmt train")
     parser.add_argument("--seed", type=int, default=1, help="of the places")

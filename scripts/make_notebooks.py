@@ -35,7 +35,7 @@ CELL_TIMEOUT = 1800  # seconds; the slowest cell takes one minute on an idle mac
 PASSING = re.compile(
     r" in [\d,.]+ s(?=[,;\s])|, [\d,]+ (pairs|sentences)/s|; compiled in [\d.]+ s"
     r"|, [\d,]+ tokens/s(, [\d:]+ left)?|, after [\d:]+(?=\n|$)|(?<= steps) in [\d:]+"
-    r"|(?<=tfevents)[.\w]+"
+    r"|(?<=tfevents)[.\w]+|(?m:^\d+ of \d+ lines, .*\n)"
 )
 
 
@@ -76,10 +76,14 @@ def run(notebook: NotebookNode, folder: Path) -> None:
 def tidy(notebook: NotebookNode, folder: Path) -> None:
     """Takes out of the outputs what is another in the next run: times, and the folder's name."""
     notebook.metadata.pop("language_info", None)
-    for output in outputs(notebook):
-        if output.output_type == "stream":
-            text = output.text.replace(f"{folder}{os.sep}", "")
-            output.text = PASSING.sub("", text)
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                text = output.text.replace(f"{folder}{os.sep}", "")
+                output.text = PASSING.sub("", text)
+        cell.outputs = [one for one in cell.outputs if one.get("text") != ""]
 
 
 def outputs(notebook: NotebookNode) -> list[NotebookNode]:

@@ -28,7 +28,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from running.command_line import ScriptParser, one_line_errors
+from running.command_line import ScriptParser, at_least_one, one_line_errors
+
+from nmt.commands.pictures import check_folder
 
 GIB = 1 << 20  # in KiB, as /proc has it
 CHUNK = 10_000  # pairs that are made at a time
@@ -112,6 +114,7 @@ def write_corpus(folder: Path, num_pairs: int) -> None:
     if done.exists() and done.read_text() == str(num_pairs):
         return
     folder.mkdir(parents=True, exist_ok=True)
+    done.unlink(missing_ok=True)  # what is written over is no corpus until all of it is there
     for seed, (split, size) in enumerate(
         (("validation", 500), ("test", 500), ("train", num_pairs))
     ):
@@ -220,13 +223,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Reads the command line; 0 if the corpus takes less memory than the limit, 1 if not."""
     parser = ScriptParser(__file__, __doc__)
     parser.add_argument("folder", type=Path, help="for the corpora and the runs")
-    parser.add_argument("--num-pairs", type=int, default=5_000_000)
-    parser.add_argument("--num-steps", type=int, default=100)
+    parser.add_argument("--num-pairs", type=at_least_one, default=5_000_000)
+    parser.add_argument("--num-steps", type=at_least_one, default=100)
     parser.add_argument(
         "--max-sentences", type=int, default=1_000_000, help="vocabulary.max_sentences"
     )
     parser.add_argument("--limit-gib", type=float, default=2.0, help="above the small corpus")
     options = parser.parse_args(arguments)
+    check_folder(options.folder)
     all_phases = [phase for phase, _ in PHASES]
     watches = []
     for name, num_pairs in (("small", BASELINE_PAIRS), ("large", options.num_pairs)):

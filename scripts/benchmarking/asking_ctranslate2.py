@@ -1,7 +1,12 @@
-"""CTranslate2 on the same lines with the same weights, by a Python of its own."""
+"""CTranslate2 on the same lines with the same weights, by a Python of its own.
+
+Beam search is not quite the same one. CTranslate2 divides log-probabilities by length^alpha, where
+ours divides by ((5 + length) / 6)^alpha (Wu et al. 2016, eq. 14), and it ends a sentence when as
+many hypotheses as its beam is wide have ended, where ours goes on while a longer one might win.
+Greedy search is the same.
+"""
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +16,11 @@ import jax
 import numpy as np
 
 from benchmarking.machine import num_cores
+from benchmarking.peers import ask_peer, check_peer
 from nmt.config.schema import Config, SearchConfig
 from nmt.decoding.translator import Translator
 
+OPTION = "--ctranslate2"
 PEER = Path(__file__).with_name("ctranslate2_peer.py")
 OF_THE_MODEL = (
     "encoder_layers",
@@ -26,6 +33,11 @@ OF_THE_MODEL = (
 )
 
 
+def check_ctranslate2(python: str) -> None:
+    """Raises ConfigError where a Python has no CTranslate2."""
+    check_peer(OPTION, python, "ctranslate2", "sentencepiece", "numpy")
+
+
 def ask_ctranslate2(
     python: str,
     translator: Translator,
@@ -33,6 +45,8 @@ def ask_ctranslate2(
     lines: Sequence[str],
     search: SearchConfig,
     repetitions: int,
+    *,
+    cpu_time: bool,
 ) -> dict[str, Any]:
     """Has the other Python translate lines, with as many threads as this process has cores.
 
@@ -41,10 +55,13 @@ def ask_ctranslate2(
       translator: whose weights and vocabulary are handed over.
       config: of its run.
       lines: to translate.
-      search: its beam, batch and compute type are taken over.
+      search: its beam, exponent of the length, batch and compute type are taken over.
       repetitions: of which the median counts.
+      cpu_time: time it by processor time, as ours is.
     Returns:
       "texts", "seconds" and "version".
+    Raises:
+      ConfigError: it did not run.
     """
     leaves, _ = jax.tree_util.tree_flatten_with_path(translator.params)
     arrays = {
@@ -60,10 +77,12 @@ def ask_ctranslate2(
         "pad_id": target.pad_id,
         "lines": list(lines),
         "beam_size": search.beam_size,
+        "length_penalty": search.length_norm,
         "batch_sentences": search.batch_sentences,
         "max_length": 256,
         "max_positions": 1024,
         "repetitions": repetitions,
+        "cpu_time": cpu_time,
         "threads": num_cores(),
         "compute_type": search.precision,
     }
@@ -71,8 +90,4 @@ def ask_ctranslate2(
         np.savez(Path(folder) / "weights.npz", **arrays)
         target.save(Path(folder) / "vocabulary.model")
         (Path(folder) / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        environment = {"OMP_NUM_THREADS": str(num_cores()), "PATH": "/usr/bin:/bin"}
-        ended = subprocess.run(
-            [python, str(PEER), folder], check=True, stdout=subprocess.PIPE, env=environment
-        )
-    return json.loads(ended.stdout)
+        return ask_peer(OPTION, python, PEER, folder)

@@ -53,7 +53,7 @@ class Corpus(NamedTuple):
             path = self.folder / f"{split}.{language}{suffix}"
             if path.is_file():
                 return path
-        raise DataError(f"the corpus {self.folder} has no {split}.{language}, plain or .gz")
+        raise DataError(f"the corpus {self.folder} has no {split}.{language}, plain or compressed")
 
     @property
     def fingerprint(self) -> str:

@@ -111,17 +111,19 @@ def main() -> None:
         found = translator.translate_batch(
             batch,
             beam_size=request["beam_size"],
+            length_penalty=request["length_penalty"],
             max_batch_size=request["batch_sentences"],
             max_decoding_length=request["max_length"],
             suppress_sequences=[[str(request["bos_id"])], [str(request["pad_id"])]],
         )
         return pieces.decode([[int(piece) for piece in one.hypotheses[0]] for one in found])
 
+    clock = time.process_time if request["cpu_time"] else time.perf_counter
     texts, seconds = translate(), []
     for _ in range(request["repetitions"]):
-        start = time.perf_counter()
+        start = clock()
         translate()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     answer = {"texts": texts, "seconds": statistics.median(seconds)}
     print(json.dumps(answer | {"version": ctranslate2.__version__}))
 

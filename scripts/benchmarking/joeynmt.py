@@ -1,18 +1,22 @@
 """JoeyNMT's rates beside ours: `benchmark_joeynmt.py`, run by the Python that has JoeyNMT."""
 
-import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarking.corpus import Corpus
 from benchmarking.machine import num_cores
+from benchmarking.peers import ask_peer, check_peer
 from benchmarking.report import say
-from nmt.errors import ConfigError
 
+OPTION = "--joeynmt"
 SCRIPT = Path(__file__).parents[1] / "benchmark_joeynmt.py"
 MODELS = "A", "B"
+
+
+def check_joeynmt(python: str) -> None:
+    """Raises ConfigError where a Python has no JoeyNMT."""
+    check_peer(OPTION, python, "joeynmt", "torch", "sentencepiece")
 
 
 def with_joeynmt(
@@ -23,26 +27,20 @@ def with_joeynmt(
     Args:
       python: of an environment with joeynmt.
       corpus: to train on.
-      results: ours.
+      results: ours; JoeyNMT gets as many pieces.
       cpu_time: time it by processor time, too.
     Raises:
       ConfigError: it did not run.
     """
-    models = [name for name in MODELS if any(result["model"] == name for result in results)]
-    if not models:
-        return list(results)
-    say(f"JoeyNMT: {' and '.join(models)}")
-    command = [python, str(SCRIPT), "--json", "--models", ",".join(models)]
-    command += ["--corpus", str(corpus.folder), "--threads", str(num_cores())]
-    command += ["--cpu-time"] if cpu_time else []
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True)
-    except OSError as error:
-        raise ConfigError(f"--joeynmt {python} cannot be run: {error.strerror}") from None
-    if ended.returncode:
-        last = (ended.stderr.strip() or "no message").splitlines()[-1]
-        raise ConfigError(f"--joeynmt {python}: benchmark_joeynmt.py failed: {last}")
-    return joined(results, json.loads(ended.stdout)["results"])
+    sizes = {result["model"]: result["vocabulary_size"] for result in results}
+    theirs = []
+    for name in (name for name in MODELS if name in sizes):
+        say(f"JoeyNMT: {name}")
+        arguments = ["--json", "--models", name, "--corpus", str(corpus.folder)]
+        arguments += ["--vocabulary-size", str(sizes[name]), "--threads", str(num_cores())]
+        arguments += ["--cpu-time"] if cpu_time else []
+        theirs += ask_peer(OPTION, python, SCRIPT, *arguments)["results"]
+    return joined(results, theirs)
 
 
 def joined(ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]]) -> list[dict]:

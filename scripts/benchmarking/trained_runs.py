@@ -9,14 +9,14 @@ MEASURED = (
     "parameters",
     "target_tokens_per_second",
     "steps",
-    "epochs",
+    "epoch",
     "validation_perplexity",
     "validation_bleu",
 )
 
 
 def measured(run: Path) -> dict[str, float | int | None]:
-    """What a run has come to."""
+    """What a run has come to; `epoch` is the one in which it ended, the first being 1."""
     from nmt.models.build import count_parameters
     from nmt.runs.checkpoints import Checkpoints
 

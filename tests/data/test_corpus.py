@@ -434,6 +434,13 @@ def test_a_tab_in_a_sentence_leaves_out_the_tsv_alone(tmp_path, capsys):
     assert printed.count("(b) .tsv") == 1 and printed.count("(c) .jsonl") == 2
 
 
+def test_of_one_pair_no_two_lines_are_swapped(tmp_path, capsys):
+    write(tmp_path, "train", make_pairs(1))
+    assert runpy.run_path(str(SCRIPT))["main"]([str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "one character changed" in printed and "two lines swapped" not in printed
+
+
 @pytest.mark.parametrize("constant", [True, False])
 def test_the_script_fails_where_fingerprints_are_wrong(tmp_path, monkeypatch, constant):
     write(tmp_path, "train", make_pairs(20))

@@ -37,16 +37,25 @@ def test_shards_that_are_cleaned_side_by_side_are_the_corpus_cleaned_at_once(tmp
     raw, folder = tmp_path / "raw", tmp_path / "corpus"
     for number in range(4):
         write(raw / f"data/train-{number:05d}-of-00004.parquet", pairs[25 * number :][:25])
-    for split in ("validation", "test"):
-        for root in (raw, folder):
-            write(root / f"data/{split}-00000-of-00001.parquet", [("a3 b", "held out")])
-    card(raw)
-    card(folder)
     program = tmp_path / "clean_shard.py"
     program.write_text(re.search(r"```python\n(.*?)```", PAGE, re.S)[1], encoding="utf-8")
-    for index in range(NUM_SHARDS):
-        command = [sys.executable, str(program), str(raw), str(index), str(NUM_SHARDS)]
-        subprocess.run([*command, str(folder / "data")], check=True, capture_output=True)
+    for split in ("validation", "test"):
+        write(raw / f"data/{split}-00000-of-00001.parquet", [("a3 b", "held out")])
+    card(raw)
+    command = re.search(r"^    (seq 0 63 \|.*)$", PAGE, re.M)[1]
+    for said, meant in (
+        ("seq 0 63", f"seq 0 {NUM_SHARDS - 1}"),
+        ("python clean_shard.py", f"{sys.executable} {program}"),
+        ("my/dataset", str(raw)),
+        ("64 corpus", f"{NUM_SHARDS} corpus"),
+        ("corpus/data", str(folder / "data")),
+    ):
+        assert said in command
+        command = command.replace(said, meant)
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+    for split in ("validation", "test"):
+        write(folder / f"data/{split}-00000-of-00001.parquet", [("a3 b", "held out")])
+    card(folder)
 
     config = DataConfig(path=str(raw))
     cleaner = Cleaner(

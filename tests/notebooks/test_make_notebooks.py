@@ -106,6 +106,7 @@ def test_an_unknown_name_is_refused(make_notebooks, folder, monkeypatch, capsys)
         ("finished 1,500 steps in 4:06", "finished 1,500 steps"),
         ("events.out.tfevents.1795190396.host.17951", "events.out.tfevents"),
         ("made in 3 layers, after all", "made in 3 layers, after all"),
+        ("136 of 200 lines, 6.0 lines/s, 11 s left\nlinks", "links"),
     ],
 )
 def test_times_are_left_out(make_notebooks, tmp_path, said, kept):
@@ -113,3 +114,12 @@ def test_times_are_left_out(make_notebooks, tmp_path, said, kept):
     cell = nbformat.v4.new_code_cell("1", outputs=[stream])
     make_notebooks.tidy(nbformat.v4.new_notebook(cells=[cell]), tmp_path)
     assert cell.outputs[0].text == f"{kept}\nruns/x\n"
+
+
+def test_what_says_nothing_but_passing_things_is_no_output(make_notebooks, tmp_path):
+    text = "64 of 200 lines, 6.0 lines/s, 22 s left\n128 of 200 lines, 6.1 lines/s\n"
+    stream = nbformat.v4.new_output("stream", name="stderr", text=text)
+    shown = nbformat.v4.new_output("execute_result", data={"text/plain": "1"})
+    cell = nbformat.v4.new_code_cell("1", outputs=[stream, shown])
+    make_notebooks.tidy(nbformat.v4.new_notebook(cells=[cell]), tmp_path)
+    assert cell.outputs == [shown]

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.tiny_runs import CONFIG, make_run
 
 
@@ -16,7 +18,7 @@ def test_it_reports_every_beam_of_a_model(load_script, tmp_path, monkeypatch, ca
     (result,) = report["results"]
     assert (result["model"], result["beam_size"], result["precision"]) == ("A", 1, "float32")
     assert result["sentences_per_second"] > 0
-    assert result["mean_output_length"] >= 1 and result["peak_memory_mib"] > 0
+    assert result["mean_output_length"] >= 1 and report["peak_memory_mib"] > 0
 
 
 def test_an_unknown_model_is_one_line(load_script, tmp_path, capsys):
@@ -49,6 +51,18 @@ def test_a_run_of_another_corpus_is_refused_before_anything_is_trained(
     assert trained == ["A"]
 
 
-def test_a_beam_size_is_a_number(load_script, capsys):
-    assert load_script("benchmark_decoding").main(["--beam-sizes", "1,x"]) == 2
-    assert "--beam-sizes: invalid" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--beam-sizes=1,x", "--beam-sizes=0", "--repetitions=0"])
+def test_numbers_are_one_or_more(load_script, capsys, option):
+    assert load_script("benchmark_decoding").main([option]) == 2
+    name, _, value = option.partition("=")
+    assert capsys.readouterr().err == (
+        f"benchmark_decoding: {name}: 1 or more is wanted; got {value.rpartition(',')[2]}\n"
+    )
+
+
+def test_a_python_without_ctranslate2_is_refused_before_anything_is_trained(load_script, capsys):
+    script = load_script("benchmark_decoding")
+    assert script.main(["--runs", "/nowhere", "--ctranslate2", "/no/python"]) == 2
+    assert capsys.readouterr().err == (
+        "benchmark_decoding: --ctranslate2 /no/python cannot be run: No such file or directory\n"
+    )

@@ -7,8 +7,6 @@ import sys
 import pytest
 from benchmarking import contest, corpus, joeynmt, machine
 
-from nmt.errors import ConfigError
-
 TEXT = corpus.Text(num_train=120, mean_words=6, spread=0.3, lexicon=200)
 TINY = ["data.batch_pieces=256", "vocabulary.size=300", "model.dropout=0.1"]
 GRU = [
@@ -100,24 +98,45 @@ def test_short_steps_are_timed_several_at_a_time():
 
 
 OURS = [
-    {"model": "A", "target_tokens_per_second": 30.0},
-    {"model": "B", "target_tokens_per_second": 8.0},
+    {"model": "A", "target_tokens_per_second": 30.0, "vocabulary_size": 300},
+    {"model": "C", "target_tokens_per_second": 8.0, "vocabulary_size": 200},
 ]
 
 
 def test_joeynmt_is_called_by_its_python_and_set_beside_ours(tmp_path):
     theirs = {"model": "A", "toolkit": "JoeyNMT", "target_tokens_per_second": 10.0}
-    python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\necho '{json.dumps({'results': [theirs]})}'\n")
+    python, said = tmp_path / "python", tmp_path / "said"
+    python.write_text(
+        f"#!/bin/sh\necho \"$@\" >>{said}\necho '{json.dumps({'results': [theirs]})}'\n"
+    )
     python.chmod(0o755)
     folder = corpus.Corpus(tmp_path)
-    results = joeynmt.with_joeynmt(str(python), folder, OURS, cpu_time=False)
+    results = joeynmt.with_joeynmt(str(python), folder, OURS, cpu_time=True)
     assert results == [OURS[0] | {"times_joeynmt": 3.0}, OURS[1], theirs]
+    assert said.read_text() == (
+        f"{joeynmt.SCRIPT} --json --models A --corpus {tmp_path} --vocabulary-size 300 "
+        f"--threads {machine.num_cores()} --cpu-time\n"
+    )
 
 
-def test_a_python_without_joeynmt_is_refused(tmp_path):
-    folder = corpus.Corpus(tmp_path)
-    with pytest.raises(ConfigError, match="No module named"):
-        joeynmt.with_joeynmt(sys.executable, folder, OURS, cpu_time=False)
-    with pytest.raises(ConfigError, match="cannot be run"):
-        joeynmt.with_joeynmt(str(tmp_path / "none"), folder, OURS, cpu_time=False)
+def test_a_python_without_joeynmt_is_refused_before_anything_is_prepared(load_script, capsys):
+    script = load_script("benchmark_training")
+    assert script.main(["--corpus", "/nowhere", "--joeynmt", sys.executable]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"benchmark_training: --joeynmt {sys.executable} failed: it has no ")
+    assert "joeynmt" in said.partition("it has no")[2] and said.count("\n") == 1
+
+
+def test_what_was_measured_is_told_though_joeynmt_fails(
+    load_script, tiny, tmp_path, capsys, monkeypatch
+):
+    script = load_script("benchmark_training")
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\ntest "$1" = -c && exit 0\necho it broke >&2\nexit 1\n')
+    python.chmod(0o755)
+    arguments = ["--models", "A", "--precision", "float32", "--corpus", tiny, "--seconds", "0"]
+    arguments += ["--joeynmt", str(python), "--json", *TINY, *GRU, "data.num_shapes=1"]
+    assert script.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert [result["model"] for result in json.loads(out)["results"]] == ["A"]
+    assert err.endswith(f"benchmark_training: --joeynmt {python} failed: it broke\n")

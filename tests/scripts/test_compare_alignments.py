@@ -159,6 +159,25 @@ def test_links_are_made_anew_of_other_models(script, task, tmp_path, monkeypatch
     assert asked == ["first", "second"]
 
 
+def test_eflomal_is_looked_for_before_anything_is_trained(script, tmp_path, capsys):
+    assert script.main([str(tmp_path / "out"), "--embedded", "--eflomal", "/no/eflomal"]) == 2
+    assert capsys.readouterr().err == (
+        "compare_alignments: --eflomal: there is no program /no/eflomal\n"
+    )
+
+
+def test_the_table_is_written_though_eflomal_fails(script, task, tmp_path, capsys, monkeypatch):
+    row = script.row_of("gru", "attention", [[(0, 0)]] * 2, [[(0, 0)]] * 2, task.gold)
+    monkeypatch.setattr(script, "embedded_task", lambda: task)
+    monkeypatch.setattr(script, "model_rows", lambda *_: [row])
+    monkeypatch.setattr(script, "load_kept", lambda *_: script.Pairs(["ja"], ["yes"]))
+    monkeypatch.setattr(script.RunDirectory, "open", script.RunDirectory)
+    assert script.main([str(tmp_path / "out"), "--embedded", "--eflomal", "false"]) == 2
+    out, err = capsys.readouterr()
+    assert out == script.table([row]) == (tmp_path / "out" / "table.md").read_text()
+    assert err == "compare_alignments: --eflomal: false ended with status 1\n"
+
+
 def test_two_languages_are_wanted(script, tmp_path, capsys):
     assert script.main([str(tmp_path), "--corpus", "a", "--gold", "b", "--languages", "de"]) == 2
     assert capsys.readouterr().err == (

@@ -61,7 +61,7 @@ def test_a_row_for_each_cell_and_what_is_done_is_skipped(script, trainings, tmp_
         "parameters": 6,
         "target_tokens_per_second": 900.0,
         "steps": 9,
-        "epochs": 1,
+        "epoch": 1,
         "validation_perplexity": 5.0,
         "validation_bleu": 20.0,
     }
@@ -133,6 +133,13 @@ def test_a_mistake_in_the_config_is_one_line_before_anything_is_trained(
     assert capsys.readouterr().err == (
         "compare_cells: the following arguments are required: folder\n"
     )
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(script, trainings, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert script.main([str(tmp_path / "file"), "--cells", "gru_reset_after"]) == 2
+    assert capsys.readouterr().err.endswith(f"{tmp_path / 'file'} is no folder\n")
+    assert trainings == []
 
 
 def test_a_misspelt_cell_is_named(script, tmp_path, capsys):

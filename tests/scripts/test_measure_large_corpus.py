@@ -32,6 +32,29 @@ def test_a_corpus_is_written_once(script, tmp_path):
     assert len(path.read_text().splitlines()) == 20
 
 
+def test_a_corpus_that_was_not_written_to_its_end_is_written_anew(script, tmp_path, monkeypatch):
+    script.write_corpus(tmp_path, 30)
+
+    def stopped(count, seed):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(script, "make_pairs", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            script.write_corpus(tmp_path, 40)
+    script.write_corpus(tmp_path, 30)
+    assert len((tmp_path / "train.en").read_text().splitlines()) == 30
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(script, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert script.main([str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == (
+        f"measure_large_corpus: cannot write into {tmp_path / 'file'}: {tmp_path / 'file'} is no "
+        "folder\n"
+    )
+
+
 def test_phases_end_where_a_line_says_so(script):
     watch = script.Watch()
     watch.begin()
