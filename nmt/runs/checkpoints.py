@@ -13,6 +13,7 @@ manifest.py; what is in its files: storage.py.
 import contextlib
 import logging
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from nmt.runs.manifest import (
     AVERAGE,
     Manifest,
     NewerFormat,
+    Unreadable,
     read_manifest,
     verify_files,
 )
@@ -92,7 +94,8 @@ class Checkpoints:
         if interrupted and self._is_there(step):
             return  # all of it is safe already, with its score
         score = None if score is None or not math.isfinite(score) else float(score)
-        previous = max((other.step for other in self._good() if other.step < step), default=None)
+        earlier = [other for other in self._known() if other < step]
+        previous = max(earlier, default=None)
         manifest = Manifest(
             step, score, interrupted, _now(), {}, {}, seconds=seconds, previous=previous
         )
@@ -115,7 +118,13 @@ class Checkpoints:
 
         Processes may see a shared folder at different times, and must save together.
         """
-        return bool(from_first(int(is_first() and step in [m.step for m in self._good()])))
+        return bool(from_first(int(is_first() and step in self._known())))
+
+    def _known(self) -> list[int]:
+        """The steps of good checkpoints; none while that cannot be read, for training goes on."""
+        with contextlib.suppress(Unreadable):
+            return [manifest.step for manifest in self._good()]
+        return []
 
     def check(self) -> None:
         """Returns at once, whether or not the last checkpoint is whole by now.
@@ -141,12 +150,15 @@ class Checkpoints:
         """A regular checkpoint has come to be, as the saver tells from its thread."""
         if not manifest.interrupted and not manifest.averaged:
             self._named.discard(manifest.step)
-            self._retire()
+            try:
+                self._retire(manifest.step)
+            except Unreadable as error:  # it may be the best
+                logger.warning("%s; no checkpoint is removed now", error)
 
-    def _retire(self) -> None:
+    def _retire(self, saved: int) -> None:
         """Keeps the last regular checkpoints and the best; removes all else, damaged ones too."""
         regular = self._good()
-        keep = {manifest.step for manifest in regular[-self.keep_last :]}
+        keep = {saved} | {manifest.step for manifest in regular[-self.keep_last :]}
         keep |= {manifest.step for manifest in _best_first(regular)[:1]}
         for step in self._folders():
             if step not in keep:
@@ -163,6 +175,9 @@ class Checkpoints:
 
         Every file is verified. A checkpoint that is damaged or was not finished is named in a
         warning and passed over. The first process alone calls it, while the run is locked.
+
+        Raises:
+          Unreadable: one cannot be read, and may be whole.
         """
         self._saver.settle()
         for leftover in sorted(self._saver.unfinished.glob("[0-9]*")):
@@ -313,13 +328,18 @@ class Checkpoints:
         """Says of which checkpoint of which run an error is."""
         try:
             return action()
-        except NewerFormat as error:
-            raise NewerFormat(f"checkpoint {step} of run {self.folder.parent}: {error}") from None
+        except (NewerFormat, Unreadable) as error:
+            raise self._of_run(step, error) from None
         except RunError as error:
             of_run = f"checkpoint {step} of run {self.folder.parent}"
             if not self._folder(step).exists():
                 raise RunError(f"{of_run} is not there, or was removed while it was read") from None
             raise RunError(f"{of_run} is damaged: {error}") from None
+
+    def _of_run(self, step: int | str, error: NewerFormat | Unreadable) -> RunError:
+        """The same error, with the checkpoint's name and the run's."""
+        advice = "; try again, or remove it to do without" if isinstance(error, Unreadable) else ""
+        return type(error)(f"checkpoint {step} of run {self.folder.parent}: {error}{advice}")
 
     # ---- folders and manifests
 
@@ -327,8 +347,17 @@ class Checkpoints:
         return self.folder / str(step)
 
     def _folders(self) -> list[int]:
-        """Steps that have a folder, whatever is in it, in order."""
-        names = [path.name for path in self.folder.glob("[0-9]*")]
+        """Steps that have a folder, whatever is in it, in order.
+
+        Raises:
+          Unreadable: they cannot be listed.
+        """
+        try:
+            names = os.listdir(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise Unreadable(f"cannot read {self.folder}: {error.strerror}") from None
         return sorted(int(name) for name in names if re.fullmatch(r"0|[1-9][0-9]{0,17}", name))
 
     def _manifest(self, step: int | str) -> Manifest:
@@ -370,8 +399,8 @@ class Checkpoints:
         """Names a damaged checkpoint in a warning, once."""
         try:
             yield
-        except NewerFormat as error:  # passed over, it would be removed in the end
-            raise NewerFormat(f"checkpoint {step} of run {self.folder.parent}: {error}") from None
+        except (NewerFormat, Unreadable) as error:  # passed over, it would be removed in the end
+            raise self._of_run(step, error) from None
         except RunError as error:
             if step not in self._named:
                 logger.warning("checkpoint %s is damaged and passed over: %s", step, error)

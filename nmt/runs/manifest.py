@@ -25,6 +25,10 @@ class NewerFormat(RunError):
     """A manifest that is whole, and that a later version of this package will have written."""
 
 
+class Unreadable(RunError):
+    """A file that the system does not give: nothing is known of it, and it may be whole."""
+
+
 @dataclass(frozen=True)
 class ArrayEntry:
     """One array of an item; `keys` lead to it in the item's pytree."""
@@ -111,12 +115,13 @@ def read_manifest(folder: Path) -> Manifest:
       RunError: where it is missing or not, to the byte, what was written; without the folder's
         name, which the caller knows.
       NewerFormat: where another version wrote it.
+      Unreadable: where reading it fails.
     """
     _check_regular(folder, NAME)
     try:
         content = (folder / NAME).read_bytes()
     except OSError as error:
-        raise RunError(f"{NAME} cannot be read: {error.strerror}") from None
+        raise _not_read(NAME, error) from None
     if not content:
         raise RunError(f"{NAME} is empty")
     damaged = RunError(f"{NAME} is not as it was written")
@@ -140,6 +145,7 @@ def verify_files(folder: Path, manifest: Manifest, items: Collection[str] | None
     Raises:
       RunError: naming the first file that is missing, is not as it was written, or was not written
         with the others. Hidden files, which file managers leave about, are no matter.
+      Unreadable: where reading one fails.
     """
     for name in _names(folder):
         hidden = PurePosixPath(name).name.startswith(".")
@@ -158,7 +164,7 @@ def _verify_file(folder: Path, name: str, entry: FileEntry) -> None:
         with (folder / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise RunError(f"{name} cannot be read: {error.strerror}") from None
+        raise _not_read(name, error) from None
     if digest != entry.sha256:
         raise RunError(f"{name} is not as it was written (its sha256 differs)")
 
@@ -189,12 +195,18 @@ def _check_regular(folder: Path, name: str) -> int:
     except FileNotFoundError:
         raise RunError(f"it has no {name}" if name == NAME else f"{name} is missing") from None
     except OSError as error:
-        raise RunError(f"{name} cannot be read: {error.strerror}") from None
+        raise _not_read(name, error) from None
     if any(map(stat.S_ISLNK, (*modes, status.st_mode))):
         raise RunError(f"{name} is a link, or lies behind one")
     if not stat.S_ISREG(status.st_mode):
         raise RunError(f"{name} is no file")
     return status.st_size
+
+
+def _not_read(name: str, error: OSError) -> RunError:
+    """What a failure to read says of a file: that it is not there, or else nothing."""
+    is_gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return (RunError if is_gone else Unreadable)(f"{name} cannot be read: {error.strerror}")
 
 
 def _parse(body: dict[str, Any]) -> Manifest:
@@ -228,7 +240,8 @@ def _parse(body: dict[str, Any]) -> Manifest:
 def _is_own(file: str) -> bool:
     """Whether a file can be one of the checkpoint's folder, of which alone a manifest speaks."""
     path = PurePosixPath(file.encode().decode())  # half of a surrogate pair is a ValueError
-    return not path.is_absolute() and ".." not in path.parts and "\0" not in file
+    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return inside and "\0" not in file
 
 
 def _is_tree(entries: Sequence[ArrayEntry]) -> bool:

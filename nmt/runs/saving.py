@@ -83,7 +83,7 @@ class Saver:
             _delete(self._gone(name))
 
     def settle(self) -> None:
-        """Ends a `_replace` that a kill has stopped between its two renames."""
+        """Ends a `_replace` that stopped between its two renames, by a kill or as both failed."""
         for gone in self.unfinished.glob("removed-*"):
             name = gone.name.removeprefix("removed-")
             made, final = self.unfinished / name, self.folder / name
@@ -113,10 +113,14 @@ class Saver:
         _delete(gone)
 
     def _clear(self, name: str) -> None:
-        """Removes what was half-written; it takes room, which may be what is wanting."""
-        only_copy = None if os.path.lexists(self.folder / name) else self._gone(name)
+        """Removes what was half-written; it takes room, which may be what is wanting.
+
+        Where both renames of `_replace` failed, `settle` still needs what they were of.
+        """
+        gone, made = self._gone(name), self.unfinished / name
+        is_between = os.path.lexists(gone) and not os.path.lexists(self.folder / name)
         for path in self.unfinished.glob("*"):
-            if path != only_copy:
+            if not (is_between and path in (gone, made)):
                 shutil.rmtree(path, ignore_errors=True)
 
     def _telling(self, manifest: Manifest, action: Callable[[], None]) -> None:
@@ -140,13 +144,15 @@ class Saver:
 
     def _finish(self, manifest: Manifest) -> None:
         """In the thread: waits for the arrays, then makes the checkpoint exist."""
-        self._writer.finish()
         made = self.unfinished / manifest.folder
-        if is_first():
-            write_manifest(made, replace(manifest, files=describe_files(made)))
-            self._replace(manifest.folder)
-            self._exists(manifest)
-        self._writer.meet()
+        try:
+            self._writer.finish()
+            if is_first():
+                write_manifest(made, replace(manifest, files=describe_files(made)))
+                self._replace(manifest.folder)
+                self._exists(manifest)
+        finally:  # the others wait for it, whatever has become of the checkpoint
+            self._writer.meet()
         if not (self.folder / manifest.folder / NAME).is_file():
             raise RunError(
                 f"process {jax.process_index()} does not find what the first process has written; "

@@ -3,6 +3,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from nmt.errors import RunError
 from nmt.runs.checkpoints import MOVING_AVERAGE, PARAMS, Checkpoints
-from nmt.runs.manifest import NAME, NewerFormat, read_manifest
+from nmt.runs.manifest import NAME, NewerFormat, Unreadable, read_manifest
 
 
 class Killed(BaseException):
@@ -444,6 +445,68 @@ def test_odd_things_in_place_of_a_checkpoint_are_named_and_passed_over(copy, cap
     save_tiny(checkpoints, 2)  # takes its place
     assert checkpoints.latest() == 2
     checkpoints.close()
+
+
+@pytest.mark.parametrize("read", ["pathlib.Path.read_bytes", "pathlib.Path.lstat"])
+def test_what_cannot_be_read_for_a_time_is_neither_passed_over_nor_removed(
+    checkpoints, monkeypatch, caplog, read
+):
+    for step, score in {10: 2.0, 20: 9.0, 30: 1.0}.items():
+        save_tiny(checkpoints, step, score=score)
+    assert checkpoints.steps() == [20, 30]
+    path = Path.read_bytes if read.endswith("bytes") else Path.lstat
+
+    def stale(place):
+        if place == checkpoints.folder / "20" / NAME:
+            raise OSError(116, "Stale file handle")
+        return path(place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(read, stale)
+        message = (
+            "checkpoint 20 of run .*/run: manifest.json cannot be read: Stale file handle; try"
+        )
+        for ask in (checkpoints.best, checkpoints.steps, lambda: checkpoints.restore(20, {})):
+            with pytest.raises(Unreadable, match=message):
+                ask()
+        save_tiny(checkpoints, 40, score=3.0)
+        save_tiny(checkpoints, 50, interrupted=True)
+        assert re.search(f"{message} again.*; no checkpoint is removed now", caplog.text)
+    assert checkpoints.steps() == [20, 30, 40] and checkpoints.best() == 20
+    save_tiny(checkpoints, 60, score=4.0)
+    assert checkpoints.steps() == [20, 40, 60]
+
+
+def test_the_last_one_is_taken_though_an_older_one_cannot_be_read(copy, monkeypatch):
+    path = Path.read_bytes
+
+    def stale(place, unreadable):
+        if place.parent.name == unreadable:
+            raise OSError(116, "Stale file handle")
+        return path(place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda place: stale(place, "1"))
+        assert Checkpoints(copy).latest() == 2
+        patch.setattr(Path, "read_bytes", lambda place: stale(place, "2"))
+        with pytest.raises(Unreadable, match="checkpoint 2 of run .* Stale file handle"):
+            Checkpoints(copy).latest()
+
+
+def test_folders_that_cannot_be_listed_are_not_taken_for_none(copy, monkeypatch):
+    def stale(folder):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(os, "listdir", stale)
+    with pytest.raises(Unreadable, match="cannot read .*: Stale file handle"):
+        Checkpoints(copy).latest()
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_manifest_that_speaks_of_a_file_without_a_name_is_damaged(copy, name):
+    rewrite_manifest(copy / "2", files={name: {"size": 0, "sha256": ""}})
+    with pytest.raises(RunError, match="manifest.json is not as it was written"):
+        Checkpoints(copy).resolve(2)
 
 
 def test_a_hidden_file_is_no_damage(copy):

@@ -170,10 +170,14 @@ def test_a_rename_that_fails_leaves_the_checkpoint_that_was_there(
             checkpoints.wait()
     assert len(renames) == max(failing) + (failing == {2})
     removed = checkpoints.folder / ".unfinished" / "removed-1"
-    if failing == {2, 3}:  # nothing can be renamed, but nothing is lost
-        removed.rename(checkpoints.folder / "1")
-    assert not removed.exists() and not (checkpoints.folder / ".unfinished" / "1").exists()
-    assert_whole(checkpoints, 1)
+    if failing == {2, 3}:  # nothing can be renamed, but nothing is lost: the new one is whole
+        assert checkpoints.steps() == [] and removed.exists()
+        assert Checkpoints(checkpoints.folder).latest() == 1
+        weights = checkpoints.load_item(1, "params")["w"]
+        np.testing.assert_array_equal(weights, tree(2)["params"]["w"])
+    else:
+        assert not removed.exists() and not (checkpoints.folder / ".unfinished" / "1").exists()
+        assert_whole(checkpoints, 1)
     save(checkpoints, 1)
     assert_whole(checkpoints, 1)
     assert checkpoints.steps() == [1] and not any(removed.parent.iterdir())
@@ -378,6 +382,39 @@ def test_two_processes_save_one_checkpoint_that_any_number_of_devices_restores(
             assert restored[name].sharding == like[name].sharding
     rest = {"best": 0.0, "none": np.ones((0, 3)), "host": np.zeros(4, np.float32)}
     assert checkpoints.restore(6, {"training": rest})["training"]["best"] == 15.0
+
+
+FAILS_ONCE = """
+import sys
+import numpy as np
+process, address, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+from nmt.devices.processes import ProcessFlags, ending_together, is_first, start_processes
+start_processes(ProcessFlags(address, 2, process))
+from nmt.runs import saving
+from nmt.runs.checkpoints import Checkpoints
+with ending_together():
+    checkpoints = Checkpoints(folder)
+    checkpoints.save(1, {"params": {"w": np.arange(5)}})
+    checkpoints.wait()
+    describe_files = saving.describe_files
+    def full(folder):
+        saving.describe_files = describe_files
+        raise OSError(28, "No space left on device")
+    saving.describe_files = full
+    checkpoints.save(2, {"params": {"w": np.arange(6)}})
+    checkpoints.save(3, {"params": {"w": np.arange(7)}}, interrupted=True)
+    checkpoints.wait()
+    assert checkpoints.steps() == [1] and (not is_first() or checkpoints.latest() == 3)
+    checkpoints.close()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_save_an_interrupted_one_though_the_first_failed_before(
+    two_processes, tmp_path
+):
+    two_processes("-c", FAILS_ONCE, tmp_path)
+    np.testing.assert_array_equal(Checkpoints(tmp_path).load_item(3, "params")["w"], np.arange(7))
 
 
 def test_what_the_first_process_wrote_must_be_seen_by_all(checkpoints, monkeypatch):
