@@ -1,13 +1,14 @@
 """Codes of languages, as `data.source_language` and `data.target_language` give them."""
 
-_UNSPACED = {  # by every code that is in use for them
-    "zh": ("zh", "zho", "cmn", "yue"),  # Chinese
+_UNSPACED = {  # by their codes in ISO 639-1, 639-2 and 639-3
+    "zh": ("zh", "zho", "chi", "cmn", "gan", "hak", "lzh", "nan", "wuu", "yue"),  # Chinese
     "ja": ("ja", "jpn"),  # Japanese
     "th": ("th", "tha"),  # Thai
     "lo": ("lo", "lao"),  # Lao
     "km": ("km", "khm"),  # Khmer
-    "my": ("my", "mya"),  # Burmese
-    "bo": ("bo", "bod"),  # Tibetan
+    "my": ("my", "mya", "bur"),  # Burmese
+    "bo": ("bo", "bod", "tib"),  # Tibetan
+    "dz": ("dz", "dzo"),  # Dzongkha
 }
 _BASES = {code: base for base, codes in _UNSPACED.items() for code in codes}
 

@@ -26,7 +26,8 @@ from nmt.errors import ConfigError, nearest
 DEFAULT_ARCHITECTURE = "recurrent"
 LARGEST_FILE = 1 << 20  # bytes; nobody writes as many by hand, and /dev/zero has no end
 # A corpus has one of two names: an override with one takes back the other and what goes with it.
-REPLACES = {"data.path": ("hub", "configuration", "revision"), "data.hub": ("path",)}
+OTHER_NAME = {"data.path": "hub", "data.hub": "path"}
+GOES_WITH = {"hub": ("configuration", "revision"), "path": ()}
 MOST_SHOWN = 200  # characters of what the user wrote, in a message
 WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -130,12 +131,14 @@ class _Override(NamedTuple):
 
     def read(self, options: tuple) -> Any:
         """A text option takes the text as it is; everything else is read as YAML."""
-        if types.NoneType in options and core_yaml.is_null(self.text):
-            return None
         kind = options[0]
+        is_list = typing.get_origin(kind) is tuple
+        takes_null = types.NoneType in options or is_list and self.text.strip()  # which is refused
+        if takes_null and core_yaml.is_null(self.text):
+            return None
         if kind is str or typing.get_origin(kind) is Literal:
             return self.text
-        if typing.get_origin(kind) is tuple and not self.text.startswith("["):
+        if is_list and not self.text.startswith("["):
             return [part.strip() for part in self.text.split(",") if part.strip()]
         try:
             return core_yaml.load(self.text)
@@ -168,8 +171,9 @@ def _lay_over(tree: dict, override: str, path: str | PathLike) -> None:
         if not isinstance(tree, dict):
             _not_a_section(str(path), keys[: depth + 1], tree)
     tree[keys[-1]] = _Override(value)
-    if not core_yaml.is_null(value):
-        for replaced in REPLACES.get(".".join(keys), ()):
+    other = OTHER_NAME.get(".".join(keys))
+    if other is not None and tree.get(other) is not None and not core_yaml.is_null(value):
+        for replaced in (other, *GOES_WITH[other]):
             if not isinstance(tree.get(replaced), _Override):
                 tree.pop(replaced, None)
 

@@ -120,6 +120,11 @@ class DataConfig:
         for name, column in (("links", self.links), ("gold", self.gold)):
             if column in ("", "tsv", "jsonl", "parquet"):
                 raise ConfigError(f"data.{name} must name a column of links; got {column!r}")
+            if column in (self.source_language, self.target_language):
+                raise ConfigError(
+                    f"data.{name} must name a column of links; got {column!r}, a language of the "
+                    "corpus"
+                )
         at_least(
             "data",
             1,

@@ -235,11 +235,6 @@ class EvaluationBatches:
     def __iter__(self) -> Iterator[tuple[Batch, np.ndarray]]:
         return (self[index] for index in range(len(self)))
 
-    @property
-    def fill(self) -> Fill:
-        """The share of positions that hold real pieces."""
-        return _fill(self.pairs, np.arange(len(self.pairs)), [shape for shape, _ in self._plan])
-
 
 def make_batch(
     pairs: EncodedPairs, indices: np.ndarray, shape: Shape, special: SpecialPieces

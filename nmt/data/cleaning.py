@@ -16,9 +16,12 @@ width (U+200B, U+00AD, a byte order mark within a line) are no white space: they
 The pairs may come in parts of any size. Of those gone by, only a 64-bit hash is remembered.
 """
 
+import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from itertools import compress
 
@@ -33,7 +36,6 @@ from nmt.data.streams import Pair
 
 LONGEST_WORD = 1000  # characters; what is longer is no word, and one unknown piece may hide it all
 MOST_MARKS = 500  # combining marks on one letter; Unicode's stream-safe format has at most 30
-_LONG_RUN_OF_MARKS = "1" * MOST_MARKS
 _TIBETAN_VOWELS = "\u0f73\u0f75\u0f81"  # the characters of class 0 that are taken apart into marks
 
 Rewrite = Callable[[str], str]
@@ -99,6 +101,13 @@ class Cleaner:
         return Split(part.name, *sides, links)
 
 
+def rewritten(text: str, config: CleaningConfig) -> str:
+    """The text as these rules rewrite training text."""
+    for _, rewrite in _rewriters(config):
+        text = rewrite(text)
+    return text
+
+
 def _rewriters(config: CleaningConfig) -> list[tuple[RuleReport, Rewrite]]:
     rules = []
     if config.nfc:
@@ -114,17 +123,17 @@ def to_nfc(text: str) -> str:
     A text with hundreds of combining marks on one letter, which no language has, stays as it is:
     they would be put in order in a time that is the square of their number.
     """
-    if len(text) > MOST_MARKS and _LONG_RUN_OF_MARKS in _marks(text):
+    if len(text) >= MOST_MARKS and not text.isascii() and _long_run_of_marks().search(text):
         return text
     return unicodedata.normalize("NFC", text)
 
 
-def _marks(text: str) -> str:
-    """A character for each of the text: "1" for a combining mark, "0" for any other."""
-    return "".join(
-        "1" if unicodedata.combining(character) or character in _TIBETAN_VOWELS else "0"
-        for character in text
-    )
+@cache
+def _long_run_of_marks() -> re.Pattern:
+    """So many combining marks in a row; to look at all characters takes a quarter of a second."""
+    characters = map(chr, range(sys.maxunicode + 1))
+    marks = "".join(filter(unicodedata.combining, characters)) + _TIBETAN_VOWELS
+    return re.compile(f"[{marks}]{{{MOST_MARKS}}}")
 
 
 def to_single_spaces(text: str) -> str:

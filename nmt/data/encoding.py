@@ -120,5 +120,5 @@ def saved_fingerprint(folder: Path) -> str | None:
     """The fingerprint that a folder's arrays were saved with; None where they are not whole."""
     try:
         return (Path(folder) / FINGERPRINT_FILE).read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):  # the latter of what is no UTF-8
         return None

@@ -33,6 +33,18 @@ def place_of(config: DataConfig) -> str:
     return f"data.hub {config.hub}" if config.hub else f"data.path {config.path}"
 
 
+def root_of(config: DataConfig) -> Path:
+    """The folder `data.path`, or the prefix of file names, with a home folder in place of ~.
+
+    Raises:
+      DataError: there is no such home folder.
+    """
+    try:
+        return Path(config.path).expanduser()
+    except RuntimeError:
+        raise DataError(f"{place_of(config)}: no such home folder") from None
+
+
 def no_split(config: DataConfig, name: str, hint: str) -> DataError:
     """The error that a split is not there; with the key that names it, unless an option does.
 
@@ -149,10 +161,15 @@ def _open_builder(config: DataConfig, place: str) -> "datasets.DatasetBuilder":
             "of files (data.path names files)"
         )
     # A relative path may be such a name, too: `datasets` would then read the working folder.
-    path = config.hub or str(Path(config.path).expanduser().absolute())
+    path = config.hub or str(root_of(config).absolute())
     wanted = config.configuration
     try:
-        return datasets.load_dataset_builder(path, wanted, revision=config.revision)
+        builder = datasets.load_dataset_builder(path, wanted, revision=config.revision)
+        if not hasattr(builder.config, "keep_default_na"):
+            return builder
+        return datasets.load_dataset_builder(  # of .csv, where "None" and nothing are texts, too
+            path, wanted, revision=config.revision, keep_default_na=False
+        )
     except ValueError:
         legal = datasets.get_dataset_config_names(path, revision=config.revision)
         if wanted in legal:

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from nmt.config.schema import EMBEDDED, DataConfig
 from nmt.data.columns import Columns, TextRow, sure_links
-from nmt.data.hub import iter_parquet, no_split, open_dataset, place_of
+from nmt.data.hub import iter_parquet, no_split, open_dataset, place_of, root_of
 from nmt.data.splits import Split
 from nmt.data.streams import Row, RowStream, SplitStream, State, in_parts
 from nmt.data.text_files import COMPRESSIONS, iter_jsonl, iter_parallel, iter_tsv
@@ -86,10 +86,6 @@ def open_rows(config: DataConfig, name: str) -> RowStream:
     Raises:
       DataError: see `open_split`.
     """
-    if config.links in (config.source_language, config.target_language):
-        raise DataError(
-            f"data.links {config.links!r} is a language of the corpus; wanted another column"
-        )
     return open_dataset(config, name) if config.hub is not None else _open_local(config, name)
 
 
@@ -102,7 +98,7 @@ def _with_sure_links(rows: Callable[[], Iterator[TextRow]]) -> Callable[[], Iter
 
 
 def _open_local(config: DataConfig, name: str) -> RowStream:
-    root = Path(config.path).expanduser()
+    root = root_of(config)
     if root.is_file():
         raise DataError(
             f"data.path {config.path} is a file; wanted its folder, "
@@ -119,7 +115,9 @@ def _open_local(config: DataConfig, name: str) -> RowStream:
             )
     files = _list_files(root)
     languages = (config.source_language, config.target_language)
-    if not _splits_of(files, languages) and root.is_dir() and _has_dataset_files(root):
+    is_one_sided = any(file.split == name and file.kind in languages for file in files)
+    has_splits = is_one_sided or _splits_of(files, languages)
+    if not has_splits and root.is_dir() and _has_dataset_files(root):
         return open_dataset(config, name)
     texts = [file for file in files if file.kind != config.links]
     chosen = _choose(texts, name, config)

@@ -16,13 +16,15 @@ class PieceSampler:
         """Reads the pieces and their scores."""
         self._processor, self._unk_id = processor, processor.unk_id()
         ids = range(processor.get_piece_size())
-        self._ids = {processor.id_to_piece(i): i for i in ids}
         self._byte_ids = [i for i in ids if processor.is_byte(i)]  # all 256 in order, or none
-        kinds = processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused
+        kinds = processor.is_control, processor.is_unknown, processor.is_unused
+        self._ids = {  # a text may hold the name of any other, such as "</s>"
+            processor.id_to_piece(i): i for i in ids if not any(is_kind(i) for is_kind in kinds)
+        }
         scores = {
             piece: processor.get_score(i)
             for piece, i in self._ids.items()
-            if not any(is_special(i) for is_special in kinds)
+            if not processor.is_byte(i)
         }
         is_unigram = _is_unigram(processor)
         self._words = Unigram(scores) if is_unigram else BytePairs(scores, self._units)

@@ -6,7 +6,7 @@ becomes the unknown piece, one for a run of such characters, which reads back as
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -14,9 +14,8 @@ from random import Random
 import numpy as np
 import sentencepiece
 
-from nmt.config.schema import VocabularyConfig
 from nmt.data.sentencepiece_sampling import PieceSampler
-from nmt.data.sentencepiece_training import UNKNOWN, train_model
+from nmt.data.sentencepiece_training import UNKNOWN
 from nmt.data.vocabulary import DecodedText, Pieces, Span, Vocabulary
 from nmt.data.white_space import REPLACEMENT, SPACE_MARK, plain
 from nmt.errors import DataError
@@ -57,21 +56,6 @@ class SentencePieceVocabulary(Vocabulary):
             return cls(Path(path).read_bytes(), str(path))
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}") from error
-
-    @classmethod
-    def train(
-        cls, texts: Iterable[str], config: VocabularyConfig, path: Path
-    ) -> "SentencePieceVocabulary":
-        """Trains a vocabulary on all of the texts and writes it to a file.
-
-        The same texts in the same order give the same file, byte by byte.
-
-        Raises:
-          ConfigError: the size or the symbols do not fit the texts; nothing is written.
-        """
-        vocabulary = cls(train_model(texts, config), str(path))
-        vocabulary.save(path)
-        return vocabulary
 
     @property
     def content(self) -> bytes:

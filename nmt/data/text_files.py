@@ -183,15 +183,18 @@ def iter_parallel(source: Path, target: Path, links: Path | None = None) -> Iter
       DataError: the files differ in their number of lines.
     """
     paths = [source, target] + ([] if links is None else [links])
-    for number, row in enumerate(zip_longest(*map(iter_lines, paths)), 1):
-        if None in row:
-            raise _misaligned(paths)
+    files = [iter_lines(path) for path in paths]
+    for number, row in enumerate(zip_longest(*files), 1):
+        if None in row:  # what is left is counted here, as a pipe cannot be read again
+            lines = (number - (line is None) for line in row)
+            raise _misaligned(
+                paths, [n + sum(1 for _ in file) for n, file in zip(lines, files, strict=True)]
+            )
         yield row if links is None else _linked(*row, f"{links}, line {number}")
 
 
-def _misaligned(paths: list[Path]) -> DataError:
+def _misaligned(paths: list[Path], counts: list[int]) -> DataError:
     """Of files that differ in their number of lines: source, target and perhaps links."""
-    counts = [sum(1 for _ in _iter_raw_lines(path)) for path in paths]
     if counts[0] != counts[1]:
         other, must = 1, "line i of both must be the same sentence"
     else:

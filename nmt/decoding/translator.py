@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from nmt.analysis.alignment import Alignment
 from nmt.analysis.links import Unit, Units, check_unit
 from nmt.config.schema import CleaningConfig, SearchConfig
-from nmt.data.cleaning import to_nfc, to_single_spaces
+from nmt.data.cleaning import rewritten
 from nmt.data.vocabulary import Vocabularies, Vocabulary
 from nmt.decoding import aligning, scoring
 from nmt.decoding.aligning import PieceAlignment, Segmented, segment, segment_ids
@@ -339,8 +339,7 @@ class Translator:
 
     def _clean(self, line: str) -> str:
         """The line as the training text was rewritten."""
-        line = to_nfc(line) if self.cleaning.nfc else line
-        return to_single_spaces(line) if self.cleaning.whitespace else line
+        return rewritten(line, self.cleaning)
 
     def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[list[str], list[str]]:
         if isinstance(sources, str) or isinstance(targets, str):

@@ -22,6 +22,7 @@ import numpy as np
 from nmt.analysis.pharaoh import GoldLinks
 from nmt.config.schema import Config
 from nmt.data.batching import Batches, EvaluationBatches, choose_shapes
+from nmt.data.cleaning import rewritten
 from nmt.data.corpus import Corpus, Split, load_corpus
 from nmt.data.encoding import (
     EncodedPairs,
@@ -44,6 +45,7 @@ from nmt.training.links_from_run import check_alignment_run, links_from_run
 
 logger = logging.getLogger(__name__)
 MOST_VALIDATION_SHAPES = 4  # each is compiled for a few batches
+MOST_VALIDATION_PIECES = 1024  # of a side for the loss, where training has no more
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,47 @@ def prepare(config: Config, run: RunDirectory, check: Check = no_check) -> Prepa
     vocabularies = _vocabularies(config, run, corpus, check)
     pairs = _encoded(run, corpus, vocabularies, check)
     links = _piece_links(config, run, corpus, vocabularies, check)
-    validation = encode_pairs(corpus.validation.source, corpus.validation.target, vocabularies)
     return Prepared(
         vocabularies,
         _batches(config, pairs, corpus.train, vocabularies, links),
         corpus.validation,
-        EvaluationBatches(
-            validation,
-            vocabularies.target.special,
-            batch_pieces=config.data.batch_pieces,
-            num_shapes=min(config.data.num_shapes, MOST_VALIDATION_SHAPES),
-            row_multiple=config.data.row_multiple,
-        ),
+        _validation_batches(config, corpus.validation, vocabularies),
         gold,
+    )
+
+
+def _validation_batches(
+    config: Config, validation: Split, vocabularies: Vocabularies
+) -> EvaluationBatches:
+    """The validation split for the loss: rewritten as training text is, without endless lines.
+
+    A pair far longer than any that is trained on would ask for more memory than training does.
+    """
+    data = config.data
+    sides = [
+        [rewritten(text, data.cleaning) for text in side]
+        for side in (validation.source, validation.target)
+    ]
+    pairs = encode_pairs(*sides, vocabularies)
+    most = None if data.max_pieces is None else max(data.max_pieces, MOST_VALIDATION_PIECES)
+    kept = within(pairs, most)
+    if not len(kept):
+        raise DataError(
+            f"all {len(pairs)} validation pairs have more than {most} pieces on a side; wanted one "
+            "or more shorter than that"
+        )
+    if len(kept) < len(pairs):
+        logger.warning(
+            "validation: %d of %d pairs have more than %d pieces and are left out of the loss",
+            *(len(pairs) - len(kept), len(pairs), most),
+        )
+        pairs = encode_pairs(*([side[i] for i in kept] for side in sides), vocabularies)
+    return EvaluationBatches(
+        pairs,
+        vocabularies.target.special,
+        batch_pieces=data.batch_pieces,
+        num_shapes=min(data.num_shapes, MOST_VALIDATION_SHAPES),
+        row_multiple=data.row_multiple,
     )
 
 
@@ -197,7 +227,7 @@ def _digest(config: Config) -> str:
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):  # the latter of what is no UTF-8
         return None
 
 

@@ -289,6 +289,8 @@ def test_naming_the_corpus_anew_takes_back_its_other_name(read):
         path="x", configuration="de-en"
     )
     assert read(EMBEDDED, "data.hub=a/b").data == DataConfig(hub="a/b")
+    moved = read("data: {path: card, configuration: noisy}\n", "data.path=card2")
+    assert moved.data == DataConfig(path="card2", configuration="noisy")
     assert read(hub, "data.path=null") == read(hub)
 
 

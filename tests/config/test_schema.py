@@ -96,6 +96,11 @@ def with_cudnn(model, training=CUDNN):
         ),
         (lambda: DataConfig(path="a", links=""), "data.links must name a column of links; got ''"),
         (lambda: DataConfig(path="a", gold="tsv"), "data.gold must name a column of links; got"),
+        (
+            lambda: DataConfig(path="a", gold="fr"),
+            "data.gold must name a column of links; got 'fr', a language of the corpus",
+        ),
+        (lambda: DataConfig(path="a", links="en"), "data.links must name a column of links; got 'en', a"),
         (lambda: ValidationConfig(score="aer"), "validation.score aer needs validation.aer true"),
         (lambda: CleaningConfig(max_words=0), "data.cleaning.max_words must be 1 or more"),
         (lambda: EmbeddedConfig(min_words=9, max_words=8), "min_words 9, max_words 8"),

@@ -8,6 +8,7 @@ from nmt.data.grammar import make_split
 from nmt.data.piece_links import PieceLinks, words_of_pieces
 from nmt.data.ragged import Ragged, RaggedWriter
 from nmt.data.sampling import SubwordSampler
+from nmt.data.sentencepiece_training import train_model
 from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
 from nmt.data.shapes import Shape, choose_shapes
 from nmt.data.vocabulary import SpecialPieces, Vocabularies
@@ -192,17 +193,14 @@ def test_evaluation_sees_every_pair_once(num_pairs):
         seen += [i for i in indices.tolist() if i != FILLER]
     assert sorted(seen) == list(range(num_pairs))
     assert len(list(batches)) == len(batches)  # it can be read again
-    assert all(0 < share <= 1 for share in batches.fill) or not num_pairs
 
 
 @pytest.mark.parametrize("alpha", [None, 0.3])
-def test_links_follow_their_pairs_into_batches(alpha, tmp_path):
+def test_links_follow_their_pairs_into_batches(alpha):
     """Each linked pair of pieces belongs to a linked pair of words, and each of those has one."""
     split = make_split("train", EmbeddedConfig(num_train=30, max_words=8))
     sources, targets = [pair.source for pair in split], [pair.target for pair in split]
-    both = SentencePieceVocabulary.train(
-        sources + targets, VocabularyConfig(size=120), tmp_path / "v.model"
-    )
+    both = SentencePieceVocabulary(train_model(sources + targets, VocabularyConfig(size=120)))
     vocabularies = Vocabularies(both, both)
     pairs = encode_pairs(sources, targets, vocabularies)
     sampler = alpha and SubwordSampler(pairs, sources, targets, vocabularies, alpha=alpha)
@@ -236,13 +234,11 @@ def test_links_follow_their_pairs_into_batches(alpha, tmp_path):
 
 
 @pytest.mark.parametrize("alpha", [None, 0.3])
-def test_with_another_seed_batches_are_those_of_its_own(alpha, tmp_path):
+def test_with_another_seed_batches_are_those_of_its_own(alpha):
     """The shapes in turn stay; the sentences in them, and their pieces, are the other model's."""
     split = make_split("train", EmbeddedConfig(num_train=40, max_words=8))
     sources, targets = [pair.source for pair in split], [pair.target for pair in split]
-    both = SentencePieceVocabulary.train(
-        sources + targets, VocabularyConfig(size=120), tmp_path / "v.model"
-    )
+    both = SentencePieceVocabulary(train_model(sources + targets, VocabularyConfig(size=120)))
     vocabularies = Vocabularies(both, both)
     pairs = encode_pairs(sources, targets, vocabularies)
     sampler = SubwordSampler(pairs, sources, targets, vocabularies, alpha=alpha) if alpha else None

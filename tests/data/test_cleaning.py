@@ -209,7 +209,7 @@ def test_a_letter_with_hundreds_of_marks_is_left_as_it_is_and_soon_done():
     marked = "a" + "\u0301\u0316" * 50_000
     start = time.process_time()
     assert to_nfc(marked) == marked
-    assert time.process_time() - start < 1  # in order, they would take many seconds
+    assert time.process_time() - start < 2  # in order, they would take many seconds
     for text in ("e\u0301" * 1000, "a" * 600 + "e" + "\u0316\u0301" * 100):
         assert to_nfc(text) == unicodedata.normalize("NFC", text) != text
 

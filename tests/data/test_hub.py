@@ -286,6 +286,16 @@ def test_links_of_a_dataset(folder, options, place):
     assert "split train, row 1: link 1-0" in message and message.endswith("2 target words")
 
 
+def test_in_a_csv_file_none_and_nothing_are_texts(tmp_path):
+    rows = [("None", "NA"), ("null", ""), ("nan", "a, b")]
+    lines = "".join(f'"{source}","{target}"\n' for source, target in rows)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.csv").write_text(f"en,fr\n{lines}")
+    (part,) = open_split(DataConfig(path=str(folder)), "train")
+    assert list(zip(part.source, part.target, strict=True)) == rows
+
+
 @pytest.mark.parametrize("name", ["csv", "json", "parquet", "text"])
 def test_a_folder_named_as_a_format_is_that_folder(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

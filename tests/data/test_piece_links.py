@@ -9,6 +9,7 @@ import pytest
 from nmt.config.schema import VocabularyConfig
 from nmt.data.piece_links import PieceLinks, words_of_pieces
 from nmt.data.ragged import Ragged
+from nmt.data.sentencepiece_training import train_model
 from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
 from nmt.data.vocabulary import Vocabularies
 
@@ -29,9 +30,8 @@ KINDS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def vocabulary(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("vocabulary") / "v.model"
-    return SentencePieceVocabulary.train(LINES, KINDS[request.param], path)
+def vocabulary(request):
+    return SentencePieceVocabulary(train_model(LINES, KINDS[request.param]))
 
 
 def words_by_place(text, spans):
@@ -61,9 +61,8 @@ def test_sampled_pieces_belong_to_words_too(vocabulary):
 
 
 @pytest.fixture(scope="module")
-def vocabularies(tmp_path_factory):
-    path = tmp_path_factory.mktemp("vocabulary") / "v.model"
-    both = SentencePieceVocabulary.train(LINES, KINDS["bpe"], path)
+def vocabularies():
+    both = SentencePieceVocabulary(train_model(LINES, KINDS["bpe"]))
     return Vocabularies(both, both)
 
 

@@ -164,7 +164,6 @@ def test_links_that_are_there_twice_or_in_the_wrong_place_are_refused(tmp_path):
         "got a file, train.links"
     )
     assert read(folder) == PAIRS
-    assert "data.links 'fr' is a language" in error_of(folder, links="fr")
 
 
 def test_links_are_no_language(tmp_path):
@@ -256,6 +255,22 @@ def test_missing_language_names_those_there(tmp_path):
     assert error_of(folder) == (
         f"data.path {folder}: split 'train' has no file for language 'fr'; "
         'did you mean "fra"? (legal: en, fra)'
+    )
+
+
+@pytest.mark.parametrize("other", ["old/train.csv", "stats.json"])
+def test_a_side_that_is_missing_is_not_looked_for_in_other_files(tmp_path, other):
+    files = {"train.en": "a\n", "train.fra": "b\n", other: "en,fr\nwrong,faux\n"}
+    folder = tmp_path / "a"
+    (folder / other).parent.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    assert "split 'train' has no file for language 'fr'" in error_of(folder)
+
+
+def test_a_home_folder_that_is_not_there_is_one_line():
+    assert error_of("~no-such-user/corpus") == (
+        "data.path ~no-such-user/corpus: no such home folder"
     )
 
 

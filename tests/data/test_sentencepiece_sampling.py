@@ -52,6 +52,18 @@ def test_in_the_limit_a_draw_is_canonical(kind, symbols, limit, byte_fallback):
         assert ids.dtype == np.int32 and ids.tolist() == processor.encode(text), text
 
 
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_the_name_of_a_control_piece_in_a_text_is_unknown_where_its_letters_are(kind):
+    config = VocabularyConfig(kind=kind, size=12)
+    lines = ["ab cd abcd dcba bca cab"] * 20
+    processor = sentencepiece.SentencePieceProcessor(model_proto=train_model(lines, config))
+    special = {processor.bos_id(), processor.eos_id(), processor.pad_id()}
+    for text in ("a </s> b", "<s>", "ab<pad> cd", "</s></s>"):
+        for alpha in (0.1, 0.9):
+            (ids,) = PieceSampler(processor).draw([text], alpha, random.Random(1).random)
+            assert not special & set(ids.tolist()) and processor.unk_id() in ids
+
+
 @pytest.mark.parametrize("byte_fallback", [False, True])
 @pytest.mark.parametrize(("kind", "symbols"), [("bpe", ("<x>", "car")), ("unigram", ())])
 def test_the_text_stays_and_symbols_stay_whole(kind, symbols, byte_fallback):

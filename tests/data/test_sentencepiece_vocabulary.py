@@ -184,9 +184,8 @@ def test_fingerprint_and_files(tmp_path, plain_bpe):
     plain_bpe.save(tmp_path / "deep" / "joint.model")
     loaded = SentencePieceVocabulary.from_file(tmp_path / "deep" / "joint.model")
     assert loaded.fingerprint == plain_bpe.fingerprint
-    other = SentencePieceVocabulary.train(SOURCE, VocabularyConfig(size=60), tmp_path / "x.model")
-    assert other.fingerprint != plain_bpe.fingerprint
-    assert len(SentencePieceVocabulary.from_file(tmp_path / "x.model")) == 60
+    other = SentencePieceVocabulary(train_model(SOURCE, VocabularyConfig(size=60)))
+    assert other.fingerprint != plain_bpe.fingerprint and len(other) == 60
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", None])

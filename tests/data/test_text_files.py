@@ -2,8 +2,10 @@ import gzip
 import json
 import logging
 import lzma
+import os
 import random
 from itertools import islice
+from threading import Thread
 
 import pytest
 import zstandard
@@ -84,6 +86,17 @@ def test_compressed_parts_in_a_row_are_one_text(tmp_path, suffix):
 )
 def test_line_ends_and_byte_order_mark(tmp_path, content, lines):
     assert read_lines(write(tmp_path / "x", content)) == lines
+
+
+def test_pipes_of_unequal_length_are_told_with_their_lengths(tmp_path):
+    """They cannot be read a second time."""
+    for sizes in ((3, 5), (5, 3)):
+        pipes = [tmp_path / f"{sizes[0]}.{side}" for side in range(2)]
+        for pipe, size in zip(pipes, sizes, strict=True):
+            os.mkfifo(pipe)
+            Thread(target=pipe.write_text, args=("a\n" * size,)).start()
+        message = error_of(list, iter_parallel(*pipes))
+        assert f"{pipes[0]} has {sizes[0]} lines and {pipes[1]} has {sizes[1]}; line" in message
 
 
 def test_lines_are_read_no_further_than_wanted(tmp_path):

@@ -19,9 +19,9 @@ def broken(name, files, says, line=TRANSLATE, *, logged=False):
 def other_size(path: Path) -> None:
     """A vocabulary that is whole, and of another model."""
     from nmt.config.schema import VocabularyConfig
-    from nmt.data.sentencepiece_vocabulary import SentencePieceVocabulary
+    from nmt.data.sentencepiece_training import train_model
 
-    SentencePieceVocabulary.train(["one two three", "four five"], VocabularyConfig(size=24), path)
+    path.write_bytes(train_model(["one two three", "four five"], VocabularyConfig(size=24)))
 
 
 def forged(name, **changes):

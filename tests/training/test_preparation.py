@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 
 import numpy as np
@@ -93,6 +94,46 @@ def test_long_pairs_are_left_out_and_said(config, run, caplog):
     assert [i for i in kept if i >= 0] == [0, 1]  # duplicates went first
     assert "left out 1 pair of more than 20 pieces" in caplog.text
     assert "duplicates" in caplog.text
+
+
+def test_endless_validation_lines_are_left_out_of_the_loss_and_said(
+    config, run, folder, caplog, monkeypatch
+):
+    monkeypatch.setattr(preparation, "MOST_VALIDATION_PIECES", 30)
+    write(folder, "validation", [("a d", "x w"), ("a " * 99, "x"), ("a " * 25, "x w")])
+    prepared = prepare(config, run)
+    assert len(prepared.validation) == 3  # all are translated
+    assert len(prepared.validation_batches.pairs) == 2
+    assert "validation: 1 of 3 pairs have more than 30 pieces and are left out" in caplog.text
+    write(folder, "validation", [("a " * 99, "x")])
+    other = RunDirectory.create(run.path.parent / "other", config)
+    with pytest.raises(DataError, match="all 1 validation pairs have more than 30 pieces"):
+        prepare(config, other)
+
+
+def test_validation_text_is_rewritten_as_training_text_is_for_the_loss(config, tmp_path, folder):
+    """Of decomposed letters, which no training text has once it is cleaned."""
+    encoded, vocabulary = {}, VocabularyConfig(size=12)
+    config = replace(config, vocabulary=vocabulary)
+    for form in ("NFC", "NFD"):
+        pairs = [("é a", "ç x"), ("a é d é", "x ç w ç")]
+        write(folder, "train", pairs * 3)
+        write(folder, "validation", [tuple(unicodedata.normalize(form, t) for t in pairs[0])])
+        prepared = prepare(config, RunDirectory.create(tmp_path / form, config))
+        encoded[form] = prepared.validation_batches.pairs.source.values.tolist()
+        assert unicodedata.is_normalized(form, prepared.validation.source[0])  # for BLEU
+    assert encoded["NFC"] == encoded["NFD"]
+    assert prepared.vocabularies.source.unk_id not in encoded["NFD"]
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b""])
+def test_notes_of_stages_that_are_no_text_are_as_good_as_none(config, run, damage):
+    before = prepare(config, run)
+    notes = [*run.data.glob("train/fingerprint*"), run.vocabulary / "made_from.txt"]
+    assert len(notes) == 2
+    for note in notes:
+        note.write_bytes(damage)
+    assert_same_batches(before, prepare(config, run))
 
 
 @pytest.mark.parametrize(("is_first", "kind"), [(True, "bpe"), (False, "bpe"), (True, "word")])
