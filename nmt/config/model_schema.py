@@ -121,6 +121,11 @@ class RecurrentConfig:
             raise ConfigError(f"model.decoder_order {self.decoder_order} {wanted}")
         if self.input_feeding:
             raise ConfigError(f"model.input_feeding true {wanted}")
+        if self.fixed_context == "initial_state" and self.bidirectional:
+            raise ConfigError(
+                "model.fixed_context initial_state needs model.bidirectional false, as the decoder "
+                "starts from the last state of one direction; got true"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,12 @@ LEAST_TEMPERATURE = 1e-6  # of sampling; a smaller one draws nothing else, and m
 MOST_LENGTH_NORM = 10.0  # of a long translation a penalty to a higher power has no float32
 MAX_EMBEDDED = 10_000_000  # pairs, each made in memory
 MAX_SEEDS = 256  # of training.num_seeds; memory ends before it
+MOST_LOG_EVERY = 10_000  # steps whose pieces are counted on a device before they are written down
+OF_SCHEDULE = {  # options of training that mean nothing with another schedule
+    "final_learning_rate": "cosine",
+    "plateau_factor": "plateau",
+    "plateau_patience": "plateau",
+}
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
 
 
@@ -219,6 +225,7 @@ class TrainingConfig:
                 "training.alignment_run needs training.alignment_weight above 0; got 0"
             )
         at_most("training", MAX_SEEDS, num_seeds=self.num_seeds)
+        at_most("training", MOST_LOG_EVERY, log_every=self.log_every)
         check_seed("training", self.seed)
         if self.seeds[-1] >= NUM_SEEDS:
             raise ConfigError(
@@ -239,6 +246,12 @@ class TrainingConfig:
             raise ConfigError(
                 f"training.weight_decay needs training.optimizer adamw; got {self.optimizer}"
             )
+        for name, schedule in OF_SCHEDULE.items():
+            is_set = getattr(self, name) != getattr(TrainingConfig, name)
+            if is_set and self.schedule != schedule:
+                raise ConfigError(
+                    f"training.{name} needs training.schedule {schedule}; got {self.schedule}"
+                )
         if self.schedule == "inverse_sqrt" and not self.warmup_steps:
             raise ConfigError(
                 "training.schedule inverse_sqrt needs training.warmup_steps of 1 or more; got 0"

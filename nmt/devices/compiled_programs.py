@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 THREADS_PER_DEVICE = 8  # of virtual CPU devices
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # of XLA_FLAGS
 MIN_COMPILE_SECONDS = 0.5  # what compiles faster is not worth a file
 
 
@@ -53,8 +54,14 @@ def use_deterministic_programs() -> None:
     Programs for CPUs and TPUs are deterministic as they are.
     """
     flags = os.environ.get("XLA_FLAGS", "").split()
-    others = [flag for flag in flags if not flag.startswith("--xla_gpu_deterministic_ops")]
-    os.environ["XLA_FLAGS"] = " ".join([*others, "--xla_gpu_deterministic_ops=true"])
+    name = DETERMINISTIC.partition("=")[0]
+    others = [flag for flag in flags if not flag.startswith(name)]
+    os.environ["XLA_FLAGS"] = " ".join([*others, DETERMINISTIC])
+
+
+def are_programs_deterministic() -> bool:
+    """Whether that has been asked for."""
+    return DETERMINISTIC in os.environ.get("XLA_FLAGS", "").split()
 
 
 def cache_folder() -> Path | None:

@@ -6,6 +6,7 @@ Nothing here changes parameters or the function of them, but for rounding.
 from flax import nnx
 
 from nmt.config.schema import TrainingConfig
+from nmt.devices.compiled_programs import DETERMINISTIC, are_programs_deterministic
 from nmt.devices.processor import lacks_bfloat16
 from nmt.errors import ConfigError
 from nmt.models.build import Params, merge_model, split_model
@@ -29,6 +30,11 @@ def check_platform(training: TrainingConfig, platform: str) -> None:
     """
     if training.attention == "cudnn" and platform != "gpu":
         raise ConfigError(f"training.attention cudnn needs an NVIDIA GPU; got {platform}")
+    if training.deterministic and platform == "gpu" and not are_programs_deterministic():
+        raise ConfigError(
+            f"training.deterministic needs {DETERMINISTIC} in XLA_FLAGS before jax starts, as "
+            "`nmt train` has it; it is not there"
+        )
 
 
 def in_use(precision: str, platform: str) -> str:

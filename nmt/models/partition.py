@@ -33,7 +33,7 @@ RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"\.U\.\d+\.kernel$", (None, None, MODEL)),  # rows of the clockwork's blocks: H' 1 H/modules
     (r"\.W\.bias$", (None, MODEL)),  # gates H
     (r"\.peepholes$", (None, MODEL)),  # gates H
-    (r"start\.\d+\.kernel$", (None, MODEL)),  # M H
+    (r"start\.\d+\.kernel$", (None, MODEL)),  # encoder_dim H
     (r"feed\.kernel$", (None, None, MODEL)),  # E gates H
     # A recurrent decoder's attention and the readout
     (r"attention\.[WU]_a\.kernel$", (None, MODEL)),  # I A

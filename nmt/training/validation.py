@@ -34,7 +34,7 @@ class Validation(NamedTuple):
       bleu: sacreBLEU of the first `validation.max_sentences` sentences, 0-100.
       aer: alignment error rate of the same sentences with their references, 0-1; None where it is
         not measured.
-      score: what chooses the best checkpoint, higher is better: BLEU, the negative loss or AER.
+      score: what chooses the best checkpoint, higher is better: BLEU, or the loss or AER times -1.
     """
 
     loss: float

@@ -100,7 +100,10 @@ def with_cudnn(model, training=CUDNN):
             lambda: DataConfig(path="a", gold="fr"),
             "data.gold must name a column of links; got 'fr', a language of the corpus",
         ),
-        (lambda: DataConfig(path="a", links="en"), "data.links must name a column of links; got 'en', a"),
+        (
+            lambda: DataConfig(path="a", links="en"),
+            "data.links must name a column of links; got 'en'",
+        ),
         (lambda: ValidationConfig(score="aer"), "validation.score aer needs validation.aer true"),
         (lambda: CleaningConfig(max_words=0), "data.cleaning.max_words must be 1 or more"),
         (lambda: EmbeddedConfig(min_words=9, max_words=8), "min_words 9, max_words 8"),
@@ -221,6 +224,20 @@ def with_cudnn(model, training=CUDNN):
         (lambda: TransformerConfig(alignment_layer=6), "one of the 6 decoder layers; got 6"),
         (lambda: TransformerConfig(alignment_head=8), "between 0 and 7, or null; got 8"),
         (lambda: TrainingConfig(clip_norm=0.0), "training.clip_norm must be above 0"),
+        (
+            lambda: TrainingConfig(final_learning_rate=1e-5),
+            "training.final_learning_rate needs training.schedule cosine; got constant",
+        ),
+        (
+            lambda: TrainingConfig(schedule="cosine", plateau_patience=1),
+            "training.plateau_patience needs training.schedule plateau; got cosine",
+        ),
+        (lambda: TrainingConfig(plateau_factor=0.8), "training.plateau_factor needs training.sch"),
+        (lambda: TrainingConfig(log_every=10_001), "training.log_every must be 10000 or less"),
+        (
+            lambda: RecurrentConfig(attention="none", fixed_context="initial_state"),
+            "model.fixed_context initial_state needs model.bidirectional false, as the decoder",
+        ),
         (lambda: TrainingConfig(plateau_factor=1.0), "training.plateau_factor must be between"),
         (lambda: TrainingConfig(weight_decay=0.1), "needs training.optimizer adamw; got adam"),
         (lambda: TrainingConfig(schedule="inverse_sqrt"), "needs training.warmup_steps"),

@@ -6,6 +6,7 @@ import pytest
 from flax import nnx
 
 from nmt.config.schema import TrainingConfig
+from nmt.devices.compiled_programs import use_deterministic_programs
 from nmt.errors import ConfigError
 from nmt.models import execution
 from nmt.models.build import build_model, merge_model, split_model
@@ -35,6 +36,17 @@ def features_and_gradient(tiny, model):
         return (features * np.random.default_rng(1).normal(size=features.shape)).sum()
 
     return model(source, MASK, target_in).features, gradient(tiny.params)
+
+
+def test_deterministic_training_on_a_gpu_needs_programs_that_are(monkeypatch):
+    training = TrainingConfig(deterministic=True)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_deterministic_ops=false")
+    with pytest.raises(ConfigError, match="training.deterministic needs --xla_gpu_deterministic_o"):
+        execution.check_platform(training, "gpu")
+    execution.check_platform(training, "cpu")
+    execution.check_platform(TrainingConfig(), "gpu")
+    use_deterministic_programs()
+    execution.check_platform(training, "gpu")
 
 
 def assert_close(ours, expected, **tolerance):

@@ -16,7 +16,8 @@ Array = jax.Array
 class GRUResetAfter(ShownState):
     """s' = (1 - z) n + z s, with n = tanh(W_n x + b_n + r * U_n s), z, r = sigmoid(W x + b + U s).
 
-    The reset gate acts behind U_n instead of before it, as in cuDNN: one matmul a step, not two.
+    The reset gate acts behind U_n instead of before it: one matmul a step, not two. cuDNN's GRU is
+    the same but for a second bias, which it adds to U_n s within the reset.
     """
 
     gates = 3  # z, r, n
