@@ -13,7 +13,7 @@ from os import PathLike
 
 from nmt.analysis.by_length import LengthBucket
 from nmt.analysis.figures import Picture, check_picture_path, printable
-from nmt.analysis.fonts import font_families
+from nmt.analysis.fonts import font_families, quiet_fonts
 from nmt.analysis.records import Record
 from nmt.analysis.significance import Resampled
 from nmt.errors import DataError
@@ -22,6 +22,7 @@ _WIDTH, _HEIGHT = 6.4, 4.0  # inches
 _BUCKET_WIDTH = 0.95  # inches, for its label
 _MARKED = 40  # a curve of more points is a line alone
 _COLOURS = 10  # curves of different colours; those after them are dashed
+_HANDLE, _MARGINS = 0.6, 0.4  # inches: of a legend beside its names, and beside a title
 _MOST_WITHIN = 6  # names in a legend among the curves; of more it stands beside them
 
 
@@ -90,8 +91,7 @@ def plot_curves(
     picture, axes = _axes(x_label, y_label, title, [line.name for line in drawn])
     for number, line in enumerate(drawn):
         marker = "o" if len(line.x) <= _MARKED else None
-        style = "-" if number < _COLOURS else "--"
-        axes.plot(line.x, line.y, marker=marker, markersize=3, linewidth=1.4, linestyle=style)
+        axes.plot(line.x, line.y, marker=marker, markersize=3, **_style(number))
         if line.band is not None:
             colour = axes.lines[-1].get_color()
             axes.fill_between(line.x, *line.band, color=colour, alpha=0.15, linewidth=0)
@@ -139,10 +139,10 @@ def plot_bleu_by_length(
     num_buckets = len(next(iter(systems.values())))
     width = max(_WIDTH, _BUCKET_WIDTH * num_buckets)
     picture, axes = _axes(f"source {unit} (sentences)", y_label, title, names, width)
-    for name, buckets in systems.items():
+    for number, (name, buckets) in enumerate(systems.items()):
         bleu = [b.bleu_tokenized_lowercase if tokenized_lowercase else b.bleu for b in buckets]
         shown = [math.nan if b.is_small else y for b, y in zip(buckets, bleu, strict=True)]
-        (line,) = axes.plot(range(len(shown)), shown, marker="o", markersize=4, linewidth=1.4)
+        (line,) = axes.plot(range(len(shown)), shown, marker="o", markersize=4, **_style(number))
         if bands is not None:
             lower, upper = zip(*map(_interval, bands[name]), strict=True)
             places, colour = range(len(shown)), line.get_color()
@@ -157,6 +157,11 @@ def plot_bleu_by_length(
     axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
     return _finish(picture, axes, names, path)
+
+
+def _style(number: int) -> dict[str, object]:
+    """How a line is drawn: one of the first differs from the others in its colour."""
+    return {"linewidth": 1.4, "linestyle": "-" if number < _COLOURS else "--"}
 
 
 def _interval(band: Resampled | None) -> tuple[float, float]:
@@ -193,16 +198,36 @@ def _axes(x_label: str, y_label: str, title: str | None, names: Iterable[str], w
 
 
 def _finish(picture: Picture, axes, names: Sequence[str], path: str | PathLike | None) -> Picture:
-    """Adds the legend, a name for each line, and writes the file."""
-    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if len(names) > _MOST_WITHIN else {}
+    """Adds the legend, a name for each line, makes room for it, and writes the file."""
+    drawable, style = _drawable(names)
+    width, height = picture.get_size_inches()
+    widest = max(_inches(picture, name, style) for name in drawable) + _HANDLE
+    beside = {}
+    if len(names) > _MOST_WITHIN or widest > width / 2:
+        beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+        width += widest
+    title, of_title = axes.get_title(), style | {"fontsize": axes.title.get_fontsize()}
+    title_width = _inches(picture, title, of_title) + _MARGINS
+    if title_width > _WIDTH:  # it may stand above the legend, too
+        axes.set_title("")
+        picture.suptitle(title, **of_title)
+    picture.resize(max(width, title_width), height)
     # A label that begins with "_" would be left out: the names are put in afterwards.
     legend = axes.legend(axes.lines, list(map(str, range(len(names)))), frameon=False, **beside)
-    drawable, style = _drawable(names)
     for text, name in zip(legend.get_texts(), drawable, strict=True):
         text.set(text=name, **style)
     if path is not None:
         picture.save(path)
     return picture
+
+
+def _inches(picture: Picture, text: str, style: Mapping[str, object]) -> float:
+    """How wide a text is."""
+    with quiet_fonts():
+        artist = picture.text(0, 0, text, **style)
+        box = artist.get_window_extent(picture.canvas.get_renderer())
+    artist.remove()
+    return box.width / picture.dpi
 
 
 def _drawable(texts: Iterable[str]) -> tuple[list[str], dict[str, object]]:

@@ -4,6 +4,8 @@ import json
 
 from nmt.commands.arguments import Arguments, CommandParser
 from nmt.commands.link_files import base, check_as_many, read_gold, read_links
+from nmt.commands.text_streams import STANDARD
+from nmt.errors import NmtError
 
 
 def make_parser() -> CommandParser:
@@ -50,6 +52,8 @@ def run(arguments: Arguments) -> int:
     links_base = arguments.required("--links-base", "0 or 1, what LINKS counts its first word as")
     gold_base = arguments.required("--gold-base", "0 or 1, what --gold counts its first word as")
 
+    if file in STANDARD and gold_file in STANDARD:
+        raise NmtError("LINKS and --gold are both standard input; one of them must be a file")
     links = read_links(file, base=links_base, reverse=options.reverse)
     gold = read_gold(gold_file, base=gold_base)
     check_as_many(file, len(links), gold_file, len(gold))

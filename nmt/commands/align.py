@@ -110,14 +110,16 @@ def run(arguments: Arguments) -> int:
             f"--choose-head keeps one choice in a run, and the models of {run_path} have heads of "
             "their own: say --layer and --head with each --seed"
         )
-    reverse_directory = options.reverse and _open_reverse(options.reverse, config.data)
+    reverse_directory = None
+    if options.reverse is not None:
+        reverse_directory = _open_reverse(options.reverse, config.data)
     pairs = read_pairs(arguments)
     gold = _read_gold(arguments, pairs)
 
     with _open_links(arguments) as file:
         translator = _load(run_directory, arguments, options.seed, ("source", "target"))
         forward, reverse = Direction(run_path, translator, methods[0]), None
-        if reverse_directory:
+        if reverse_directory is not None:
             seed = options.reverse_seed
             translator = _load(reverse_directory, arguments, seed, ("target", "source"))
             reverse = Direction(options.reverse, translator, methods[1])
@@ -144,6 +146,8 @@ def run(arguments: Arguments) -> int:
 def _check_options(arguments: Arguments) -> None:
     """Raises NmtError for options that do not go together."""
     options = arguments.options
+    if options.reverse == "":
+        raise NmtError("--reverse must name a run directory; got ''")
     if options.symmetrize is not None:
         if options.reverse is None:
             raise NmtError("--symmetrize makes one of two directions: it needs --reverse RUN")
@@ -157,6 +161,8 @@ def _check_options(arguments: Arguments) -> None:
         raise NmtError("--gold-base is that of --gold, which is missing")
     if options.json and options.gold is None and not options.choose_head:
         raise NmtError("--json prints scores: it needs --gold")
+    if options.json and options.output == "-":
+        raise NmtError("--output - would mix links with the object of --json; name a file")
     check_units(options)
     if options.choose_head:
         check_choice_options(options)

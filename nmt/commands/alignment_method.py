@@ -60,7 +60,8 @@ def method_of(arguments: Arguments) -> AlignmentMethod | None:
     given = options.method, options.layer, options.head
     if given == (None, None, None):
         return None
-    return AlignmentMethod(options.method or AlignmentMethod.name, options.layer, options.head)
+    name = AlignmentMethod.name if options.method is None else options.method
+    return AlignmentMethod(name, options.layer, options.head)
 
 
 def reverse_method_of(arguments: Arguments) -> AlignmentMethod:
@@ -76,4 +77,5 @@ def reverse_method_of(arguments: Arguments) -> AlignmentMethod:
         raise NmtError("--reverse-head needs --reverse-layer, the layer that it is of")
     if method is None and layer is None:
         return first
-    return AlignmentMethod(method or first.name, layer, options.reverse_head)
+    name = first.name if method is None else method
+    return AlignmentMethod(name, layer, options.reverse_head)

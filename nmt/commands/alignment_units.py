@@ -29,7 +29,9 @@ def add_units(parser: CommandParser, unless: str = "") -> None:
 
 def check_units(options: Namespace) -> None:
     """Raises NmtError where one of the two options names no unit."""
-    for unit in filter(None, (options.source_unit, options.target_unit)):
+    for unit in (options.source_unit, options.target_unit):
+        if unit is None:
+            continue
         from nmt.analysis.links import check_unit
 
         check_unit(unit)
@@ -52,4 +54,4 @@ def with_asked_units(
     """
     asked = [getattr(options, f"{side}_unit") for side in sides]
     units = zip(asked, usual or translator.units, strict=True)
-    return translator.with_units(*(unit or other for unit, other in units))
+    return translator.with_units(*(other if unit is None else unit for unit, other in units))

@@ -82,6 +82,7 @@ class Opened(NamedTuple):
       split: what it translates.
       checkpoints: the one that is compared; where the run has several seeds and none is named,
         those of the others too.
+      validation: BLEU of the one that is compared against minutes of training.
     """
 
     name: str
@@ -89,11 +90,14 @@ class Opened(NamedTuple):
     config: Config
     split: "Split"
     checkpoints: list[FoundCheckpoint]
+    validation: "Curve"
 
 
 def run(arguments: Arguments) -> int:
     """Compares; see `nmt compare --help`."""
     options = arguments.options
+    if options.output == "":
+        raise NmtError("--output must name a folder; got ''")
     folder = None if options.output is None else Path(options.output)
     if folder is not None:
         check_folder(folder)
@@ -103,7 +107,7 @@ def run(arguments: Arguments) -> int:
     evaluated = [_evaluate_all(opened, edges) for opened in runs]
     bootstrap = _bootstrap([evaluation for evaluation, *_ in evaluated], options.samples)
     compared = [
-        Compared(opened.name, *of_run, resampled, _validation_curve(opened))
+        Compared(opened.name, *of_run, resampled, opened.validation)
         for opened, of_run, resampled in zip(runs, evaluated, bootstrap.systems, strict=True)
     ]
     pictures = [] if folder is None else _draw(compared, folder)
@@ -140,7 +144,9 @@ def _open(arguments: Arguments) -> list[Opened]:
         for directory, config in opened
     ]
     return [
-        Opened(name, directory, config, split, of_run)
+        Opened(
+            name, directory, config, split, of_run, _validation_curve(name, directory, of_run[0])
+        )
         for name, (directory, config), split, of_run in zip(
             names, opened, splits, checkpoints, strict=True
         )
@@ -217,7 +223,7 @@ def _evaluate(
     opened: Opened, checkpoint: FoundCheckpoint, edges: Sequence[int] | None
 ) -> tuple[Evaluation, Path | None]:
     """Scores a model of a run, and names the file that has its translations if one has."""
-    name, directory, config, split, _ = opened
+    name, directory, config, split, *_ = opened
     model = "" if checkpoint.seed is None else f", seed {checkpoint.seed}"
     kept = kept_hypotheses(directory, split, checkpoint, config.search)
     if kept is not None:
@@ -247,7 +253,7 @@ def _bootstrap(evaluations: Sequence[Evaluation], num_samples: int) -> PairedBoo
     )
 
 
-def _validation_curve(opened: Opened) -> "Curve":
+def _validation_curve(name: str, directory: RunDirectory, checkpoint: FoundCheckpoint) -> "Curve":
     """Validation BLEU of the compared model against minutes; empty where there is no record of it.
 
     Of an ensemble it is the mean of its models, and the name says so.
@@ -255,9 +261,9 @@ def _validation_curve(opened: Opened) -> "Curve":
     from nmt.analysis.curves import curve
     from nmt.analysis.records import read_records
 
-    metrics, seed = opened.directory.metrics_file, opened.checkpoints[0].seed
+    metrics, seed = directory.metrics_file, checkpoint.seed
     records = read_records(metrics) if metrics.is_file() else []
-    field, name = "validation_bleu", opened.name
+    field = "validation_bleu"
     if seed == ENSEMBLE:  # which training does not validate
         name = f"{name}, mean of seeds"
     elif seed is not None:

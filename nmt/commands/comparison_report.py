@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt.analysis.significance import PairedBootstrap, Resampled
 from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.evaluations import Evaluation
-from nmt.commands.tables import SCORES, columns, length_table, signature_lines
+from nmt.commands.tables import SCORES, columns, length_table, length_unit, signature_lines
 from nmt.config.reader import differing_keys
 
 if TYPE_CHECKING:
@@ -101,13 +102,14 @@ def _differences_line(compared: Sequence[Compared]) -> list[str]:
 def table(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> list[str]:
     """Scores with their 95 % confidence intervals and p; below them by length, and notes."""
     evaluations = [of_run.evaluation for of_run in compared]
-    split, language = evaluations[0].split, evaluations[0].config.data.source_language
+    split, unit = evaluations[0].split, length_unit(evaluations[0].config.data)
     rows = [["run", *(heading for score in SCORES.values() for heading in (score, "p"))]]
     best = [["run", "best validation BLEU", "minutes"]]
     for name, _, _, _, resampled, validation in compared:
         cells = (_cells(resampled[score]) for score in SCORES)
         rows.append([name, *(cell for pair in cells for cell in pair)])
-        bleu, minutes = max(zip(validation.y, validation.x, strict=True), default=(None, None))
+        points = zip(validation.y, validation.x, strict=True)  # of equal ones the first is kept
+        bleu, minutes = max(points, key=itemgetter(0), default=(None, None))
         best.append([validation.name, *("-" if x is None else f"{x:.1f}" for x in (bleu, minutes))])
     lines = [
         f"{split.name}, {'1 sentence' if len(split) == 1 else f'{len(split)} sentences'}",
@@ -125,7 +127,7 @@ def table(compared: Sequence[Compared], bootstrap: PairedBootstrap) -> list[str]
         of_lengths = zip(*(evaluation.by_length for evaluation in evaluations), strict=True)
         names = [of_run.name for of_run in compared]
         buckets = [pair for of_runs in of_lengths for pair in zip(names, of_runs, strict=True)]
-        lines += ["", *length_table("run", buckets, language)]
+        lines += ["", *length_table("run", buckets, unit)]
     return [*lines, "", *columns(best), "", *signature_lines(bootstrap.signatures)]
 
 

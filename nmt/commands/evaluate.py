@@ -16,9 +16,9 @@ from nmt.commands.evaluation_report import Evaluated, table, to_json
 from nmt.commands.evaluations import (
     Evaluation,
     evaluation_file,
-    file_name,
     keep,
     scored,
+    source_lengths,
     translate_split,
     with_unknown,
 )
@@ -124,8 +124,7 @@ def run(arguments: Arguments) -> int:
             keep(evaluation, run_directory)
             pictures = []
             if options.alignments:
-                language = config.data.source_language
-                pictures = _draw(translations, split, language, run_directory, options.alignments)
+                pictures = _draw(translations, evaluation, run_directory, options.alignments)
             drawn = _plot(evaluation, plot, run_directory)
             evaluated.append(Evaluated(evaluation, drawn, pictures))
 
@@ -212,47 +211,47 @@ def _plot(evaluation: Evaluation, path: Path | None, run_directory: RunDirectory
 
 def _draw(
     translations: Sequence["Translation"],
-    split: "Split",
-    language: str,
+    evaluation: Evaluation,
     run_directory: RunDirectory,
     number: int,
 ) -> list[Path]:
-    """Alignment matrices of some of the translations that were scored, named by split and line."""
-    paths = []
-    for i in varied_in_length(split.source, language, number):
+    """Alignment matrices of some of the translations that were scored.
+
+    They are named as the file that has the scores is, and by line.
+    """
+    split, paths = evaluation.split, []
+    stem = evaluation_file(run_directory, evaluation).stem
+    for i in varied_in_length(source_lengths(split, evaluation.config.data), number):
         alignment = translations[i].alignment
         if alignment is None or not alignment.matrix.size:
             logger.warning("line %d of %s has no words to align", i + 1, split.name)
             continue
-        path = run_directory.alignments / f"{file_name(split)}-{i + 1}.png"
+        path = run_directory.alignments / f"{stem}.line_{i + 1}.png"
         alignment.plot(path)
         paths.append(path)
     return paths
 
 
-def varied_in_length(sources: Sequence[str], language: str, number: int) -> list[int]:
+def varied_in_length(lengths: Sequence[int], number: int) -> list[int]:
     """Chooses sentences whose lengths are spread evenly over `PICTURE_WORDS`.
 
     Args:
-      sources: sentences.
-      language: theirs; of one without spaces the lengths count characters.
+      lengths: of sentences.
       number: how many to choose.
     Returns:
       Their indices in order; as few share a length as can be. Fewer where there are no more; where
       no sentence is so long, any lengths will do.
     """
-    from nmt.data.cleaning import count_words
-
     by_length = defaultdict(list)
-    for i, source in enumerate(sources):
-        by_length[count_words(source, language)].append(i)
+    for i, length in enumerate(lengths):
+        by_length[length].append(i)
     by_length.pop(0, None)
-    lengths = sorted(by_length.keys() & set(PICTURE_WORDS)) or sorted(by_length)
+    left = sorted(by_length.keys() & set(PICTURE_WORDS)) or sorted(by_length)
     chosen = []
-    while lengths and len(chosen) < number:
-        missing = min(number - len(chosen), len(lengths))
-        gap = (len(lengths) - 1) / max(missing - 1, 1)
+    while left and len(chosen) < number:
+        missing = min(number - len(chosen), len(left))
+        gap = (len(left) - 1) / max(missing - 1, 1)
         for place in range(missing):
-            chosen.append(by_length[lengths[round(place * gap)]].pop(0))
-        lengths = [length for length in lengths if by_length[length]]
+            chosen.append(by_length[left[round(place * gap)]].pop(0))
+        left = [length for length in left if by_length[length]]
     return sorted(chosen)

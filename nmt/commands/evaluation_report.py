@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.analysis.spread import deviation, in_words, mean
 from nmt.commands.evaluations import Evaluation
-from nmt.commands.tables import SCORES, columns, length_table, signature_lines
+from nmt.commands.tables import SCORES, columns, length_table, length_unit, signature_lines
 from nmt.runs.seeds import Choice
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def table(evaluated: Sequence[Evaluated]) -> list[str]:
             pictures += [f"alignment: {path}" for path in alignments]
         if has_seeds and len(of_split) > 1:
             rows += _mean_rows(name, of_split)
-    language = evaluated[0].evaluation.config.data.source_language
-    by_length = ["", *length_table("split", buckets, language), ""] if buckets else []
+    unit = length_unit(evaluated[0].evaluation.config.data)
+    by_length = ["", *length_table("split", buckets, unit), ""] if buckets else []
     is_mean = any(row[1] == "mean" for row in rows)
     spread = ["mean ± standard deviation"] if is_mean else []
     texts = 2 if has_seeds else 1

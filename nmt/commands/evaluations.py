@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.commands.models import FoundCheckpoint
 from nmt.commands.progress import progress
-from nmt.config.schema import Config, SearchConfig
+from nmt.config.schema import Config, DataConfig, SearchConfig
 from nmt.errors import NmtError
 from nmt.runs.directory import RunDirectory, package_versions, write_atomically
 
@@ -41,6 +41,7 @@ _SCORED_FROM = (
     "target_language",
     "tokenized",
 )
+CHOICE = "alignment_for_unknown"  # the content of alignment.json, where words replace unknown ones
 _MORE = ("by_length", "unknown", "without_unknown")  # what a record has where it was asked for
 
 
@@ -119,7 +120,6 @@ def scored(
     """Scores the translations of a test set; with edges, in buckets of source length too."""
     from nmt.analysis.by_length import scores_by_length
     from nmt.analysis.scores import score
-    from nmt.data.cleaning import count_words
 
     options = {
         "target_language": config.data.target_language,
@@ -128,9 +128,17 @@ def scored(
     scores = score(hypotheses, split.target, **options)
     by_length = None
     if edges is not None:
-        lengths = [count_words(line, config.data.source_language) for line in split.source]
+        lengths = source_lengths(split, config.data)
         by_length = scores_by_length(lengths, hypotheses, split.target, edges, **options)
     return Evaluation(split, checkpoint, config, hypotheses, precision, scores, by_length)
+
+
+def source_lengths(split: "Split", data: DataConfig) -> list[int]:
+    """How long each source is, in what `nmt.commands.tables.length_unit` says."""
+    from nmt.data.cleaning import count_words
+
+    language, tokenized = data.source_language, data.tokenized
+    return [count_words(line, language, tokenized=tokenized) for line in split.source]
 
 
 def with_unknown(
@@ -159,6 +167,16 @@ def evaluation_file(run: RunDirectory, evaluation: Evaluation) -> Path:
     return _place(run, evaluation.split, evaluation.checkpoint, evaluation.config.search)
 
 
+def _choice_for_unknown(run: RunDirectory, search: SearchConfig) -> str | None:
+    """The layers and heads that were chosen for a run, where translations depend on them."""
+    if search.unknown != "replace":
+        return None
+    try:
+        return run.alignment_file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
 def keep(evaluation: Evaluation, run: RunDirectory) -> None:
     """Writes the scores into the run; a run that cannot be written is only warned of.
 
@@ -170,7 +188,8 @@ def keep(evaluation: Evaluation, run: RunDirectory) -> None:
         "hypotheses": evaluation.hypotheses,
         "references": list(split.target),
     }
-    record = evaluation.to_dict() | texts
+    choice = _choice_for_unknown(run, evaluation.config.search)
+    record = evaluation.to_dict() | ({} if choice is None else {CHOICE: choice}) | texts
     path = evaluation_file(run, evaluation)
     before = _read(path)
     if all(before.get(key) == record[key] for key in _SCORED_FROM):
@@ -212,6 +231,7 @@ def kept_hypotheses(
         "search": asdict(search),
         "checkpoint_fingerprint": checkpoint.fingerprint,
         "code": code_fingerprint(PACKAGE),
+        CHOICE: _choice_for_unknown(run, search),
     }
     if any(record.get(key) != value for key, value in made_from.items()):
         return None

@@ -62,6 +62,6 @@ def draw_by_length(evaluations: Mapping[str, Evaluation], path: Path) -> None:
         {name: evaluation.by_length for name, evaluation in evaluations.items()},
         path,
         tokenized_lowercase=first.config.data.tokenized,
-        unit=length_unit(first.config.data.source_language),
+        unit=length_unit(first.config.data),
         title=first.split.name,
     )

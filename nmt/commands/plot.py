@@ -50,7 +50,7 @@ def make_parser() -> CommandParser:
         "--target", metavar="TEXT", help="align with this translation instead of the model's own"
     )
     add_method(parser)
-    add_units(parser)
+    add_units(parser, unless=" and has no --gold")
     parser.add_argument(
         "--heads", action="store_true", help="every layer and head; sliders in an .html file"
     )
@@ -91,6 +91,8 @@ def run(arguments: Arguments) -> int:
     run_path, sentence = arguments.named("RUN", "SENTENCE")
     output = Path(arguments.required("--output", f"a file, {_SUFFIXES}"))
     _check(options, output, sentence)
+    if options.target is not None:  # nothing is searched for
+        arguments.refuse_overrides()
     gold = None if options.gold is None else parse_gold(options.gold, "--gold")
     methods = _methods(arguments)
     paths = [run_path, *options.compare]
@@ -102,7 +104,8 @@ def run(arguments: Arguments) -> int:
 
     translators = [load_translator(directory, options.checkpoint, options.seed)]
     translators += [load_translator(other, "best") for other, _ in others]
-    translators = [with_asked_units(translator, options) for translator in translators]
+    usual = None if options.gold is None else ("word", "word")  # which gold links count
+    translators = [with_asked_units(each, options, usual=usual) for each in translators]
     for path, translator in zip(paths, translators, strict=True):
         with of_run(path, paths):
             for method in methods:

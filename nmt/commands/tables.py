@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from nmt.config.language_codes import has_spaces
+from nmt.config.schema import DataConfig
+
 if TYPE_CHECKING:
     from nmt.analysis.by_length import LengthBucket
 
@@ -28,16 +31,15 @@ def columns(rows: Sequence[Sequence[str]], *, texts: int = 1) -> list[str]:
 
 
 def length_table(
-    heading: str, buckets: Iterable[tuple[str, "LengthBucket"]], source_language: str
+    heading: str, buckets: Iterable[tuple[str, "LengthBucket"]], unit: str
 ) -> list[str]:
     """Scores in buckets of source length, a line each.
 
     Args:
       heading: of the first column.
       buckets: each with the name of what was scored.
-      source_language: whose sentences the lengths are of.
+      unit: what the lengths count; see `length_unit`.
     """
-    unit = length_unit(source_language)
     rows = [[heading, f"source {unit}", "sentences", *(SCORES[name] for name in _OF_BUCKETS)]]
     for name, bucket in buckets:
         few = " (few)" if bucket.count and bucket.is_small else ""
@@ -46,11 +48,10 @@ def length_table(
     return columns(rows, texts=2)
 
 
-def length_unit(source_language: str) -> str:
-    """What `count_words` counts in a language."""
-    from nmt.data.cleaning import count_words
-
-    return "words" if count_words("ab", source_language) == 1 else "characters"
+def length_unit(data: DataConfig) -> str:
+    """What `count_words` counts in the source language of a corpus."""
+    is_spaced = has_spaces(data.source_language, tokenized=data.tokenized)
+    return "words" if is_spaced else "characters"
 
 
 def signature_lines(signatures: Mapping[str, str]) -> list[str]:

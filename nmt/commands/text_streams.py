@@ -68,7 +68,7 @@ def open_output(name: str | None) -> Iterator[TextIO]:
         check_replaceable(path)
         with (
             io.BufferedWriter(_NamedFile(beside)) as file,
-            _packed(file, path.suffix) as packed,
+            _packed(file, Path(name).suffix) as packed,
             io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as lines,
         ):
             if beside != path:

@@ -27,7 +27,7 @@ from itertools import compress
 
 import numpy as np
 
-from nmt.config.language_codes import is_unspaced
+from nmt.config.language_codes import has_spaces
 from nmt.config.schema import CleaningConfig
 from nmt.data.cleaning_report import CleaningReport, RuleReport
 from nmt.data.hash_table import HashTable
@@ -155,10 +155,16 @@ class _PairCounter:
         )
 
 
-def count_words(text: str, language: str) -> int:
-    """Words between white space; characters that are no white space if it is written without."""
+def count_words(text: str, language: str, *, tokenized: bool = False) -> int:
+    """Words between white space; characters that are no white space if it is written without.
+
+    Args:
+      text: to count in.
+      language: of the text.
+      tokenized: whether a tokeniser has put white space between words in every language.
+    """
     words = text.split()
-    return sum(map(len, words)) if is_unspaced(language) else len(words)
+    return len(words) if has_spaces(language, tokenized=tokenized) else sum(map(len, words))
 
 
 def _filters(

@@ -15,10 +15,15 @@ from nmt.analysis.by_length import LengthBucket, scores_by_length
 from nmt.analysis.length_bands import bleu_bands
 from nmt.analysis.scores import Measure, measures
 from nmt.analysis.significance import Resampled, resampled
-from nmt.commands.evaluations import keep, kept_hypotheses, scored, translate_split
+from nmt.commands.evaluations import (
+    keep,
+    kept_hypotheses,
+    scored,
+    source_lengths,
+    translate_split,
+)
 from nmt.commands.models import find_checkpoint, load_found
 from nmt.config.schema import Config
-from nmt.data.cleaning import count_words
 from nmt.data.corpus import load_split
 from nmt.data.splits import Split
 from nmt.data.unknown_words import count_unknown
@@ -80,7 +85,7 @@ def measure(folder: Path) -> Found:
         "target_language": config.data.target_language,
         "tokenized": config.data.tokenized,
     }
-    lengths = [count_words(line, config.data.source_language) for line in test.source]
+    lengths = source_lengths(test, config.data)
     by_length = {
         name: scores_by_length(lengths, lines, test.target, LENGTHS, **options)
         for name, lines in hypotheses.items()

@@ -197,7 +197,9 @@ def drawn_by_lot(known: Sequence[str], test: Sequence[str], config: Config) -> l
     """
 
     def fits(line: str) -> bool:
-        return count_words(line, config.data.source_language) in MATRIX_WORDS
+        data = config.data
+        length = count_words(line, data.source_language, tokenized=data.tokenized)
+        return length in MATRIX_WORDS
 
     every = dict.fromkeys(line for line in test if line.strip())
     pools = (list(filter(fits, dict.fromkeys(known))), list(filter(fits, every)), list(every))

@@ -180,6 +180,26 @@ def test_a_long_legend_covers_no_curve(num_curves, is_beside):
     assert legend.x1 <= picture.bbox.x1 + 1
 
 
+@pytest.mark.parametrize("num_curves", [1, 2, 7])
+@pytest.mark.parametrize("length", [40, 80, 200])
+def test_long_names_and_titles_are_within_and_take_no_room_of_the_curves(num_curves, length):
+    names = ["/home/" + "x" * length + f"/{i}" for i in range(num_curves)]
+    lines = [Curve(name, [1, 2], [i, 2 * i]) for i, name in enumerate(names)]
+    picture = plot_curves(lines, x_label="x", y_label="y", title="t" * length)
+    picture.draw_without_rendering()
+    (axes,) = picture.axes
+    (title,) = [text for text in (axes.title, *picture.texts) if text.get_text()]
+    for box in (axes.get_legend().get_window_extent(), title.get_window_extent()):
+        assert box.x0 >= 0 and box.x1 <= picture.bbox.x1 + 1
+    assert axes.get_window_extent().width / picture.dpi > 5  # inches
+
+
+def test_the_eleventh_line_is_not_drawn_as_the_first():
+    systems = {str(i): [bucket(0, 9, 100, i)] for i in range(12)}
+    lines = plot_bleu_by_length(systems).axes[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 12
+
+
 def test_systems_must_share_their_buckets():
     with pytest.raises(DataError, match="2 kinds of buckets in 2 systems"):
         plot_bleu_by_length({"a": [bucket(0, None, 9, 1.0)], "b": [bucket(0, None, 8, 1.0)]})

@@ -66,13 +66,26 @@ def test_the_target_language_chooses_the_tokenizer(language, tokenizer):
     scores = score_of(hypotheses, references, language)
     assert f"tok:{tokenizer}|" in scores.bleu_signature
     assert scores.bleu == sacrebleu.corpus_bleu(hypotheses, [references], tokenize=tokenizer).score
-    is_cjk = tokenizer == "zh" or language.lower().startswith("j")
-    assert ("asian:yes" in scores.ter_signature) == is_cjk
+    assert ("asian:yes" in scores.ter_signature) == (tokenizer == "zh")
 
 
 def test_ter_of_text_without_spaces_counts_characters():
     # 2 of 6 characters differ; counted in words the only one would be wrong.
     assert score_of(["今日中国大雨"], ["今日中国晴天"], "zh").ter == pytest.approx(100 * 2 / 6)
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "reference", "expected"),
+    [
+        ("これはほんです", "それはほんです", 1 / 7),
+        ("これは本です", "それは本です", 1 / 6),
+        ("ラーメン", "ラーメソ", 1 / 4),
+    ],
+)
+def test_ter_of_japanese_counts_kana_too(hypothesis, reference, expected):
+    scores = score_of([hypothesis], [reference], "ja")
+    assert scores.ter == pytest.approx(100 * expected)
+    assert scores.ter_signature.endswith("|characters:yes")
 
 
 @pytest.mark.parametrize("language", ["th", "lao", "khm_Khmr", "my", "bo"])

@@ -55,6 +55,9 @@ def test_standard_input_is_named_as_such(mistake, files, typed):
     typed(b"0-0\n1\n\n")
     message = mistake("aer", "-", "--gold", files / "gold", *bases)
     assert "standard input, line 2: wanted a link" in message
+    assert "LINKS and --gold are both standard input; one of them must be" in mistake(
+        "aer", "-", "--gold", "-", *bases
+    )
     typed(b"0-0\n")
     message = mistake("aer", "-", "--gold", files / "gold", *bases)
     assert "standard input has 1 line and" in message

@@ -1,6 +1,7 @@
 """nmt align: word links of given pairs."""
 
 import json
+import re
 
 import pytest
 
@@ -137,6 +138,25 @@ def test_a_mistake_says_which_of_two_runs_is_meant(mistake, trained, transformer
     assert chosen == shift
     alone = mistake("align", trained, *files, "--method", "shift-att")
     assert alone.startswith("nmt: shift-att does not exist")
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ("--reverse", "--reverse must name a run directory; got ''"),
+        ("--method", "method"),
+        ("--source-unit", "unit"),
+        ("--target-unit", "unit"),
+    ],
+)
+def test_an_empty_value_is_no_default(mistake, trained, files, option, message):
+    """As a variable of the shell that is not set makes it."""
+    assert re.search(message, mistake("align", trained, *files, option, ""))
+
+
+def test_links_are_not_mixed_with_the_object(mistake, trained, files, gold):
+    message = mistake("align", trained, *files, *gold, "--json", "--output", "-")
+    assert "--output - would mix links with the object of --json; name a file" in message
 
 
 def test_scores_against_gold(capfd, call, trained, files, gold, tmp_path):

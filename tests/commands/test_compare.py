@@ -170,6 +170,7 @@ def test_pictures_of_lengths_and_learning_curves(call, run, other, tmp_path):
         {"step": 2, "seconds": 30.0, "loss": 3.0},
         {"step": 4, "seconds": 60.0, "validation_bleu": 9.0},
         {"step": 6, "seconds": 120.0, "validation_bleu": 8.0},
+        {"step": 8, "seconds": 180.0, "validation_bleu": 9.0},  # no better: the first is the best
     ]
     lines = "".join(json.dumps(record) + "\n" for record in records)
     (run / "metrics.jsonl").write_text(lines)  # and the other run has no such file
@@ -181,6 +182,27 @@ def test_pictures_of_lengths_and_learning_curves(call, run, other, tmp_path):
     start = rows.index(["run", "best", "validation", "BLEU", "minutes"])
     assert rows[start + 1 : start + 3] == [[str(run), "9.0", "1.0"], [str(other), "-", "-"]]
     assert "51+" in out  # the pictures have buckets, and so have the tables
+
+
+def test_damaged_metrics_are_told_before_anything_is_translated(mistake, run, other, monkeypatch):
+    (run / "metrics.jsonl").write_text("{\n")
+    monkeypatch.setattr("nmt.commands.compare.translate_split", None)
+    assert "metrics.jsonl, line 1: " in mistake("compare", run, other, *SPLIT, *FAST)
+
+
+def test_words_for_unknown_ones_are_made_anew_where_another_head_was_chosen(compare, run, other):
+    arguments = (run, other, "search.unknown=replace")
+    assert [of_run["kept_in"] for of_run in compare(*arguments)["runs"]] == [None, None]
+    assert None not in [of_run["kept_in"] for of_run in compare(*arguments)["runs"]]
+    (run / "alignment.json").write_text("{}\n")
+    assert [of_run["kept_in"] is None for of_run in compare(*arguments)["runs"]] == [True, False]
+    plain = compare(run, other, "search.unknown=keep")["runs"]
+    assert None not in [of_run["kept_in"] for of_run in plain]  # whatever was chosen
+
+
+def test_a_folder_needs_a_name(mistake, run, other):
+    said = mistake("compare", run, other, *SPLIT, "--output", "")
+    assert said == "nmt: --output must name a folder; got ''"
 
 
 def test_without_validations_one_picture_is_drawn(capfd, run, other, tmp_path):

@@ -158,6 +158,10 @@ def test_the_place_is_tried_before_a_model_is_loaded(mistake, tmp_path, run, mon
         (["--output", "x.png", "--heads", "--compare", "RUN"], "fills a picture with one model"),
         (["--output", "x.png", "--compare", "RUN"], "run .* is given twice; wanted different runs"),
         (["--output", "x.png", "--compare", "RUN/."], "is given twice; wanted different runs"),
+        (
+            ["--output", "x.png", "--target", "y", "search.beam_size=3"],
+            "search.beam_size=3",
+        ),
         (["--output", "x.png", "--target", ""], "nothing to draw: the translation has no words"),
         (["--output", "x.html", "--target", " "], "nothing to draw: the translation has no words"),
         (["--output", "x.png", "--compare-method", "attention"], "got attention twice"),

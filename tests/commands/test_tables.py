@@ -4,7 +4,10 @@ import pytest
 
 from nmt.analysis.by_length import FEWEST, LengthBucket
 from nmt.analysis.scores import score
+from nmt.commands.evaluations import source_lengths
 from nmt.commands.tables import SCORES, columns, length_table, length_unit, signature_lines
+from nmt.config.schema import DataConfig
+from nmt.data.splits import Split
 
 
 def bucket(lower, upper, count, value):
@@ -24,7 +27,7 @@ def test_texts_begin_at_the_left_and_numbers_end_at_the_right():
 
 def test_a_bucket_says_that_it_is_empty_or_small():
     buckets = [bucket(0, 9, FEWEST, 12.346), bucket(10, 19, 1, 7.0), bucket(20, None, 0, None)]
-    lines = length_table("split", [("test", b) for b in buckets], "en")
+    lines = length_table("split", [("test", b) for b in buckets], "words")
     assert lines[0].split()[:5] == ["split", "source", "words", "sentences", "BLEU"]
     assert [line.split() for line in lines[1:]] == [
         ["test", "0-9", str(FEWEST), "12.35", "12.35", "12.35"],
@@ -34,12 +37,21 @@ def test_a_bucket_says_that_it_is_empty_or_small():
 
 
 @pytest.mark.parametrize(
-    "language, unit",
-    [("en", "words"), ("ko", "words"), ("ja", "characters"), ("zh-CN", "characters")],
+    "language, tokenized, unit",
+    [
+        ("de", False, "words"),
+        ("ko", True, "words"),
+        ("ja", False, "characters"),
+        ("zh-CN", False, "characters"),
+        ("zh-CN", True, "words"),  # which the tokeniser has parted
+    ],
 )
-def test_lengths_are_in_what_cleaning_counts(language, unit):
-    assert length_unit(language) == unit
-    assert f"source {unit}" in length_table("run", [("a", bucket(0, None, 1, 1.0))], language)[0]
+def test_lengths_are_in_words_where_there_are_spaces(language, tokenized, unit):
+    data = DataConfig(path="x", source_language=language, tokenized=tokenized)
+    assert length_unit(data) == unit
+    assert f"source {unit}" in length_table("run", [("a", bucket(0, None, 1, 1.0))], unit)[0]
+    (length,) = source_lengths(Split("test", ["ab cd e"], ["x"]), data)
+    assert length == {"words": 3, "characters": 5}[unit]
 
 
 def test_every_score_has_a_heading():

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import errno
+import gzip
 import io
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nmt.commands.text_streams import check_places, open_output, read_text, write_lines
+from nmt.data.text_files import read_lines
 from nmt.errors import DataError, NmtError
 
 
@@ -40,6 +42,14 @@ def test_a_file_that_is_there_keeps_its_mode_and_its_links(tmp_path):
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "out").read_text() == "new\n"
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_packed_by_its_own_name(tmp_path):
+    (tmp_path / "out.gz").symlink_to("data.txt")
+    with open_output(str(tmp_path / "out.gz")) as output:
+        output.write("a line\n")
+    assert read_lines(tmp_path / "out.gz") == ["a line"]
+    assert gzip.decompress((tmp_path / "data.txt").read_bytes()) == b"a line\n"
 
 
 def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
