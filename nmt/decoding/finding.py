@@ -23,6 +23,7 @@ from nmt.models.build import Params
 
 logger = logging.getLogger(__name__)
 Number = tuple[int, int]  # of a sentence: its line, and which part of it, both from 0
+MOST_SAMPLES = 512  # of a batch on each device, where one sentence does not have more of its own
 MOST_SHARING = 2  # batches of one shape: a long search is not to be much longer over padding
 
 
@@ -70,7 +71,8 @@ def find(
       on_batch: called after each batch with the indices of its sentences.
     Returns:
       for each sentence its hypotheses, best first: `num_hypotheses`, or fewer where a beam found
-      no more (as under a tiny vocabulary or length), but at least one.
+      no more (as under a tiny vocabulary or length) or states of samples overflow, but at least
+      one.
     """
     numbers = [(i, 0) for i in range(len(sources))] if numbers is None else numbers
     prepared = prepared or programs.prepare_search(graph, params, mesh=mesh, special=special)
@@ -81,7 +83,10 @@ def find(
     run = partial(search_batch, graph, params, prepared, search=search, **static)
     results: list[list[Found]] = [[] for _ in sources]
     lengths = [(len(ids),) for ids in sources]
-    groups = group_by_length(lengths, search.batch_sentences, mesh.size, most_sharing=MOST_SHARING)
+    most = search.batch_sentences
+    if search.method == "sample":  # each sample is a row of its own
+        most = min(most, max(1, MOST_SAMPLES // num_hypotheses))
+    groups = group_by_length(lengths, most, mesh.size, most_sharing=MOST_SHARING)
     for group in groups:
         rows = _rows(sources, numbers, group, special, search, lexicon)
         found = jax.tree.map(np.asarray, run(rows))

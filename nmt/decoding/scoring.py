@@ -1,6 +1,5 @@
 """Forced decoding: the log-probabilities of given pieces, whoever chose them."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,7 +13,9 @@ from nmt.decoding.lattice import Group, group_by_length, pad
 from nmt.models.build import Params
 
 Ids = np.ndarray  # (length,) int32, of one sentence
-MAX_CELLS = 2**22  # of (B, T, S) on a device: 16 MiB for each layer and head of the model
+# Of (B, T, S), and of (B, T, T) and (B, S, S) where positions of a side attend to one another, on a
+# device: 16 MiB for each layer and head of the model.
+MAX_CELLS = 2**22
 MOST_SHARING = 4  # batches of one shape: a pass takes a tenth of what its program takes to compile
 
 
@@ -107,6 +108,6 @@ def forced_batches(
 def _of_bounded_size(groups: Sequence[Group], num_devices: int) -> Iterator[Group]:
     """The groups, those of long pairs cut into smaller ones of fewer rows."""
     for group in groups:
-        rows = min(group.rows, num_devices * max(1, MAX_CELLS // math.prod(group.lengths)))
+        rows = min(group.rows, num_devices * max(1, MAX_CELLS // max(group.lengths) ** 2))
         for start in range(0, len(group.indices), rows):
             yield Group(group.indices[start : start + rows], rows, group.lengths)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nmt.config.schema import SearchConfig
-from nmt.decoding import programs
+from nmt.decoding import finding, programs
 from nmt.decoding.finding import find, max_target_pieces
 from nmt.decoding.stages import stage_sizes
 from nmt.devices.mesh import make_mesh, on_all
@@ -169,6 +169,28 @@ def test_batches_are_told_of_when_they_are_done(models, vocabularies, sources):
     special = vocabularies.target.special
     find(graph, params, sources, special, config, mesh=mesh, on_batch=done.append)
     assert sorted(i for batch in done for i in batch) == list(range(21)) and len(done) == 6
+
+
+@pytest.mark.parametrize(("num_hypotheses", "batches"), [(1, 6), (3, 11), (5, 21), (9, 21)])
+def test_a_batch_has_no_more_samples_than_are_bounded(
+    models, vocabularies, sources, monkeypatch, num_hypotheses, batches
+):
+    monkeypatch.setattr(finding, "MOST_SAMPLES", 8)
+    done = []
+    graph, params = models["recurrent"]
+    mesh = make_mesh(devices=jax.devices()[:1])
+    config, _ = SEARCHES["sample"]
+    found = find(
+        graph,
+        params,
+        sources,
+        vocabularies.target.special,
+        config,
+        mesh=mesh,
+        num_hypotheses=num_hypotheses,
+        on_batch=done.append,
+    )
+    assert len(done) == batches and {len(of_text) for of_text in found} == {num_hypotheses}
 
 
 def test_a_translation_has_as_many_pieces_as_the_config_allows():

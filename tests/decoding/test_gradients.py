@@ -141,7 +141,12 @@ def test_a_state_is_all_leaves_of_all_layers_and_counts_by_every_way(
 ):
     """A state of the lower layer moves the upper ones, of both directions, at its own position."""
     config = replace(
-        VANILLA, cell="lstm", encoder_layers=2, bidirectional=bidirectional, attention=attention
+        VANILLA,
+        cell="lstm",
+        encoder_layers=2,
+        bidirectional=bidirectional,
+        attention=attention,
+        fixed_context="every_step" if bidirectional else "initial_state",
     )
     graph, params = random_model(config, SIZE)
     params, j = jax.tree.map(lambda leaf: 0.5 * leaf, params), 1

@@ -89,9 +89,9 @@ def test_batches_shift_targets_and_mask_filler(vocabularies, pairs):
 
 
 def test_long_pairs_are_fewer_to_a_batch(vocabularies, monkeypatch):
-    monkeypatch.setattr(scoring, "MAX_CELLS", 3 * 16 * 24)
+    monkeypatch.setattr(scoring, "MAX_CELLS", 3 * 24 * 24)
     special, rng = vocabularies.target.special, np.random.default_rng(0)
-    lengths = [(4, 5), (16, 24), (13, 20), (2, 3), (12, 17), (15, 22), (14, 19), (30, 40)]
+    lengths = [(4, 5), (16, 24), (13, 20), (2, 3), (12, 17), (15, 22), (14, 19), (30, 40), (3, 40)]
     sources, targets = (
         [np.append(rng.integers(4, 30, n - 1), special.eos_id) for n in side]
         for side in zip(*lengths, strict=True)
@@ -99,9 +99,9 @@ def test_long_pairs_are_fewer_to_a_batch(vocabularies, monkeypatch):
     seen = []
     for batch in forced_batches(sources, targets, special, 4, 2):
         rows, length = batch.source.shape
-        most = scoring.MAX_CELLS // (length * batch.target_in.shape[1])
+        most = scoring.MAX_CELLS // max(length, batch.target_in.shape[1]) ** 2
         assert rows == 2 * min(4, max(1, most))  # on each of two devices, four at most
         seen += batch.indices
         for row, i in enumerate(batch.indices):
             assert batch.source[row, : len(sources[i])].tolist() == sources[i].tolist()
-    assert sorted(seen) == list(range(8))
+    assert sorted(seen) == list(range(9))

@@ -1,5 +1,6 @@
 """Shortlists: model 1 against loops over dictionaries, lists and batches, and the run's file."""
 
+import contextlib
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -152,6 +153,13 @@ def test_a_run_keeps_its_lexicon(run, vocabularies):
     run.lexicon_file.write_bytes(written[:100])
     with pytest.raises(RunError, match=r"lexicon\.npz is damaged: delete it"):
         load_lexicon(run, size, size)
+    for place in (4, 6, 10, 30, 40, len(written) - 10, len(written) - 16):  # of zip's own headers
+        flipped = bytearray(written)
+        for bit in range(8):
+            flipped[place] = written[place] ^ 1 << bit
+            run.lexicon_file.write_bytes(flipped)
+            with contextlib.suppress(RunError):  # some of it nobody reads
+                load_lexicon(run, size, size)
     run.lexicon_file.write_bytes(written)
     with pytest.raises(RunError, match=r"lexicon\.npz does not fit the run"):
         load_lexicon(run, size, size + 1)
