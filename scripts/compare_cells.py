@@ -43,6 +43,9 @@ OVERRIDES = (
     "model.decoder_layers=2",
     "training.num_steps=1000000",  # the minutes end it
     "training.schedule=constant",
+    "training.final_learning_rate=0",  # as these three are where no config says otherwise
+    "training.plateau_factor=0.5",
+    "training.plateau_patience=3",
     "training.learning_rate=1e-3",
     "training.save_every=250",
     "validation.every=250",
@@ -64,7 +67,8 @@ def results(
         job = Job(cell, config, [*overrides, f"model.cell={cell}"], folder / cell)
         kept = _kept(folder, cell)
         before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-        if before.get("config") == _content(job):
+        is_whole = before.get("result", {}).keys() == rows[cell].keys()
+        if before.get("config") == _content(job) and is_whole:
             rows[cell] = before["result"]
         else:
             jobs.append(job)

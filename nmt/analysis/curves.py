@@ -206,7 +206,8 @@ def _finish(picture: Picture, axes, names: Sequence[str], path: str | PathLike |
     if len(names) > _MOST_WITHIN or widest > width / 2:
         beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
         width += widest
-    title, of_title = axes.get_title(), style | {"fontsize": axes.title.get_fontsize()}
+    title = axes.get_title()
+    of_title = _drawable([title])[1] | {"fontsize": axes.title.get_fontsize()}
     title_width = _inches(picture, title, of_title) + _MARGINS
     if title_width > _WIDTH:  # it may stand above the legend, too
         axes.set_title("")

@@ -91,11 +91,11 @@ class Checkpoints:
             if not interrupted:
                 raise
             logger.warning("%s", error)
-        if interrupted and self._is_there(step):
+        # Processes may see a shared folder at different times, and must save together.
+        if interrupted and from_first(int(is_first() and self.has_regular(step))):
             return  # all of it is safe already, with its score
         score = None if score is None or not math.isfinite(score) else float(score)
-        earlier = [other for other in self._known() if other < step]
-        previous = max(earlier, default=None)
+        previous = self._previous(step)
         manifest = Manifest(
             step, score, interrupted, _now(), {}, {}, seconds=seconds, previous=previous
         )
@@ -113,18 +113,24 @@ class Checkpoints:
         manifest = Manifest(steps[-1], None, False, _now(), {}, {}, averaged=tuple(steps))
         self._saver.start(manifest, {PARAMS: params})
 
-    def _is_there(self, step: int) -> bool:
-        """Whether a good checkpoint of a step exists, as the first process sees it.
+    def has_regular(self, step: int) -> bool:
+        """Whether a regular checkpoint of a step exists that was not found damaged.
 
-        Processes may see a shared folder at different times, and must save together.
+        One that cannot be read now counts, too: it may be whole.
         """
-        return bool(from_first(int(is_first() and step in self._known())))
+        if step not in self._folders() or step in self._named:
+            return False
+        try:
+            return self._is_regular(step)
+        except Unreadable:
+            return True
 
-    def _known(self) -> list[int]:
-        """The steps of good checkpoints; none while that cannot be read, for training goes on."""
-        with contextlib.suppress(Unreadable):
-            return [manifest.step for manifest in self._good()]
-        return []
+    def _previous(self, step: int) -> int | None:
+        """The step of the last such checkpoint before one; None where there is none."""
+        with contextlib.suppress(Unreadable):  # of the folder
+            earlier = (other for other in reversed(self._folders()) if other < step)
+            return next(filter(self.has_regular, earlier), None)
+        return None
 
     def check(self) -> None:
         """Returns at once, whether or not the last checkpoint is whole by now.
@@ -230,10 +236,7 @@ class Checkpoints:
             self.manifest(AVERAGE)
             return AVERAGE, PARAMS
         if which in ("best", "last"):
-            regular = self._regular()
-            best = _best_first(regular) if which == "best" else []
-            steps = [manifest.step for manifest in (*best, *reversed(regular))]
-            step = self._first_whole(steps, partial(_weights, which))
+            step = self._first_whole(self._candidates(which), partial(_weights, which))
         else:
             folders = {str(step): step for step in self._folders()}
             step = folders.get(which)
@@ -242,6 +245,18 @@ class Checkpoints:
             missing = f"checkpoint {which}" if "last" in legal else "finished checkpoint"
             raise RunError(f"run {self.folder.parent} has no {missing}{nearest(which, legal)}")
         return step, _weights(which, self.manifest(step))
+
+    def _candidates(self, which: str) -> Iterable[int]:
+        """The regular checkpoints, best or last first; the last one needs no other to be read."""
+        if which == "last":
+            return filter(self._is_regular, reversed(self._folders()))
+        regular = self._regular()
+        return [manifest.step for manifest in (*_best_first(regular), *reversed(regular))]
+
+    def _is_regular(self, step: int) -> bool:
+        with self._passing_over(step):
+            return not self._manifest(step).interrupted
+        return False
 
     def _legal(self) -> list[int | str]:
         """All that `resolve` finds; every file is verified."""

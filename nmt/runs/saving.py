@@ -84,12 +84,19 @@ class Saver:
 
     def settle(self) -> None:
         """Ends a `_replace` that stopped between its two renames, by a kill or as both failed."""
+        for _, made, final in self._between():
+            made.rename(final)
+            sync_folder(self.folder)
+
+    def _between(self) -> list[tuple[Path, Path, Path]]:
+        """What stands between two renames: the old one, the new one, and the place of both."""
+        found = []
         for gone in self.unfinished.glob("removed-*"):
             name = gone.name.removeprefix("removed-")
             made, final = self.unfinished / name, self.folder / name
             if (made / NAME).is_file() and not os.path.lexists(final):
-                made.rename(final)
-                sync_folder(self.folder)
+                found.append((gone, made, final))
+        return found
 
     def _gone(self, name: str) -> Path:
         """Where a checkpoint goes before its files go."""
@@ -112,15 +119,14 @@ class Saver:
         sync_folder(self.folder)
         _delete(gone)
 
-    def _clear(self, name: str) -> None:
+    def _clear(self) -> None:
         """Removes what was half-written; it takes room, which may be what is wanting.
 
-        Where both renames of `_replace` failed, `settle` still needs what they were of.
+        Where both renames of a `_replace` failed, `settle` still needs what they were of.
         """
-        gone, made = self._gone(name), self.unfinished / name
-        is_between = os.path.lexists(gone) and not os.path.lexists(self.folder / name)
+        needed = {path for gone, made, _ in self._between() for path in (gone, made)}
         for path in self.unfinished.glob("*"):
-            if not (is_between and path in (gone, made)):
+            if path not in needed:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _telling(self, manifest: Manifest, action: Callable[[], None]) -> None:
@@ -130,7 +136,7 @@ class Saver:
         except Exception as error:
             self._writer.forget()
             if is_first():
-                self._clear(manifest.folder)
+                self._clear()
             raise RunError(
                 f"cannot write checkpoint {manifest.folder} in {self.folder}: {one_line(error)}"
             ) from error
@@ -144,19 +150,19 @@ class Saver:
 
     def _finish(self, manifest: Manifest) -> None:
         """In the thread: waits for the arrays, then makes the checkpoint exist."""
+        self._writer.finish()  # the others, too, hear of it where it fails
         made = self.unfinished / manifest.folder
         try:
-            self._writer.finish()
             if is_first():
                 write_manifest(made, replace(manifest, files=describe_files(made)))
                 self._replace(manifest.folder)
                 self._exists(manifest)
-        finally:  # the others wait for it, whatever has become of the checkpoint
+        finally:  # the others wait for the first one, whatever has become of its part
             self._writer.meet()
         if not (self.folder / manifest.folder / NAME).is_file():
             raise RunError(
-                f"process {jax.process_index()} does not find what the first process has written; "
-                "the run must lie on a file system that all of them share"
+                f"process {jax.process_index()} does not find it: the first process could not "
+                "write it, or the run does not lie on a file system that all of them share"
             )
 
 

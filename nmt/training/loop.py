@@ -296,7 +296,7 @@ def _last_saved(checkpoints: Checkpoints, step: int) -> int:
 
     A checkpoint of an interruption serves resuming only: a regular one of its step is still due.
     """
-    is_regular = from_first(int(is_first() and step in checkpoints.steps()))
+    is_regular = from_first(int(is_first() and checkpoints.has_regular(step)))
     return step if is_regular else max(step - 1, 0)
 
 

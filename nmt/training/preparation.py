@@ -142,7 +142,8 @@ def _validation_batches(
             "or more shorter than that"
         )
     if len(kept) < len(pairs):
-        logger.warning(
+        log = logger.warning if is_first() else logger.debug
+        log(
             "validation: %d of %d pairs have more than %d pieces and are left out of the loss",
             *(len(pairs) - len(kept), len(pairs), most),
         )

@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from nmt.analysis.by_length import FEWEST, LengthBucket
 from nmt.analysis.curves import Curve, curve, plot_bleu_by_length, plot_curves
+from nmt.analysis.fonts import font_families
 from nmt.analysis.significance import Resampled
 from nmt.errors import DataError
 
@@ -192,6 +193,13 @@ def test_long_names_and_titles_are_within_and_take_no_room_of_the_curves(num_cur
     for box in (axes.get_legend().get_window_extent(), title.get_window_extent()):
         assert box.x0 >= 0 and box.x1 <= picture.bbox.x1 + 1
     assert axes.get_window_extent().width / picture.dpi > 5  # inches
+
+
+def test_a_long_title_keeps_its_fonts():
+    title = "中文标题" * 20
+    picture = plot_curves([Curve("run", [1, 2], [1, 2])], x_label="x", y_label="y", title=title)
+    (text,) = picture.texts
+    assert text.get_text() == title and text.get_fontfamily() == font_families([title])
 
 
 def test_the_eleventh_line_is_not_drawn_as_the_first():

@@ -92,10 +92,15 @@ def test_pipes_of_unequal_length_are_told_with_their_lengths(tmp_path):
     """They cannot be read a second time."""
     for sizes in ((3, 5), (5, 3)):
         pipes = [tmp_path / f"{sizes[0]}.{side}" for side in range(2)]
+        writers = []
         for pipe, size in zip(pipes, sizes, strict=True):
             os.mkfifo(pipe)
-            Thread(target=pipe.write_text, args=("a\n" * size,)).start()
+            writers.append(Thread(target=pipe.write_text, args=("a\n" * size,), daemon=True))
+            writers[-1].start()
         message = error_of(list, iter_parallel(*pipes))
+        for writer in writers:
+            writer.join(timeout=60)
+            assert not writer.is_alive()
         assert f"{pipes[0]} has {sizes[0]} lines and {pipes[1]} has {sizes[1]}; line" in message
 
 

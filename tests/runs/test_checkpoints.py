@@ -469,10 +469,14 @@ def test_what_cannot_be_read_for_a_time_is_neither_passed_over_nor_removed(
         for ask in (checkpoints.best, checkpoints.steps, lambda: checkpoints.restore(20, {})):
             with pytest.raises(Unreadable, match=message):
                 ask()
+        assert checkpoints.resolve("last") == (30, "params")  # without the other one
+        save_tiny(checkpoints, 30, interrupted=True)  # does nothing: it is there with its score
+        save_tiny(checkpoints, 20, interrupted=True)  # nor this: it may be whole
         save_tiny(checkpoints, 40, score=3.0)
         save_tiny(checkpoints, 50, interrupted=True)
         assert re.search(f"{message} again.*; no checkpoint is removed now", caplog.text)
     assert checkpoints.steps() == [20, 30, 40] and checkpoints.best() == 20
+    assert [checkpoints.manifest(step).score for step in (20, 30)] == [9.0, 1.0]
     save_tiny(checkpoints, 60, score=4.0)
     assert checkpoints.steps() == [20, 40, 60]
 

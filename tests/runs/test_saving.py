@@ -172,6 +172,12 @@ def test_a_rename_that_fails_leaves_the_checkpoint_that_was_there(
     removed = checkpoints.folder / ".unfinished" / "removed-1"
     if failing == {2, 3}:  # nothing can be renamed, but nothing is lost: the new one is whole
         assert checkpoints.steps() == [] and removed.exists()
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", lambda *_: full(Path("again"), None))
+            failing.add(4)
+            with pytest.raises(RunError, match="cannot write checkpoint 2 in .*: No space left on"):
+                checkpoints.save(2, tree(3))
+        assert not (checkpoints.folder / ".unfinished" / "2").exists() and removed.exists()
         assert Checkpoints(checkpoints.folder).latest() == 1
         weights = checkpoints.load_item(1, "params")["w"]
         np.testing.assert_array_equal(weights, tree(2)["params"]["w"])
@@ -385,7 +391,7 @@ def test_two_processes_save_one_checkpoint_that_any_number_of_devices_restores(
 
 
 FAILS_ONCE = """
-import sys
+import logging, sys
 import numpy as np
 process, address, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 from nmt.devices.processes import ProcessFlags, ending_together, is_first, start_processes
@@ -402,6 +408,7 @@ with ending_together():
         raise OSError(28, "No space left on device")
     saving.describe_files = full
     checkpoints.save(2, {"params": {"w": np.arange(6)}})
+    logging.basicConfig()
     checkpoints.save(3, {"params": {"w": np.arange(7)}}, interrupted=True)
     checkpoints.wait()
     assert checkpoints.steps() == [1] and (not is_first() or checkpoints.latest() == 3)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from nmt.config.reader import read_config
 from nmt.runs.checkpoints import Checkpoints
 
 MACHINE = {"processor": "a", "cores_used": 2, "device": {"kind": "cpu", "count": 1}}
@@ -133,6 +134,16 @@ def test_a_mistake_in_the_config_is_one_line_before_anything_is_trained(
     assert capsys.readouterr().err == (
         "compare_cells: the following arguments are required: folder\n"
     )
+
+
+def test_every_config_of_a_recurrent_model_can_be_laid_under_the_cells(script):
+    configs = [
+        path for path in script.CONFIG.parent.rglob("*.yaml") if "cell: " in path.read_text()
+    ]
+    assert len(configs) >= 6
+    for config in configs:
+        training = read_config(config, [*script.OVERRIDES, "data.path=embedded"]).training
+        assert training.schedule == "constant"
 
 
 def test_a_file_in_place_of_the_folder_is_one_line(script, trainings, tmp_path, capsys):

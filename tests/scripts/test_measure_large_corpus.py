@@ -35,8 +35,12 @@ def test_a_corpus_is_written_once(script, tmp_path):
 def test_a_corpus_that_was_not_written_to_its_end_is_written_anew(script, tmp_path, monkeypatch):
     script.write_corpus(tmp_path, 30)
 
+    make_pairs = script.make_pairs
+
     def stopped(count, seed):
-        raise KeyboardInterrupt
+        if count == 40:
+            raise KeyboardInterrupt
+        return make_pairs(count, seed)
 
     with monkeypatch.context() as patched:
         patched.setattr(script, "make_pairs", stopped)
