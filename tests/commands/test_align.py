@@ -103,6 +103,51 @@ def test_two_directions_are_made_one(call, trained, backwards, files, rule):
     assert out.splitlines() == [*map(format_links, expected)]
 
 
+def test_seeds_checkpoint_and_units_of_both_directions(
+    call, trained_with_seeds, backwards, files, tmp_path
+):
+    """Each of the four makes other links than what stands in its place by default."""
+    two, union = trained_with_seeds, ["--symmetrize", "union"]
+    seeded = BACKWARDS.replace("training: {", "training: {seed: 5, num_seeds: 2, ")
+    reverse = make_run(tmp_path / "reverse", seeded)
+
+    def expected(forward, other, units=("word", "word")):
+        ours = forward.with_units(*units).align_all(ENGLISH, FRENCH)
+        theirs = other.with_units(*units[::-1]).align_all(FRENCH, ENGLISH)
+        both = zip(ours, theirs, strict=True)
+        return [format_links({*a.links(), *(link[::-1] for link in b.links())}) for a, b in both]
+
+    def links(*asked):
+        return call("align", two, *files, *union, *asked).splitlines()
+
+    seeds = {seed: nmt.load(two, seed=seed) for seed in (5, 6)}
+    turned = {seed: nmt.load(reverse, seed=seed) for seed in (5, 6)}
+    plain = links("--reverse", reverse)
+    assert plain == expected(seeds[5], turned[5])
+    assert links("--reverse", reverse, "--seed", 6) == expected(seeds[6], turned[5]) != plain
+    assert (
+        links("--reverse", reverse, "--reverse-seed", 6) == expected(seeds[5], turned[6]) != plain
+    )
+    last = links("--reverse", backwards, "--checkpoint", "last", "--seed", 6)
+    ours = nmt.load(two, "last", seed=6)
+    assert last == expected(ours, nmt.load(backwards, "last"))
+    assert last != expected(ours, nmt.load(backwards))
+    letters = links("--reverse", backwards, "--target-unit", "character")
+    assert letters == expected(seeds[5], nmt.load(backwards), ("word", "character"))
+
+
+def test_gold_counts_words_where_none_are_written(call, run, files, gold):
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("target_language: fr", "target_language: ja"))
+    translator = nmt.load(run)
+    assert translator.units.target == "piece"
+    expected = alignment_scores(
+        [a.links() for a in translator.with_units("word", "word").align_all(ENGLISH, FRENCH)],
+        [parse_gold(line, "gold", base=1) for line in GOLD],
+    )
+    assert json.loads(call("align", run, *files, *gold, "--json")) == expected.to_dict()
+
+
 def test_two_directions_may_be_read_in_two_ways(call, mistake, trained, transformer, files):
     """A GRU's attention, and the attention of one layer of a Transformer after it has read."""
     config = BACKWARDS.replace(MODEL, TRANSFORMER)

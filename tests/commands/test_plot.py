@@ -2,11 +2,13 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
 import nmt
 from nmt.analysis.matrix_grid import plot_heads
+from nmt.analysis.matrix_html import alignments_html
 from nmt.analysis.matrix_plot import plot_alignment, plot_side_by_side
 from nmt.analysis.pharaoh import GoldLinks
 from nmt.commands import plot
@@ -22,9 +24,10 @@ GOLD = GoldLinks({(0, 0), (1, 2)}, {(2, 3)})
 
 
 @pytest.fixture
-def other_run(run, tmp_path):
-    """Another run of the same model."""
-    return shutil.copytree(run, tmp_path / "other")
+def other_run(tmp_path):
+    """A run of another model, whose best checkpoint is not its last."""
+    config = CONFIG.replace("training: {", "training: {seed: 7, ")
+    return make_run(tmp_path / "other", config)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +82,10 @@ def test_a_method_may_be_named_with_layer_and_head(call, tmp_path, run):
 
 
 def test_all_heads_in_a_grid(call, tmp_path, run):
-    call("plot", run, *GIVEN, "--heads", "--gold", "0-0 1-2 2p3", "--output", tmp_path / "m.svg")
-    expected = plot_heads(nmt.load(run).align(SOURCE, TARGET, heads=True), gold=GOLD)
+    call("plot", run, *GIVEN, "--heads", "--gold", "0-0 1-2 2p3", "--links",
+         "--output", tmp_path / "m.svg")  # fmt: skip
+    alignment = nmt.load(run).align(SOURCE, TARGET, heads=True)
+    expected = plot_heads(alignment, gold=GOLD, links=True)
     assert (tmp_path / "m.svg").read_bytes() == expected.render(".svg")
 
 
@@ -90,6 +95,48 @@ def test_two_models_side_by_side_on_the_translation_of_the_first(call, tmp_path,
     svg = re.findall(r"<text[^>]*>([^<]*)</text>", picture.read_text())
     words = [*out.split(), *LINES[0].split() * 2]
     assert sorted(svg) == sorted([run.name, other_run.name, *words])
+
+
+def test_two_models_are_drawn_each_with_its_own_alignment(call, tmp_path, run, other_run):
+    picture = tmp_path / "two.svg"
+    call("plot", run, *GIVEN, "--compare", other_run, "--gold", "0-0 1-2 2p3", "--links",
+         "--output", picture)  # fmt: skip
+    both = {path.name: nmt.load(path).align(SOURCE, TARGET) for path in (run, other_run)}
+    expected = plot_side_by_side(both, gold=GOLD, links=True).render(".svg")
+    assert picture.read_bytes() == expected
+    last = {**both, other_run.name: nmt.load(other_run, "last").align(SOURCE, TARGET)}
+    for unlike in (dict.fromkeys(both, both[run.name]), last):
+        assert plot_side_by_side(unlike, gold=GOLD, links=True).render(".svg") != expected
+
+
+@pytest.mark.parametrize("asked", ["checkpoint", "seed", "search"])
+def test_checkpoint_seed_and_search_are_those_asked_for(
+    call, tmp_path, run, trained_with_seeds, asked
+):
+    path = trained_with_seeds if asked == "seed" else run
+    options, load, search = {
+        "checkpoint": (["--checkpoint", 9], {"checkpoint": 9}, None),
+        "seed": (["--seed", 6], {"seed": 6}, None),
+        "search": (["search.max_length_extra=2"], {}, {"max_length_extra": 2}),
+    }[asked]
+    pictures = []
+    for given in ([], options):
+        call("plot", path, LINES[0], *given, "--output", tmp_path / "m.svg")
+        pictures.append((tmp_path / "m.svg").read_bytes())
+    translator = nmt.load(path, **load)
+    search = search and replace(translator.search, **search)
+    translation = translator.translate(LINES[0], search=search)
+    assert pictures[1] == plot_alignment(translation.alignment).render(".svg") != pictures[0]
+
+
+def test_gold_links_count_words_where_none_are_written(call, tmp_path, run):
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("target_language: fr", "target_language: ja"))
+    assert nmt.load(run).units.target == "piece"
+    call("plot", run, *GIVEN, "--gold", "0-0 1-2 2p3", "--output", tmp_path / "m.svg")
+    alignment = nmt.load(run).with_units("word", "word").align(SOURCE, TARGET)
+    expected = plot_alignment(alignment, gold=GOLD).render(".svg")
+    assert (tmp_path / "m.svg").read_bytes() == expected
 
 
 def test_two_methods_side_by_side(call, tmp_path, run):
@@ -124,7 +171,9 @@ def test_pages_have_what_pictures_have(call, tmp_path, run, other_run):
     alone = page.read_text("utf-8")
     assert nmt.load(run).align(SOURCE, TARGET).html(gold=GOLD) == alone
     call("plot", run, *GIVEN, "--heads", "--compare", other_run, "--output", page)
-    assert all(f'"{name}"' in page.read_text("utf-8") for name in (run.name, other_run.name))
+    runs = (run, other_run)
+    both = [nmt.load(path).align(SOURCE, TARGET, heads=True) for path in runs]
+    assert page.read_text("utf-8") == alignments_html(both, [path.name for path in runs])
 
 
 def test_a_mistake_says_which_of_two_runs_is_meant(mistake, tmp_path, run):

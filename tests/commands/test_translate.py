@@ -73,7 +73,10 @@ def test_an_output_is_left_alone_when_translating_fails(mistake, tmp_path, run, 
     assert (tmp_path / "out").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_n_best_lists(call, run, texts, typed):
+def test_n_best_lists(call, run, texts, typed, monkeypatch):
+    from nmt.commands import translate
+
+    monkeypatch.setattr(translate, "CHUNK", 2)
     typed("\n".join(LINES).encode())
     rows = [line.split(" ||| ") for line in call("translate", run, "--n-best", 2).splitlines()]
     expected = nmt.load(run).translate(LINES, num_hypotheses=2)

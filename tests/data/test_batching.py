@@ -77,7 +77,7 @@ def test_batches_hold_their_pairs(batch_sentences):
 def test_an_epoch_has_every_pair_once():
     pairs = random_pairs()
     batches = make(pairs)
-    orders = []
+    orders, shapes = [], []
     for epoch in range(3):
         first = epoch * batches.num_batches
         indices = [batches.indices(first + i) for i in range(batches.num_batches)]
@@ -85,7 +85,8 @@ def test_an_epoch_has_every_pair_once():
         order = [i for i in np.concatenate(indices).tolist() if i != FILLER]
         assert sorted(order) == list(range(len(pairs)))
         orders.append(order)
-    assert orders[0] != orders[1] != orders[2]
+        shapes.append(tuple(batches.shape_of(first + i) for i in range(batches.num_batches)))
+    assert len(set(map(tuple, orders))) == len(set(shapes)) == 3
 
 
 def test_pairs_stand_together_by_a_chance_of_each_shape_and_epoch():

@@ -70,6 +70,23 @@ def test_training_is_cleaned_and_the_rest_is_raw(folder, run):
     assert sides(load_split(config_for(folder), "one")) == [("held", "y\xa0")]
 
 
+def test_what_is_in_validation_alone_is_no_training_pair(folder, run):
+    write(folder, "train", [("v", "w"), ("f", "g")])
+    write(folder, "dev", [("v", "x")])
+    assert sides(load_corpus(config_for(folder), run).train) == [("f", "g")]
+
+
+def test_each_side_is_measured_in_its_own_language(tmp_path, run):
+    pairs = [("a b", "一二三四"), ("a b c d", "日"), ("a b c", "日本")]  # of 3 words at most
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for split, lines in {"train": pairs, "dev": [("z", "z")], "one": [("y", "y")]}.items():
+        write(folder, split, lines, languages=("en", "zh"))
+    cleaning = CleaningConfig(max_words=3)
+    config = config_for(folder, target_language="zh", test=("one",), cleaning=cleaning)
+    assert sides(load_corpus(config, run).train) == [("a b c", "日本")]
+
+
 def test_any_split_can_be_read_alone_and_is_raw(folder):
     config = config_for(folder, test=("one",))
     assert len(load_split(config, "train")) == 5

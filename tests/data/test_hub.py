@@ -137,6 +137,19 @@ def test_part_of_a_split(folder, place):
     assert pairs_of(read_dataset(config, "train[10:20]")) == make_pairs(25_000)[10:20]
 
 
+def test_streaming_downloads_nothing(folder, monkeypatch):
+    import datasets
+
+    def download(*arguments, **options):
+        raise AssertionError("all of it would be downloaded")
+
+    monkeypatch.setattr(datasets.DatasetBuilder, "download_and_prepare", download)
+    config = DataConfig(hub=str(folder), configuration="en-fr")
+    assert "all of it would be downloaded" in error_of(read_dataset, config, "train")
+    streamed = read_dataset(replace(config, streaming=True), "train", 10)
+    assert pairs_of(streamed) == make_pairs(25_000)[:10]
+
+
 def test_part_of_a_split_cannot_be_streamed(folder):
     message = error_of(read_dataset, config_for(folder, streaming=True), "train[:10]")
     assert "data.streaming cannot read a part of a split; got 'train[:10]'" in message
@@ -321,12 +334,13 @@ def test_a_hub_out_of_reach_is_two_lines(monkeypatch, caplog):
     import datasets
 
     def warn_and_fail(*arguments, **options):
+        assert arguments == ("owner/name", None) and options == {"revision": "v1"}
         logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 8s [Retry 5/5].")
         raise ConnectionError("Couldn't reach 'owner/name' on the Hub")
 
     monkeypatch.setattr(datasets, "load_dataset_builder", warn_and_fail)
     caplog.set_level(logging.INFO)
-    message = error_of(read_split, DataConfig(hub="owner/name"), "train")
+    message = error_of(read_split, DataConfig(hub="owner/name", revision="v1"), "train")
     assert message == "data.hub owner/name: cannot be read: Couldn't reach 'owner/name' on the Hub"
     assert caplog.messages == ["looking for owner/name on the Hugging Face Hub"]
     logging.getLogger("huggingface_hub.utils._http").warning("of something else")
