@@ -10,6 +10,7 @@ import time
 import pytest
 
 from nmt.cli import COMMANDS, main
+from nmt.devices.allocator import MALLOC_CONF, TUNABLES
 from tests.tiny_runs import CONFIG, LINES, listing, start_nmt
 
 pytest_plugins = ["tests.command_calls"]
@@ -62,6 +63,23 @@ def test_a_command_that_a_signal_ended_waits_for_no_thread():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT
     )
     assert (done.returncode, done.stdout) == (143, "stopped\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no choice")
+def test_a_command_chooses_its_allocator_and_help_does_not():
+    code = "import os\nfrom nmt import cli\ncli.main = lambda: print(*os.environ) or 0\ncli.start()"
+    chosen = {TUNABLES, MALLOC_CONF}
+    environment = {k: v for k, v in os.environ.items() if k not in {*chosen, "LD_PRELOAD"}}
+    for argument, is_chosen in (("aer", True), ("--help", False)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, argument],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+            timeout=WAIT,
+        )
+        assert bool(chosen & set(done.stdout.split())) == is_chosen
 
 
 @pytest.mark.parametrize(

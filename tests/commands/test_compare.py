@@ -184,6 +184,51 @@ def test_pictures_of_lengths_and_learning_curves(call, run, other, tmp_path):
     assert "51+" in out  # the pictures have buckets, and so have the tables
 
 
+def test_the_pictures_are_of_all_runs_and_their_own_scores(call, run, other, tmp_path, monkeypatch):
+    from nmt.analysis import curves
+
+    for path, score in ((run, 9.0), (other, 7.0)):
+        record = {"step": 4, "seconds": 60.0, "validation_bleu": score}
+        (path / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    drawn = {}
+
+    def recorded(name):
+        draw = getattr(curves, name)
+
+        def record(what, path, **options):
+            drawn[name] = what, options
+            return draw(what, path, **options)
+
+        return record
+
+    for name in ("plot_bleu_by_length", "plot_curves"):
+        monkeypatch.setattr(curves, name, recorded(name))
+    arguments = [run, other, *SPLIT, *FAST, "--output", tmp_path / "pictures", "--json"]
+    shown = json.loads(call("compare", *arguments))
+    lengths, options = drawn["plot_bleu_by_length"]
+    assert list(lengths) == [str(run), str(other)] and not options["tokenized_lowercase"]
+    assert [[bucket.to_dict() for bucket in buckets] for buckets in lengths.values()] == [
+        of_run["by_length"] for of_run in shown["runs"]
+    ]
+    validation, _ = drawn["plot_curves"]
+    assert [(line.name, line.x, line.y) for line in validation] == [
+        (str(run), [1.0], [9.0]),
+        (str(other), [1.0], [7.0]),
+    ]
+
+
+def test_bleu_by_length_of_tokenised_text_is_that_of_publications(call, run, tmp_path, monkeypatch):
+    from nmt.analysis import curves
+
+    asked = []
+    monkeypatch.setattr(
+        curves, "plot_bleu_by_length", lambda *_, **o: asked.append(o["tokenized_lowercase"])
+    )
+    for tokenized in ("false", "true"):
+        call("evaluate", run, *SPLIT, "--plot", tmp_path / "x.png", f"data.tokenized={tokenized}")
+    assert asked == [False, True]
+
+
 def test_damaged_metrics_are_told_before_anything_is_translated(mistake, run, other, monkeypatch):
     (run / "metrics.jsonl").write_text("{\n")
     monkeypatch.setattr("nmt.commands.compare.translate_split", None)

@@ -1,11 +1,13 @@
 """nmt train: what it hands on, and how it ends."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from nmt.cli import main
+from nmt.devices.compiled_programs import are_programs_deterministic
 
 pytest_plugins = ["tests.command_calls"]
 
@@ -13,8 +15,17 @@ pytest_plugins = ["tests.command_calls"]
 def test_train_reads_the_config_and_names_the_run(call, monkeypatch, tmp_path, run):
     from nmt.training import loop
 
-    calls = []
-    monkeypatch.setattr(loop, "train", lambda config, path: calls.append((config, path)))
+    calls, flags = [], []
+
+    def train(config, path):
+        calls.append((config, path))
+        flags.append(are_programs_deterministic())
+
+    monkeypatch.setattr(loop, "train", train)
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
+    monkeypatch.setenv("NPROC", "1")
+    monkeypatch.delenv("NPROC")
     monkeypatch.chdir(tmp_path)
     config_file = run.with_suffix(".yaml")
     assert call("train", config_file, "training.num_steps=11") == ""
@@ -22,6 +33,9 @@ def test_train_reads_the_config_and_names_the_run(call, monkeypatch, tmp_path, r
     (first, first_path), (second, second_path) = calls
     assert (first.training.num_steps, second.training.num_steps) == (11, 4)
     assert (first_path, second_path) == (Path("runs/tiny"), tmp_path / "other")
+    assert int(os.environ["NPROC"]) > 4  # threads for the devices' collectives
+    call("train", config_file, "training.deterministic=true")
+    assert flags == [False, False, True]
 
 
 def test_a_run_must_have_a_name(mistake, run):

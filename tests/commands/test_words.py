@@ -1,6 +1,7 @@
 """A run with vocabularies of words, from text to scores and links, as a user would make it."""
 
 import json
+import shutil
 
 import pytest
 
@@ -36,12 +37,26 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def make_run_with_unknown(call, folder):
+    """A run of the first seed whose translations have an unknown word, and these."""
+    for seed in range(9):
+        config = WORDS.replace("training: {", f"training: {{seed: {seed}, ")
+        make_run(folder / "runs/words", config)
+        translated = call("translate", "runs/words", "both").split("\n")
+        if "UNK" in translated[0].split():
+            return translated
+        shutil.rmtree(folder / "runs/words")
+    raise AssertionError("no seed gives a model that says UNK")
+
+
 def test_words_from_text_to_scores_and_links(call, folder):
-    make_run(folder / "runs/words", WORDS)
+    (folder / "both").write_text("The emu sleeps.\n\n")
+    unknown = make_run_with_unknown(call, folder)
     file = folder / "runs/words/vocabulary/source.words"
     english = file.read_text(encoding="utf-8").splitlines()
     assert english[:3] == ["words\t12\t19\tmoses\ten", ".\t3", "The\t2"]
 
+    plain = call("evaluate", "runs/words").splitlines()
     table = call("evaluate", "runs/words", "--no-unknown").splitlines()
     (kept,) = (folder / "runs/words/evaluations").iterdir()
     shown = json.loads(kept.read_text(encoding="utf-8"))
@@ -53,11 +68,13 @@ def test_words_from_text_to_scores_and_links(call, folder):
         in ("\n".join(table))
     )
 
+    assert any(line.startswith("unknown words of test: ") for line in plain)
+
     source, target = folder / "corpus/test.en", folder / "corpus/test.fr"
-    (folder / "both").write_text("The emu sleeps.\n\n")
-    translated = call("translate", "runs/words", "both", "search.unknown=replace").split("\n")
-    assert len(translated) == 3 and translated[0] and not translated[1]
-    assert "UNK" not in translated[0]
+    for how in ("replace", "forbid"):
+        translated = call("translate", "runs/words", "both", f"search.unknown={how}").split("\n")
+        assert len(translated) == 3 and translated[0] and not translated[1]
+        assert "UNK" not in translated[0] and translated != unknown
     links = call("align", "runs/words", "--source", source, "--target", target).splitlines()
     assert len(links) == 2
     for line, (one, other) in zip(links, PAIRS["test"], strict=True):

@@ -1,6 +1,7 @@
 import ast
 import dataclasses
 import math
+import typing
 from pathlib import Path
 
 import pytest
@@ -284,6 +285,83 @@ def test_what_cannot_work_is_refused_in_one_line(build, message):
     with pytest.raises(ConfigError) as caught:
         build()
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+ILLEGAL = {  # a value just outside of what each number may be; some have two ends
+    CleaningConfig: {"max_words": [0], "max_length_ratio": [0.9]},
+    EmbeddedConfig: {
+        **dict.fromkeys(("num_train", "num_validation", "num_test"), [0, 10_000_001]),
+        **{"min_words": [2, 21], "max_words": [2, 61], "seed": [-1, 2**32]},
+    },
+    DataConfig: {
+        **dict.fromkeys(("max_examples", "batch_pieces", "batch_sentences", "row_multiple"), [0]),
+        **{"max_pieces": [1], "num_shapes": [0, 257], "seed": [-1, 2**32]},
+    },
+    VocabularyConfig: {
+        **{"size": [7], "character_coverage": [0.97, 1.01]},
+        **{"max_sentences": [0], "sampling": [0.0, 1.01]},
+    },
+    RecurrentConfig: {
+        **dict.fromkeys(("embedding_dim", "encoder_dim", "decoder_dim"), [0, 100_001]),
+        **dict.fromkeys(("alignment_dim", "readout_dim"), [0, 100_001]),
+        **dict.fromkeys(("encoder_layers", "decoder_layers"), [0, 1001]),
+        **{"clockwork_modules": [0, 17], "dropout": [-0.1, 1.0]},
+    },
+    TransformerConfig: {
+        **dict.fromkeys(("model_dim", "feedforward_dim"), [0, 100_001]),
+        **dict.fromkeys(("encoder_layers", "decoder_layers"), [0, 1001]),
+        **dict.fromkeys(("dropout", "attention_dropout"), [-0.1, 1.0]),
+        **{"num_heads": [0], "alignment_layer": [-7, 6], "alignment_head": [-1, 8]},
+    },
+    TrainingConfig: {
+        **dict.fromkeys(("num_steps", "unroll", "model_devices", "accumulation", "patience"), [0]),
+        **dict.fromkeys(("plateau_patience", "save_every", "keep_last"), [0]),
+        **dict.fromkeys(("max_minutes", "learning_rate", "warmup_steps"), [-1]),
+        **dict.fromkeys(("weight_decay", "alignment_weight"), [-0.1]),
+        **dict.fromkeys(("beta1", "beta2", "rho", "label_smoothing"), [-0.1, 1.0]),
+        **{"average_decay": [-0.1, 1.0], "seed": [-1, 2**32], "num_seeds": [0, 257]},
+        **{"final_learning_rate": [-0.1, 0.1], "plateau_factor": [0.0, 1.0]},
+        **{"epsilon": [0.0], "clip_norm": [0.0], "log_every": [0, 10_001]},
+    },
+    ValidationConfig: dict.fromkeys(("every", "max_sentences", "beam_size"), [0]),
+    SearchConfig: {
+        **dict.fromkeys(("beam_size", "top_k", "batch_sentences"), [0]),
+        **{"length_norm": [-0.1, 10.1], "max_length_factor": [-0.1, 10_001]},
+        **{"max_length_extra": [0, 10_001], "temperature": [0.0], "top_p": [0.0, 1.1]},
+        **{"seed": [-1, 2**32], "shortlist": [0]},
+    },
+}
+BESIDE = {  # what a number needs to mean anything
+    DataConfig: {"path": "x"},
+    TrainingConfig: {"optimizer": "adamw", "schedule": "cosine"},
+    SearchConfig: {"method": "sample"},
+    "plateau_factor": {"schedule": "plateau"},
+    "plateau_patience": {"schedule": "plateau"},
+    "clockwork_modules": {"cell": "clockwork"},
+    "shortlist": {"method": "beam"},
+}
+
+
+@pytest.mark.parametrize(
+    "section, name, value",
+    [
+        (s, name, v)
+        for s, names in ILLEGAL.items()
+        for name, values in names.items()
+        for v in values
+    ],
+)
+def test_every_number_has_its_bounds(section, name, value):
+    with pytest.raises(ConfigError, match=name):
+        section(**(BESIDE.get(section, {}) | BESIDE.get(name, {}) | {name: value}))
+
+
+@pytest.mark.parametrize("section", [DataConfig, *SECTIONS])
+def test_no_number_is_without_bounds(section):
+    hints = typing.get_type_hints(section)
+    kinds = {name: {hint, *typing.get_args(hint)} for name, hint in hints.items()}
+    numbers = {name for name, of in kinds.items() if of & {int, float}}
+    assert numbers == ILLEGAL.get(section, {}).keys()
 
 
 def test_limits_themselves_are_legal():

@@ -23,6 +23,16 @@ def size_of(model: bytes) -> int:
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_characters_beyond_the_coverage_are_unknown(kind):
+    lines = ["ab abab baba bbaa aabb"] * 30 + ["aé"]
+    for coverage, is_known in ((1.0, True), (0.98, False)):
+        config = VocabularyConfig(kind=kind, size=8, character_coverage=coverage)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=train_model(lines, config))
+        assert (processor.unk_id() not in processor.encode("aé")) == is_known
+        assert processor.unk_id() not in processor.encode("ab")
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
 @pytest.mark.parametrize("byte_fallback", [False, True])
 def test_a_size_too_large_names_the_largest_legal_one(kind, byte_fallback):
     def train(size):

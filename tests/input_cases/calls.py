@@ -24,10 +24,21 @@ COMMANDS = [
     Case(
         "too late for evaluate", f"{E} training.seed=2", "takes search.key=value and data.key=value"
     ),
-    Case(
-        "a key of training alone",
-        f"{E} data.max_pieces=9",
-        "too late: the run is trained; data.max_pieces is of its training alone",
+    *(
+        Case(
+            f"{key}, a key of training alone",
+            f"{E} data.{key}={value}",
+            f"too late: the run is trained; data.{key.partition('.')[0]} is of its training alone",
+        )
+        for key, value in {
+            "cleaning.nfc": "false",
+            "max_pieces": 9,
+            "batch_pieces": 9,
+            "batch_sentences": 9,
+            "num_shapes": 9,
+            "row_multiple": 9,
+            "seed": 9,
+        }.items()
     ),
     Case(
         "an override out of range", f"{T} text.txt search.beam_size=0", "must be 1 or more; got 0"

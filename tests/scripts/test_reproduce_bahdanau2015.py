@@ -94,6 +94,7 @@ def test_it_goes_on_where_it_stopped_and_reports_without_training_again(
     for file in (tmp_path / "out/rnnsearch50/evaluations").iterdir():
         record = json.loads(file.read_text("utf-8"))
         kept[record["search"]["unknown"]] = record["hypotheses"]
+    assert kept.keys() == {"keep", "forbid"}
     every, known = kept["keep"], kept["forbid"]
     assert len(every) == 24 and 0 < len(known) < 24
     assert not any("UNK" in line.split() for line in known)
