@@ -248,7 +248,12 @@ LINKS = [
         "test.en has 2 lines and | test.links has 1; line i must hold the links of pair i",
         **{"test.links": "0-0\n"},
     ),
-    corpus("links named by a language", {}, "data.links 'fr' is a language", "data.links=fr"),
+    corpus(
+        "links named by a language",
+        {},
+        "data.links must name a column of links; got 'fr', a language of the corpus",
+        "data.links=fr",
+    ),
     corpus(
         "links for the built-in corpus",
         {},
