@@ -2,8 +2,8 @@
 
 Beam search is not quite the same one. CTranslate2 divides log-probabilities by length^alpha, where
 ours divides by ((5 + length) / 6)^alpha (Wu et al. 2016, eq. 14), and it ends a sentence when as
-many hypotheses as its beam is wide have ended, where ours goes on while a longer one might win.
-Greedy search is the same.
+many hypotheses as its beam is wide have ended, where ours goes on while a longer one might win. It
+bounds all translations by one length, that of the longest sentence, ours each by its own's.
 """
 
 import json
@@ -18,6 +18,7 @@ import numpy as np
 from benchmarking.machine import num_cores
 from benchmarking.peers import ask_peer, check_peer
 from nmt.config.schema import Config, SearchConfig
+from nmt.decoding.finding import max_target_pieces
 from nmt.decoding.translator import Translator
 
 OPTION = "--ctranslate2"
@@ -55,7 +56,7 @@ def ask_ctranslate2(
       translator: whose weights and vocabulary are handed over.
       config: of its run.
       lines: to translate.
-      search: its beam, exponent of the length, batch and compute type are taken over.
+      search: its beam, exponent and bound of the length, batch and compute type are taken over.
       repetitions: of which the median counts.
       cpu_time: time it by processor time, as ours is.
     Returns:
@@ -69,6 +70,7 @@ def ask_ctranslate2(
         for path, leaf in leaves
     }
     target = translator.vocabularies.target
+    longest = 1 + max(map(len, translator.vocabularies.source.encode_batch(lines)))
     request = {name: getattr(config.model, name) for name in OF_THE_MODEL} | {
         "size": len(target),
         "bos_id": target.bos_id,
@@ -79,7 +81,7 @@ def ask_ctranslate2(
         "beam_size": search.beam_size,
         "length_penalty": search.length_norm,
         "batch_sentences": search.batch_sentences,
-        "max_length": 256,
+        "max_length": max_target_pieces(longest, search),
         "max_positions": 1024,
         "repetitions": repetitions,
         "cpu_time": cpu_time,

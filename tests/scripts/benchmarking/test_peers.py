@@ -1,6 +1,7 @@
 """Other toolkits by a Python of their own: asked before anything is measured, told in one line."""
 
 import json
+import math
 import re
 import sys
 
@@ -59,13 +60,18 @@ def test_ctranslate2_gets_the_search_the_clock_and_the_weights(tmp_path, cpu_tim
         "request = json.load(open(f'{folder}/request.json'))\n"
         "print(json.dumps({'request': request, 'files': sorted(os.listdir(folder))}))",
     )
-    search = SearchConfig(beam_size=3, length_norm=0.25, batch_sentences=7, precision="float32")
+    bound = {"max_length_factor": 1.5, "max_length_extra": 4}
+    search = SearchConfig(
+        beam_size=3, length_norm=0.25, batch_sentences=7, precision="float32", **bound
+    )
+    pieces = [len(translator.vocabularies.source.encode(line)) + 1 for line in LINES]
     answer = ask_ctranslate2(python, translator, config, LINES, search, 2, cpu_time=cpu_time)
     request = answer["request"]
     wanted = {
         "lines": LINES,
         "beam_size": 3,
         "length_penalty": 0.25,
+        "max_length": math.ceil(1.5 * max(pieces)) + 4,
         "batch_sentences": 7,
         "compute_type": "float32",
         "repetitions": 2,
