@@ -35,11 +35,6 @@ MOST_LENGTH_NORM = 10.0  # of a long translation a penalty to a higher power has
 MAX_EMBEDDED = 10_000_000  # pairs, each made in memory
 MAX_SEEDS = 256  # of training.num_seeds; memory ends before it
 MOST_LOG_EVERY = 10_000  # steps whose pieces are counted on a device before they are written down
-OF_SCHEDULE = {  # options of training that mean nothing with another schedule
-    "final_learning_rate": "cosine",
-    "plateau_factor": "plateau",
-    "plateau_patience": "plateau",
-}
 EMBEDDED = "embedded"  # the value of data.path that names the built-in corpus
 
 
@@ -246,12 +241,10 @@ class TrainingConfig:
             raise ConfigError(
                 f"training.weight_decay needs training.optimizer adamw; got {self.optimizer}"
             )
-        for name, schedule in OF_SCHEDULE.items():
-            is_set = getattr(self, name) != getattr(TrainingConfig, name)
-            if is_set and self.schedule != schedule:
-                raise ConfigError(
-                    f"training.{name} needs training.schedule {schedule}; got {self.schedule}"
-                )
+        if self.final_learning_rate and self.schedule != "cosine":
+            raise ConfigError(
+                f"training.final_learning_rate needs training.schedule cosine; got {self.schedule}"
+            )
         if self.schedule == "inverse_sqrt" and not self.warmup_steps:
             raise ConfigError(
                 "training.schedule inverse_sqrt needs training.warmup_steps of 1 or more; got 0"

@@ -229,11 +229,6 @@ def with_cudnn(model, training=CUDNN):
             lambda: TrainingConfig(final_learning_rate=1e-5),
             "training.final_learning_rate needs training.schedule cosine; got constant",
         ),
-        (
-            lambda: TrainingConfig(schedule="cosine", plateau_patience=1),
-            "training.plateau_patience needs training.schedule plateau; got cosine",
-        ),
-        (lambda: TrainingConfig(plateau_factor=0.8), "training.plateau_factor needs training.sch"),
         (lambda: TrainingConfig(log_every=10_001), "training.log_every must be 10000 or less"),
         (
             lambda: RecurrentConfig(attention="none", fixed_context="initial_state"),
@@ -335,8 +330,6 @@ BESIDE = {  # what a number needs to mean anything
     DataConfig: {"path": "x"},
     TrainingConfig: {"optimizer": "adamw", "schedule": "cosine"},
     SearchConfig: {"method": "sample"},
-    "plateau_factor": {"schedule": "plateau"},
-    "plateau_patience": {"schedule": "plateau"},
     "clockwork_modules": {"cell": "clockwork"},
     "shortlist": {"method": "beam"},
 }

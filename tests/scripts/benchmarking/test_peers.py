@@ -11,7 +11,7 @@ from benchmarking.asking_ctranslate2 import ask_ctranslate2, check_ctranslate2
 
 import nmt
 from nmt.config.schema import SearchConfig
-from nmt.devices.allocator import HUGE_PAGES, TUNABLES
+from nmt.devices.allocator import HUGE_PAGES, MALLOC_CONF, PRELOAD, TUNABLES
 from nmt.errors import ConfigError
 from nmt.runs.directory import RunDirectory
 from tests.tiny_runs import CONFIG, make_run
@@ -43,6 +43,8 @@ def test_the_last_line_of_a_failure_is_told(tmp_path):
 
 
 def test_a_peer_runs_without_the_allocator_that_was_chosen_for_us(tmp_path, monkeypatch):
+    for name in (PRELOAD, MALLOC_CONF):  # which the tests may have been started with
+        monkeypatch.delenv(name, raising=False)
     for name, value in HUGE_PAGES.items():
         monkeypatch.setenv(name, value)
     python = stand_in(tmp_path / "python", "print(json.dumps(dict(os.environ)))")
