@@ -13,7 +13,7 @@ from os import PathLike
 
 from nmt.analysis.by_length import LengthBucket
 from nmt.analysis.figures import Picture, check_picture_path, printable
-from nmt.analysis.fonts import font_families, quiet_fonts
+from nmt.analysis.fonts import font_families
 from nmt.analysis.records import Record
 from nmt.analysis.significance import Resampled
 from nmt.errors import DataError
@@ -224,11 +224,10 @@ def _finish(picture: Picture, axes, names: Sequence[str], path: str | PathLike |
 
 def _inches(picture: Picture, text: str, style: Mapping[str, object]) -> float:
     """How wide a text is."""
-    with quiet_fonts():
-        artist = picture.text(0, 0, text, **style)
-        box = artist.get_window_extent(picture.canvas.get_renderer())
+    artist = picture.text(0, 0, text, **style)
+    width, _ = picture.size_of(artist)
     artist.remove()
-    return box.width / picture.dpi
+    return width
 
 
 def _drawable(texts: Iterable[str]) -> tuple[list[str], dict[str, object]]:

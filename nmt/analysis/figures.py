@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -43,6 +44,12 @@ class Picture(Figure):
         """Makes it width and height inches, with as many pixels for an inch as its bounds allow."""
         self.set_size_inches(width, height)
         self.dpi = self._dpi_within_bounds()
+
+    def size_of(self, artist: Artist) -> tuple[float, float]:
+        """The width and height that an artist in it takes, in inches."""
+        with quiet_fonts():
+            box = artist.get_window_extent(self.canvas.get_renderer())
+        return box.width / self.dpi, box.height / self.dpi
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes a .png, .svg or .pdf: whole, or not at all, replacing what was there.

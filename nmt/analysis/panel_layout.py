@@ -102,6 +102,5 @@ def _draw_legend(picture: Picture, handles: Sequence[Artist]) -> tuple[float, fl
 
 def _size(picture: Picture, artist: Artist) -> tuple[float, float]:
     """An artist's width, and its height with white beside it, in inches."""
-    with quiet_fonts():
-        box = artist.get_window_extent(picture.canvas.get_renderer())
-    return box.width / picture.dpi, box.height / picture.dpi + _GAP
+    width, height = picture.size_of(artist)
+    return width, height + _GAP

@@ -146,8 +146,7 @@ def run(arguments: Arguments) -> int:
 def _check_options(arguments: Arguments) -> None:
     """Raises NmtError for options that do not go together."""
     options = arguments.options
-    if options.reverse == "":
-        raise NmtError("--reverse must name a run directory; got ''")
+    arguments.check_named("--reverse", "a run directory")
     if options.symmetrize is not None:
         if options.reverse is None:
             raise NmtError("--symmetrize makes one of two directions: it needs --reverse RUN")
@@ -215,9 +214,7 @@ def _load(
     """
     options = arguments.options
     translator = load_translator(directory, options.checkpoint, seed)
-    # Gold links count what white space parts, in every language.
-    usual = translator.units if options.gold is None else ("word", "word")
-    return with_asked_units(translator, options, usual=usual, sides=sides)
+    return with_asked_units(translator, options, as_gold=options.gold is not None, sides=sides)
 
 
 def _check_gold(

@@ -29,19 +29,18 @@ def add_units(parser: CommandParser, unless: str = "") -> None:
 
 def check_units(options: Namespace) -> None:
     """Raises NmtError where one of the two options names no unit."""
-    for unit in (options.source_unit, options.target_unit):
-        if unit is None:
-            continue
-        from nmt.analysis.links import check_unit
+    from nmt.analysis.links import check_unit
 
-        check_unit(unit)
+    for unit in (options.source_unit, options.target_unit):
+        if unit is not None:
+            check_unit(unit)
 
 
 def with_asked_units(
     translator: "Translator",
     options: Namespace,
     *,
-    usual: tuple[str, str] | None = None,
+    as_gold: bool = False,
     sides: tuple[str, str] = SIDES,
 ) -> "Translator":
     """The translator, linking what the options say.
@@ -49,9 +48,11 @@ def with_asked_units(
     Args:
       translator: of a run.
       options: of the call.
-      usual: what is linked where they do not say; what the translator links when None.
+      as_gold: whether words are linked in every language where they do not say, as gold links do;
+        else it is what the translator links.
       sides: which of the two options is that of the translator's source, and which of its target.
     """
     asked = [getattr(options, f"{side}_unit") for side in sides]
-    units = zip(asked, usual or translator.units, strict=True)
+    usual = ("word", "word") if as_gold else translator.units
+    units = zip(asked, usual, strict=True)
     return translator.with_units(*(other if unit is None else unit for unit, other in units))

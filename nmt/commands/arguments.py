@@ -62,6 +62,16 @@ class Arguments:
             raise NmtError(f"nothing more is wanted after {' '.join(legal)}; got {extra!r}")
         return [*self.words, *[None] * (len(legal) - len(self.words))]
 
+    def check_named(self, option: str, wanted: str) -> None:
+        """Raises NmtError where an option is empty, as a variable of the shell that is not set is.
+
+        Args:
+          option: its name, such as "--run".
+          wanted: what it must name, for the message.
+        """
+        if self._value(option) == "":
+            raise NmtError(f"{option} must name {wanted}; got ''")
+
     def required(self, option: str, wanted: str) -> Any:
         """The value of an option that there must be.
 
@@ -71,10 +81,13 @@ class Arguments:
         Raises:
           NmtError: it is not there.
         """
-        value = getattr(self.options, option.removeprefix("--").replace("-", "_"))
+        value = self._value(option)
         if value is None:
             raise NmtError(f"{option} is missing: {wanted}; see nmt {self.command} --help")
         return value
+
+    def _value(self, option: str) -> Any:
+        return getattr(self.options, option.removeprefix("--").replace("-", "_"))
 
     def refuse_overrides(self) -> None:
         """Raises ConfigError where there are overrides, for a command that has no use for them."""

@@ -96,8 +96,7 @@ class Opened(NamedTuple):
 def run(arguments: Arguments) -> int:
     """Compares; see `nmt compare --help`."""
     options = arguments.options
-    if options.output == "":
-        raise NmtError("--output must name a folder; got ''")
+    arguments.check_named("--output", "a folder")
     folder = None if options.output is None else Path(options.output)
     if folder is not None:
         check_folder(folder)

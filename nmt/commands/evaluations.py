@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nmt.commands.models import FoundCheckpoint
 from nmt.commands.progress import progress
 from nmt.config.schema import Config, DataConfig, SearchConfig
+from nmt.data.text_files import text_if_whole
 from nmt.errors import NmtError
 from nmt.runs.directory import RunDirectory, package_versions, write_atomically
 
@@ -169,12 +170,7 @@ def evaluation_file(run: RunDirectory, evaluation: Evaluation) -> Path:
 
 def _choice_for_unknown(run: RunDirectory, search: SearchConfig) -> str | None:
     """The layers and heads that were chosen for a run, where translations depend on them."""
-    if search.unknown != "replace":
-        return None
-    try:
-        return run.alignment_file.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
+    return text_if_whole(run.alignment_file) if search.unknown == "replace" else None
 
 
 def keep(evaluation: Evaluation, run: RunDirectory) -> None:

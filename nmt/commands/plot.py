@@ -104,8 +104,8 @@ def run(arguments: Arguments) -> int:
 
     translators = [load_translator(directory, options.checkpoint, options.seed)]
     translators += [load_translator(other, "best") for other, _ in others]
-    usual = None if options.gold is None else ("word", "word")  # which gold links count
-    translators = [with_asked_units(each, options, usual=usual) for each in translators]
+    as_gold = options.gold is not None
+    translators = [with_asked_units(each, options, as_gold=as_gold) for each in translators]
     for path, translator in zip(paths, translators, strict=True):
         with of_run(path, paths):
             for method in methods:

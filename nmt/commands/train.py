@@ -13,7 +13,6 @@ from nmt.devices.compiled_programs import (
     use_enough_threads,
 )
 from nmt.devices.processes import ProcessFlags, ending_together, is_first, start_processes
-from nmt.errors import RunError
 
 
 def make_parser() -> CommandParser:
@@ -50,8 +49,7 @@ def run(arguments: Arguments) -> int:
     (config_file,) = arguments.named("CONFIG")
     config = read_config(config_file, arguments.overrides)
     options = arguments.options
-    if options.run == "":
-        raise RunError("--run must name a run directory; got ''")
+    arguments.check_named("--run", "a run directory")
     run_directory = Path(options.run or Path("runs") / Path(config_file).stem)
 
     flags = ProcessFlags(options.coordinator, options.num_processes, options.process_id)

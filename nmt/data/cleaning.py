@@ -65,7 +65,7 @@ class Cleaner:
           target_language: likewise.
           held_out: validation and test splits, for `test_overlap`; left as they are.
         """
-        self._rewriters = _rewriters(config)
+        self._rewriters = [(RuleReport(name, removes=False), rule) for name, rule in _rules(config)]
         count = _PairCounter(source_language, target_language)
         self._filters = _filters(config, count, held_out)
         reports = [report for report, _ in (*self._rewriters, *self._filters)]
@@ -81,12 +81,12 @@ class Cleaner:
         places = range(len(pairs))  # of these pairs, in the part
         first_line = self.report.pairs_in + 1
         for report, rewrite in self._rewriters:
-            rewritten = [(rewrite(source), rewrite(target)) for source, target in pairs]
-            if rewritten != pairs:
-                for place, before, after in zip(places, pairs, rewritten, strict=True):
+            changed = [(rewrite(source), rewrite(target)) for source, target in pairs]
+            if changed != pairs:
+                for place, before, after in zip(places, pairs, changed, strict=True):
                     if before != after:
                         report.add(first_line + place, *before)
-            pairs = rewritten
+            pairs = changed
         for report, drops in self._filters:
             dropped = list(drops(pairs))
             if any(dropped):
@@ -103,18 +103,15 @@ class Cleaner:
 
 def rewritten(text: str, config: CleaningConfig) -> str:
     """The text as these rules rewrite training text."""
-    for _, rewrite in _rewriters(config):
+    for _, rewrite in _rules(config):
         text = rewrite(text)
     return text
 
 
-def _rewriters(config: CleaningConfig) -> list[tuple[RuleReport, Rewrite]]:
-    rules = []
-    if config.nfc:
-        rules.append((RuleReport("nfc", removes=False), to_nfc))
-    if config.whitespace:
-        rules.append((RuleReport("whitespace", removes=False), to_single_spaces))
-    return rules
+def _rules(config: CleaningConfig) -> list[tuple[str, Rewrite]]:
+    """Those that rewrite, by name, in their order."""
+    rules = [("nfc", config.nfc, to_nfc), ("whitespace", config.whitespace, to_single_spaces)]
+    return [(name, rewrite) for name, is_on, rewrite in rules if is_on]
 
 
 def to_nfc(text: str) -> str:
@@ -180,8 +177,7 @@ def _filters(
     if config.duplicates:
         rules.append(("duplicates", _seen_before()))
     if config.test_overlap:
-        rewrites = [rewrite for _, rewrite in _rewriters(config)]
-        rules.append(("test_overlap", _held_out(held_out, rewrites)))
+        rules.append(("test_overlap", _held_out(held_out, config)))
     return [(RuleReport(name, removes=True), drops) for name, drops in rules]
 
 
@@ -219,19 +215,12 @@ def _seen_before() -> Drops:
     return drops
 
 
-def _held_out(splits: Iterable[Split], rewrites: list[Rewrite]) -> Drops:
-    """Compares with the held-out sentences as the rules would have rewritten them."""
+def _held_out(splits: Iterable[Split], config: CleaningConfig) -> Drops:
+    """Compares with the held-out sentences as the rules would have rewritten them.
+
+    An empty line held out says nothing about an empty line in training.
+    """
     splits = list(splits)
-    sources = _rewritten((text for split in splits for text in split.source), rewrites)
-    targets = _rewritten((text for split in splits for text in split.target), rewrites)
+    sources = {rewritten(text, config) for split in splits for text in split.source} - {""}
+    targets = {rewritten(text, config) for split in splits for text in split.target} - {""}
     return lambda pairs: [source in sources or target in targets for source, target in pairs]
-
-
-def _rewritten(texts: Iterable[str], rewrites: list[Rewrite]) -> set[str]:
-    """Without empty ones: an empty line held out says nothing about an empty line in training."""
-    sentences = set()
-    for text in texts:
-        for rewrite in rewrites:
-            text = rewrite(text)
-        sentences.add(text)
-    return sentences - {""}

@@ -14,6 +14,7 @@ from nmt.data.ragged import Ragged, RaggedWriter
 from nmt.data.splits import Split
 from nmt.data.stages import stage
 from nmt.data.streams import in_parts
+from nmt.data.text_files import text_if_whole
 from nmt.data.vocabulary import Vocabularies, Vocabulary
 from nmt.errors import DataError
 
@@ -118,7 +119,4 @@ def within(pairs: EncodedPairs, max_pieces: int | None) -> np.ndarray:
 
 def saved_fingerprint(folder: Path) -> str | None:
     """The fingerprint that a folder's arrays were saved with; None where they are not whole."""
-    try:
-        return (Path(folder) / FINGERPRINT_FILE).read_text(encoding="utf-8")
-    except (OSError, ValueError):  # the latter of what is no UTF-8
-        return None
+    return text_if_whole(Path(folder) / FINGERPRINT_FILE)

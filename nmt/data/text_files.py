@@ -167,6 +167,14 @@ class _ZstdFile(io.RawIOBase):
         super().close()
 
 
+def text_if_whole(path: Path) -> str | None:
+    """What a small file of ours says; None where it is not there, or is no UTF-8 text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
 def read_parallel(name: str, source: Path, target: Path) -> Split:
     """A split from two files; line i of both is the same sentence.
 

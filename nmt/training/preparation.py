@@ -36,6 +36,7 @@ from nmt.data.piece_links import PieceLinks
 from nmt.data.progress import Check, no_check
 from nmt.data.sampling import SubwordSampler
 from nmt.data.stages import not_prepared, settle, stage
+from nmt.data.text_files import text_if_whole
 from nmt.data.vocabularies import has_vocabularies, load_vocabularies, train_vocabularies
 from nmt.data.vocabulary import Vocabularies
 from nmt.devices.processes import is_first
@@ -183,7 +184,7 @@ def _vocabularies(config: Config, run: RunDirectory, corpus: Corpus, check: Chec
     """The vocabularies of the run; those of a run without a note of their text are its own."""
     note = run.vocabulary / "made_from.txt"
     made_from = f"{corpus.cleaned_fingerprint} {_digest(config)}\n"
-    if has_vocabularies(run.vocabulary) and _read(note) in (None, made_from):
+    if has_vocabularies(run.vocabulary) and text_if_whole(note) in (None, made_from):
         return load_vocabularies(run.vocabulary)
     if not is_first():
         raise not_prepared(run.vocabulary)
@@ -225,15 +226,8 @@ def _digest(config: Config) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):  # the latter of what is no UTF-8
-        return None
-
-
 def _write_if_other(path: Path, content: str) -> None:
-    if _read(path) != content:
+    if text_if_whole(path) != content:
         write_atomically(path, content)
 
 

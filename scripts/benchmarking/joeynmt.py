@@ -34,10 +34,11 @@ def with_joeynmt(
     """
     sizes = {result["model"]: result["vocabulary_size"] for result in results}
     theirs = []
-    for name in (name for name in MODELS if name in sizes):
-        say(f"JoeyNMT: {name}")
-        arguments = ["--json", "--models", name, "--corpus", str(corpus.folder)]
-        arguments += ["--vocabulary-size", str(sizes[name]), "--threads", str(num_cores())]
+    for size in {sizes[name]: None for name in MODELS if name in sizes}:  # each is trained once
+        names = ",".join(name for name in MODELS if sizes.get(name) == size)
+        say(f"JoeyNMT: {names}")
+        arguments = ["--json", "--models", names, "--corpus", str(corpus.folder)]
+        arguments += ["--vocabulary-size", str(size), "--threads", str(num_cores())]
         arguments += ["--cpu-time"] if cpu_time else []
         theirs += ask_peer(OPTION, python, SCRIPT, *arguments)["results"]
     return joined(results, theirs)
