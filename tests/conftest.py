@@ -95,6 +95,13 @@ def optimized_compilation():
     jax.config.update("jax_disable_most_optimizations", True)
 
 
+@pytest.fixture(params=[False, True], ids=["no tiles", "tiles"])
+def tiles(request, monkeypatch):
+    """Whether the processor is taken for one that multiplies tiles: once not, and once so."""
+    monkeypatch.setattr("nmt.models.linear.multiplies_tiles", lambda: request.param)
+    return request.param
+
+
 @pytest.fixture
 def two_processes():
     """Runs a program as two processes of two devices each; both must end well.

@@ -10,7 +10,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nmt.models.biased_kernel import LOWEST, biased_kernel, logits_from_biased
+from nmt.models import kernel_first
+from nmt.models.biased_kernel import (
+    LOWEST,
+    biased_kernel,
+    logits_from_biased,
+    transposed_biased_kernel,
+    with_ones,
+)
 from nmt.models.linear import row_by_row
 from nmt.models.seq2seq import Projection
 
@@ -21,26 +28,34 @@ BLOCK = 32  # vocabulary rows whose maximum is looked at before they are
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["kernel", "barred", "pieces"],
-    meta_fields=["num_barred", "precision"],
+    meta_fields=["num_barred", "precision", "is_transposed"],
 )
 @dataclass(frozen=True)
 class Output:
     """A projection as search uses it, made once for all batches.
 
     Attributes:
-      kernel: of `biased_kernel`, (E', V).
+      kernel: of `biased_kernel`, (E', V), or of `transposed_biased_kernel`.
       barred: (V,), -inf for what is never produced, though it may count in the softmax; else 0.
         BOS and padding are never.
       num_barred: the most of them that may be among the best, as their logits are not LOWEST.
       precision: the compute type.
-      pieces: (V,), which piece each column stands for.
+      is_transposed: whether it is the latter, which `nmt.models.kernel_first` multiplies.
+      pieces: (V,), which piece each of V stands for.
     """
 
     kernel: Array
     barred: Array
     num_barred: int
     precision: str
+    is_transposed: bool
     pieces: Array
+
+    def logits(self, features: Array) -> Array:
+        """features (..., E) -> (..., V)."""
+        if self.is_transposed:
+            return kernel_first.matmul(with_ones(features), self.kernel)
+        return logits_from_biased(features, self.kernel, self.precision)
 
     def without(self, piece: int) -> "Output":
         """One that never produces another piece, either."""
@@ -53,9 +68,8 @@ class Output:
 
     def only(self, pieces: Array) -> "Output":
         """That of a shortlist: pieces (U,), and padding."""
-        return replace(
-            self, kernel=self.kernel[:, pieces], barred=self.barred[pieces], pieces=pieces
-        )
+        kernel = self.kernel[pieces] if self.is_transposed else self.kernel[:, pieces]
+        return replace(self, kernel=kernel, barred=self.barred[pieces], pieces=pieces)
 
 
 class Continuations(NamedTuple):
@@ -74,12 +88,15 @@ def output_of(projection: Projection, bos_id: int, pad_id: int) -> Output:
     """Prepares a projection of the whole vocabulary, which has these special pieces."""
     pieces = jnp.arange(len(projection.kernel))
     is_barred = (pieces >= projection.size) | (pieces == bos_id) | (pieces == pad_id)
+    precision = projection.precision
+    is_transposed = kernel_first.pays(precision)
     return Output(
-        biased_kernel(projection),
-        jnp.where(is_barred, -jnp.inf, 0.0),
-        2,
-        projection.precision,
-        pieces,
+        transposed_biased_kernel(projection) if is_transposed else biased_kernel(projection),
+        barred=jnp.where(is_barred, -jnp.inf, 0.0),
+        num_barred=2,
+        precision=precision,
+        is_transposed=is_transposed,
+        pieces=pieces,
     )
 
 
@@ -108,7 +125,7 @@ def best_continuations(
     """
     # Keeps XLA from making the features where it appends ones to them: it would not vectorise that.
     features = row_by_row(features)
-    logits = logits_from_biased(features, output.kernel, output.precision)
+    logits = output.logits(features)
     if allowed is not None:
         logits = jnp.where(allowed, logits, LOWEST)
     # Enough of the best that the wanted ones are among them, whichever of them are barred.

@@ -12,7 +12,6 @@ from nmt.decoding.preparing import Prepared, prepare
 from nmt.decoding.rooms import run_in_rooms
 from nmt.decoding.search import Hypotheses, length_penalty
 from nmt.decoding.stages import SMALLEST
-from nmt.models.biased_kernel import logits_from_biased
 from nmt.models.seq2seq import DecoderState, Seq2Seq, gather_hypotheses, log_probs_of_pieces
 
 Array = jax.Array
@@ -89,7 +88,7 @@ def sample(
         decoder, features, _ = stepper.step(
             state.decoder, memory, state.pieces[:, None], state.position
         )
-        logits = logits_from_biased(features[:, 0], output.kernel, output.precision)  # R V
+        logits = output.logits(features[:, 0])  # R V
         tempered = temper(logits + output.barred, temperature)
         pieces = draw(keep_likeliest(tempered, top_k, top_p), keys, state.position)
         is_last = state.position + 1 >= max_lengths

@@ -1,4 +1,4 @@
-"""The processor of this machine: its name, and whether it multiplies bfloat16."""
+"""The processor of this machine: its name, and how it multiplies bfloat16."""
 
 import contextlib
 import platform
@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
-MULTIPLY_BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # the instructions of x86-64 that do
+TILES = "amx_bf16"  # the instructions of x86-64 that multiply tiles of bfloat16
+MULTIPLY_BFLOAT16 = {"avx512_bf16", TILES}  # and all that multiply bfloat16
 
 
 def processor_name() -> str:
@@ -20,8 +21,19 @@ def lacks_bfloat16() -> bool:
     So they do where each operand has to be made float32 first: on an x86-64 processor that has no
     instruction for them. Of others nothing is known, and False is said.
     """
-    flags = _described("flags").split()
-    return platform.machine() == "x86_64" and bool(flags) and not MULTIPLY_BFLOAT16 & set(flags)
+    flags = _flags()
+    return bool(flags) and not MULTIPLY_BFLOAT16 & flags
+
+
+def multiplies_tiles() -> bool:
+    """Whether it multiplies whole tiles of bfloat16, as Intel's AMX does."""
+    return TILES in _flags()
+
+
+def _flags() -> frozenset[str]:
+    """What Linux says that an x86-64 processor can do; nothing of others."""
+    flags = _described("flags") if platform.machine() == "x86_64" else ""
+    return frozenset(flags.split())
 
 
 def _described(what: str) -> str:

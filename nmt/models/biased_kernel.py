@@ -28,17 +28,20 @@ def num_bias_rows(features_dim: int) -> int:
 def biased_kernel(projection: Projection) -> Array:
     """(E', V) in the compute type; the logits of padding rows are LOWEST.
 
-    E' is E + `num_bias_rows` of it. It is laid out row by row, in which order alone CPUs multiply
-    bfloat16 fast.
+    E' is E + `num_bias_rows` of it. It is laid out row by row, in which order alone most CPUs
+    multiply bfloat16 fast.
     """
+    kernel = jax.lax.optimization_barrier(transposed_biased_kernel(projection))
+    return row_by_row(kernel.T)  # at once, it takes thrice the time
+
+
+def transposed_biased_kernel(projection: Projection) -> Array:
+    """The same as (V, E')."""
     is_real = jnp.arange(len(projection.kernel)) < projection.size
     bias = jnp.where(is_real, projection.bias, LOWEST)
     num_rows = num_bias_rows(projection.kernel.shape[1])
     summands = _summands(bias, num_rows, projection.precision)
-    columns = jnp.concatenate(
-        [projection.kernel.astype(projection.precision), summands], axis=1
-    )  # V E'
-    return row_by_row(jax.lax.optimization_barrier(columns).T)  # at once, it takes thrice the time
+    return jnp.concatenate([projection.kernel.astype(projection.precision), summands], axis=1)
 
 
 def with_ones(features: Array) -> Array:

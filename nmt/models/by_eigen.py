@@ -5,16 +5,25 @@ YNNPACK. Eigen goes down the rows of a kernel, some columns at a time. Where row
 apart, a CPU keeps them in few places of its cache, and Eigen takes up to twice as long: so kernels
 are widened with padding.
 
+Where an Intel processor multiplies tiles, YNNPACK is the faster one for few rows, and for many rows
+where a kernel is no wider than `nmt.models.linear.WIDE`.
+
 What is multiplied in bfloat16 is not of this kind, see `nmt.models.linear`.
 """
 
 import jax
 import jax.numpy as jnp
 
-from nmt.models.linear import einsum, row_by_row
+from nmt.models.linear import WIDE, einsum, has_tiles, row_by_row
 
 Array = jax.Array
 COLUMNS = 32  # a kernel of a layer has an odd multiple of so many, the vocabulary's of 128
+FEW = 32  # rows
+
+
+def pays(num_columns: int) -> bool:
+    """Whether a layer's kernel of so many columns is to be multiplied so on this machine."""
+    return num_columns > WIDE if has_tiles() else num_columns >= WIDE
 
 
 def num_columns(size: int, multiple: int = COLUMNS) -> int:
@@ -30,5 +39,9 @@ def with_padding(kernel: Array) -> Array:
 
 def matmul(inputs: Array, kernel: Array) -> Array:
     """inputs (..., I), kernel (I, O), best with `num_columns` -> (..., O)."""
-    rows = row_by_row(inputs.reshape(-1, len(kernel)).T)  # I R
-    return einsum("ip,io->po", rows, kernel, "float32").reshape(*inputs.shape[:-1], -1)
+    rows = inputs.reshape(-1, len(kernel))  # R I
+    if len(rows) <= FEW and has_tiles():
+        product = einsum("pi,io->po", rows, kernel, "float32")
+    else:
+        product = einsum("ip,io->po", row_by_row(rows.T), kernel, "float32")
+    return product.reshape(*inputs.shape[:-1], -1)

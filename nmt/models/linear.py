@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.experimental.layout import Layout, with_layout_constraint
 
+from nmt.devices.processor import multiplies_tiles
+
 Array = jax.Array
 WIDE = 512  # columns of a kernel from which a transposed operand pays, see `_product`
 
@@ -45,6 +47,11 @@ def matmul(inputs: Array, kernel: Array, precision: str) -> Array:
 def rounded(inputs: Array, precision: str) -> Array:
     """What is left of float32 inputs as operands of a compute type, in float32."""
     return inputs if precision == "float32" else inputs.astype(jnp.bfloat16).astype(jnp.float32)
+
+
+def has_tiles() -> bool:
+    """Whether the devices are CPUs that multiply tiles, which have other forms that are fast."""
+    return jax.default_backend() == "cpu" and multiplies_tiles()
 
 
 def row_by_row(matrix: Array) -> Array:

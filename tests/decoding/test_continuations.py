@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nmt.decoding.continuations import best_continuations, best_pieces, output_of
-from nmt.models.seq2seq import Projection, padded_size
+from nmt.models.seq2seq import Projection, logits_from_features, padded_size
 
 PAD, BOS, EOS = 0, 2, 3
 
@@ -77,7 +77,7 @@ def test_pieces_that_are_never_produced_take_no_place_however_likely_they_are(fo
     np.testing.assert_array_equal(found.pieces, order)
 
 
-def test_bfloat16_rounds_the_operands_alone():
+def test_bfloat16_rounds_the_operands_alone(tiles):
     features = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
     of = projection(300, precision="bfloat16")
     rounded = [np.asarray(jnp.bfloat16(x), np.float32) for x in (features, of.kernel)]
@@ -87,3 +87,15 @@ def test_bfloat16_rounds_the_operands_alone():
     expected = of_output(rounded[0], never, exact, 3)
     np.testing.assert_array_equal(found.pieces, expected.pieces)
     np.testing.assert_allclose(found.log_probs, expected.log_probs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_logits_are_those_of_the_projection_and_of_some_of_its_pieces(precision, tiles):
+    features = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+    of = projection(130, precision=precision)
+    output = output_of(of, BOS, PAD)
+    assert output.is_transposed == (tiles and precision == "bfloat16")
+    expected = np.asarray(logits_from_features(features, of))[:, :130]
+    np.testing.assert_allclose(output.logits(features)[:, :130], expected, atol=1e-5)
+    some = jnp.array([129, 3, 50])
+    np.testing.assert_allclose(output.only(some).logits(features), expected[:, some], atol=1e-5)

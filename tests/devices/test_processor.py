@@ -5,7 +5,7 @@ import platform
 import pytest
 
 from nmt.devices import processor
-from nmt.devices.processor import lacks_bfloat16, processor_name
+from nmt.devices.processor import lacks_bfloat16, multiplies_tiles, processor_name
 
 CORE = """processor\t: {number}
 model name\t: Some Processor 9000: {number}
@@ -28,18 +28,18 @@ def told(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "flags, machine, lacks",
+    "flags, machine, lacks, tiles",
     [
-        ("", "x86_64", True),
-        (" avx512f avx512_vnni", "x86_64", True),
-        (" avx512f avx512_bf16", "x86_64", False),
-        (" amx_tile amx_bf16", "x86_64", False),
-        ("", "aarch64", False),
+        ("", "x86_64", True, False),
+        (" avx512f avx512_vnni", "x86_64", True, False),
+        (" avx512f avx512_bf16", "x86_64", False, False),
+        (" amx_tile amx_bf16", "x86_64", False, True),
+        ("", "aarch64", False, False),
     ],
 )
-def test_bfloat16_is_lacking_where_no_instruction_multiplies_it(told, flags, machine, lacks):
+def test_bfloat16_is_multiplied_where_an_instruction_does(told, flags, machine, lacks, tiles):
     told(flags, machine)
-    assert lacks_bfloat16() == lacks
+    assert (lacks_bfloat16(), multiplies_tiles()) == (lacks, tiles)
 
 
 def test_the_name_is_that_of_the_first_core(told):
@@ -49,5 +49,5 @@ def test_the_name_is_that_of_the_first_core(told):
 
 def test_where_nothing_is_told_nothing_is_lacking_and_python_names_it(monkeypatch, tmp_path):
     monkeypatch.setattr(processor, "CPUINFO", tmp_path / "absent")
-    assert not lacks_bfloat16()
+    assert not lacks_bfloat16() and not multiplies_tiles()
     assert processor_name() == (platform.processor() or platform.machine())

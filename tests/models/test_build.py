@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from nmt.models import step_kernels
+from nmt.models import by_eigen
 from nmt.models.build import (
     build_model,
     count_parameters,
@@ -79,7 +79,7 @@ def test_steps_equal_the_forced_pass(variant, room):
 
 @pytest.mark.parametrize("name", ["rnnsearch", "luong", "transformer_pre_shared_tied"])
 def test_steps_with_wide_kernels_equal_the_forced_pass(variants, name, monkeypatch):
-    monkeypatch.setattr(step_kernels, "WIDE", 1)
+    monkeypatch.setattr(by_eigen, "WIDE", 1)
     model = replace(variants(name))  # which compiles its steps anew
     layers = [layer for _, layer in nnx.iter_modules(model.model.for_steps())]
     kernels = [layer.kernel[...] for layer in layers if isinstance(layer, nnx.LinearGeneral)]

@@ -31,7 +31,7 @@ def laid_out(model):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("shape", [(24,), (5, 24), (2, 3, 24)])
-def test_layers_are_the_same_functions(precision, shape):
+def test_layers_are_the_same_functions(precision, shape, tiles):
     model = TwoLayers(precision)
     inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     ours = laid_out(model)(inputs)
@@ -44,11 +44,13 @@ def test_only_wide_kernels_are_padded():
     assert as_used.narrow.kernel.shape == (WIDE // 2, 8)
 
 
-def test_in_bfloat16_kernels_are_cast_once():
+def test_in_bfloat16_kernels_are_cast_and_transposed_once(tiles):
     as_used = laid_out(TwoLayers("bfloat16"))
     assert as_used.wide.kernel.dtype == as_used.narrow.kernel.dtype == jnp.bfloat16
+    assert as_used.narrow.kernel.shape == ((8, WIDE // 2) if tiles else (WIDE // 2, 8))
 
 
-def test_equal_models_have_equal_graphs():
-    one, other = (nnx.split(laid_out(TwoLayers("float32")))[0] for _ in range(2))
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_equal_models_have_equal_graphs(precision, tiles):
+    one, other = (nnx.split(laid_out(TwoLayers(precision)))[0] for _ in range(2))
     assert one == other and hash(one) == hash(other)
