@@ -297,14 +297,15 @@ class RecurrentSeq2Seq(nnx.Module):
         """All positions of embedded (B, T, E), each of which waits for the features before it."""
 
         def step(state, now):  # leaves (B, 1, ...)
-            projected, projected_readout, keep = now
+            of_gates, projected_readout, keep = now
+            projected = cells.all_gates(of_gates)
             advanced = self._advance(state, memory, projected, projected_readout, keep)
             return advanced[0], advanced[1:]
 
         batch, length, _ = embedded.shape
         projected, projected_readout = self._project(embedded)
         projections = (
-            self.bottom.join(projected, memory.context),
+            cells.by_gate(self.bottom.join(projected, memory.context)),
             projected_readout,
             draw_mask((batch, length, self.config.readout_dim), self.config.dropout, readout_keys),
         )
@@ -317,12 +318,13 @@ class RecurrentSeq2Seq(nnx.Module):
         attend = self._attend(memory)
         above = self.upper[0] if self.upper else None
 
-        def step(state, projected):  # leaves (B, 1, H), projected (B, 1, gates, H)
+        def step(state, of_gates):  # leaves (B, 1, H)
+            projected = cells.all_gates(of_gates)
             state, context, alignment = self.bottom.advance(state, projected, attend)
             return state, (cells.seen(self.bottom.cell, state, above), context, alignment)
 
         projected = self.bottom.join(self.bottom.project(embedded), memory.context)
-        time_major = jnp.expand_dims(projected.swapaxes(0, 1), 2)  # T B 1 gates H
+        time_major = [gate.swapaxes(0, 1)[:, :, None] for gate in cells.by_gate(projected)]
         _, collected = cells.scan_positions(step, initial, time_major, unroll=self.unroll)
         return jax.tree.map(lambda leaf: leaf[:, :, 0].swapaxes(0, 1), collected)
 

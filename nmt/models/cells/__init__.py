@@ -10,7 +10,7 @@ from functools import partial
 
 from nmt.config.schema import RecurrentConfig
 from nmt.models.cells.clockwork import Clockwork
-from nmt.models.cells.contract import Cell, State
+from nmt.models.cells.contract import Cell, State, all_gates, by_gate
 from nmt.models.cells.depth_gated_lstm import DepthGatedLSTM
 from nmt.models.cells.gru import GRUResetAfter, GRUResetBefore
 from nmt.models.cells.lstm import LSTM, CoupledLSTM
@@ -30,7 +30,9 @@ __all__ = [
     "Cell",
     "Seen",
     "State",
+    "all_gates",
     "bottom_cell",
+    "by_gate",
     "run_both_ways",
     "run_in_stack",
     "scan_positions",
