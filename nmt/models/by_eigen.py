@@ -21,9 +21,9 @@ COLUMNS = 32  # a kernel of a layer has an odd multiple of so many, the vocabula
 FEW = 32  # rows
 
 
-def pays(num_columns: int) -> bool:
-    """Whether a layer's kernel of so many columns is to be multiplied so on this machine."""
-    return num_columns > WIDE if has_tiles() else num_columns >= WIDE
+def least_columns() -> int:
+    """Of the kernels of layers that are to be multiplied so on this machine."""
+    return WIDE + 1 if has_tiles() else WIDE
 
 
 def num_columns(size: int, multiple: int = COLUMNS) -> int:

@@ -1,9 +1,10 @@
 """Products of bfloat16 with the transposed kernel, for CPUs that multiply tiles.
 
 Intel's AMX multiplies tiles of 16 rows. YNNPACK, to which XLA's CPU backend leaves these products,
-brings the second operand into the order of the tiles first. With few rows that takes longer than
-the product, so the kernel is the first operand, the rows are the second, and the small result is
-turned. Many rows come first; even then the kernel is multiplied faster transposed.
+is slow where few rows meet a kernel that is the second one, as if it brought that into the order
+of the tiles first. So for few rows the kernel is the first operand, the rows are the second, and
+the small result is turned. Many rows come first; even then the kernel is multiplied faster
+transposed. docs/speed.md has the times.
 
 How other CPUs multiply bfloat16 is told in `nmt.models.linear`.
 """
@@ -14,9 +15,9 @@ import jax.numpy as jnp
 from nmt.models.linear import einsum, has_tiles, row_by_row
 
 Array = jax.Array
-# The kernel is first for fewer rows than an eighth of those that it has itself, and where the
-# result, 1 MiB at most, is turned within a processor's cache.
-FEW = 8
+# The kernel is first where it has so many times more rows than those that meet it, and where the
+# result has so many numbers at most, 1 MiB, that it is turned within a processor's cache.
+TIMES_MORE = 8
 LARGEST = 2**18
 
 
@@ -34,7 +35,7 @@ def matmul(inputs: Array, kernel: Array) -> Array:
     """inputs (..., I), kernel (O, I) of `transposed` -> (..., O) in float32."""
     width, height = kernel.shape
     rows = inputs.reshape(-1, height)
-    if FEW * len(rows) <= height and len(rows) * width <= LARGEST:
+    if TIMES_MORE * len(rows) <= height and len(rows) * width <= LARGEST:
         flat = row_by_row(row_by_row(einsum("oi,pi->op", kernel, rows, "bfloat16")).T)
     else:
         flat = einsum("pi,oi->po", rows, kernel, "bfloat16")

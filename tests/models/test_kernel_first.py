@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from nmt.models import kernel_first
-from nmt.models.kernel_first import FEW, matmul, transposed
+from nmt.models.kernel_first import TIMES_MORE, matmul, transposed
 
 HEIGHT = 64
 
 
-@pytest.mark.parametrize("leading", [(), (HEIGHT // FEW,), (HEIGHT // FEW + 1,), (2, 3)])
+@pytest.mark.parametrize(
+    "leading", [(), (HEIGHT // TIMES_MORE,), (HEIGHT // TIMES_MORE + 1,), (2, 3)]
+)
 def test_matmul_is_that_of_rounded_operands(leading):
     rng = np.random.default_rng(0)
     inputs, kernel = rng.normal(size=(*leading, HEIGHT)), rng.normal(size=(HEIGHT, 24))
@@ -24,7 +26,7 @@ def test_matmul_is_that_of_rounded_operands(leading):
 
 @pytest.mark.parametrize(
     "rows, largest, is_first",
-    [(HEIGHT // FEW, 2**18, True), (HEIGHT // FEW + 1, 2**18, False), (2, 24, False)],
+    [(HEIGHT // TIMES_MORE, 2**18, True), (HEIGHT // TIMES_MORE + 1, 2**18, False), (2, 24, False)],
 )
 def test_the_kernel_is_first_for_few_rows_and_a_small_result(
     monkeypatch, rows, largest, is_first, optimized_compilation
