@@ -4,13 +4,14 @@ import gc
 import importlib.metadata
 import os
 import signal
-import socket
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 MOST_MAPS = 20_000
@@ -113,9 +114,7 @@ def two_processes():
 
     def run(*program_and_folder):
         *program, folder = program_and_folder
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            address = f"localhost:{free.getsockname()[1]}"
+        address = f"localhost:{free_port()}"
         environment = {
             **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[1]),

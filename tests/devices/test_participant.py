@@ -13,6 +13,7 @@ from nmt.devices.clusters import Place
 from nmt.devices.participant import AGAIN, Participant, join
 from nmt.devices.wire import Wire
 from nmt.errors import ConfigError, RunError
+from tests.ports import free_port
 
 
 class Ended(BaseException):
@@ -43,11 +44,6 @@ def participant_and_coordinator():
     yield Participant(Place("localhost", 5000, 4, 2), Wire(near)), coordinator
     near.close()
     far.close()
-
-
-def free_port():
-    with socket.create_server(("", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 # ---- what is heard

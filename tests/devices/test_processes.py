@@ -1,6 +1,5 @@
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from nmt.devices.processes import (
     wait_for_all,
 )
 from nmt.errors import DataError
+from tests.ports import free_port
 
 LOST = "nmt: process {} of 2 is lost; this one stops. Start all of them again"
 LIMIT = 60  # seconds from a death to the end of the others
@@ -170,11 +170,6 @@ class Pair:
     def _wait(process):
         """What a process said, and when it ended."""
         return process.communicate(timeout=110), time.monotonic()
-
-
-def free_port():
-    with socket.create_server(("", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 # ---- a single process
