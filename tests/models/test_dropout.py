@@ -1,5 +1,6 @@
 """Dropout: how much is zeroed, what the rest is scaled by, what the key decides, and where."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 
@@ -56,6 +57,34 @@ def test_keys_decide_the_mask_and_elements_are_independent():
     assert np.mean(first == other) < 0.52  # as often as two fair coins agree
     assert np.mean(first[:, 1:] == first[:, :-1]) < 0.52
     assert np.mean(first[1:] == first[:-1]) < 0.52
+
+
+@pytest.mark.parametrize("generator", ["threefry2x32", "rbg"])
+def test_no_two_parts_of_a_mask_are_made_of_the_same_bits(generator):
+    """Each hash decides about four elements, which lie in four parts of the mask."""
+    of_sentences = jax.random.split(jax.random.key(3, impl=generator), 20)
+    mask = np.asarray(draw_mask((20, 10, 800), 0.5, of_sentences)).reshape(20, 8, -1)
+    for first, second in itertools.combinations(range(8), 2):
+        agreeing = np.mean(mask[:, first] == mask[:, second])
+        assert abs(agreeing - 0.5) < 5 * 0.5 / np.sqrt(20 * 1000)  # 5 standard errors
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.9, 1 - 2**-16])
+def test_mask_compares_each_half_of_random_words_with_the_rate(rate):
+    mask = np.asarray(draw_mask((2, 3, 5), rate, keys(2)))
+    for sentence, key in enumerate(keys(2)):
+        words = np.asarray(jax.random.key_data(jax.random.split(key, 4))).T  # 2 4
+        halves = np.stack([words >> 16, words & 0xFFFF], axis=1).ravel()[:15]
+        np.testing.assert_array_equal(mask[sentence].ravel(), halves >= round(rate * 2**16))
+
+
+def test_a_hash_decides_about_four_elements():
+    def operations(draw):
+        return jax.jit(draw).lower(keys(6)).compile().cost_analysis()["flops"]
+
+    ours = operations(lambda of_sentences: draw_mask((6, 50, 80), 0.5, of_sentences))
+    by_jax = operations(jax.vmap(lambda key: jax.random.bits(key, (50, 80), np.uint16) >= 2**15))
+    assert ours < 0.3 * by_jax
 
 
 def test_the_mask_of_a_sentence_knows_nothing_of_those_beside_it():
