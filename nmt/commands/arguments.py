@@ -89,10 +89,10 @@ class Arguments:
     def _value(self, option: str) -> Any:
         return getattr(self.options, option.removeprefix("--").replace("-", "_"))
 
-    def refuse_overrides(self) -> None:
+    def refuse_overrides(self, where: str = "here") -> None:
         """Raises ConfigError where there are overrides, for a command that has no use for them."""
         if self.overrides:
-            raise ConfigError(f"no key can be overridden here; got {self.overrides[0]!r}")
+            raise ConfigError(f"no key can be overridden {where}; got {self.overrides[0]!r}")
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -91,8 +91,8 @@ def run(arguments: Arguments) -> int:
     run_path, sentence = arguments.named("RUN", "SENTENCE")
     output = Path(arguments.required("--output", f"a file, {_SUFFIXES}"))
     _check(options, output, sentence)
-    if options.target is not None:  # nothing is searched for
-        arguments.refuse_overrides()
+    if options.target is not None:
+        arguments.refuse_overrides("with --target, as nothing is searched for")
     gold = None if options.gold is None else parse_gold(options.gold, "--gold")
     methods = _methods(arguments)
     paths = [run_path, *options.compare]

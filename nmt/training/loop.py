@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +106,9 @@ def _train(
     trainer, form, fresh = planned(config, members, prepared.vocabulary_sizes, mesh)
     state, standing, step = resumed(checkpoints, members, form)
     first_alone(partial(set_aside_if_lost, run, step, training.save_every))
+    if step > training.num_steps:  # the run is as long as it is, whatever is asked for now
+        taken = replace(config, training=replace(training, num_steps=step))
+        first_alone(partial(run.keep_config, taken))
     clock.add_earlier(seconds_trained(run, checkpoints, step))
     time_limit = TimeLimit(training.max_minutes, clock)
     if _is_over(training, run, standing, step, time_limit):

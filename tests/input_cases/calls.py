@@ -125,6 +125,11 @@ INPUTS = [
         f"{P} 'a \udcff' --output x.png",
         "must be UTF-8; got 'a \\ud",
     ),
+    Case(
+        "an override beside a translation that is given",
+        f"{P} cat --target chat --output x.png search.beam_size=2",
+        "no key can be overridden with --target, as nothing is searched for; got 'search.beam_size",
+    ),
     Case("a target that is no UTF-8", f"{P} cat --target \udcff --output x.png", "must be UTF-8"),
     Case("no sentence", f"{P} --output x.png --", "SENTENCE is missing; see nmt plot --help"),
 ]

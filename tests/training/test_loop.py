@@ -199,6 +199,9 @@ def test_a_finished_run_says_so(whole, caplog):
     train(CONFIG, whole)
     assert f"run {whole} is finished: 12 steps" in caplog.text
     assert_bit_equal(weights(whole), before)
+    train(replace(CONFIG, training=replace(CONFIG.training, num_steps=3)), whole)
+    assert_bit_equal(weights(whole), before)
+    assert RunDirectory(whole).read_config() == CONFIG
 
 
 @pytest.mark.slow
@@ -228,6 +231,7 @@ def test_a_run_that_is_shortened_below_its_step_ends_validated(tmp_path, monkeyp
     train(replace(seldom, training=replace(CONFIG.training, num_steps=3)), tmp_path / "run")
     step = weights(tmp_path / "run")[0]
     assert step > 3 and f"step {step}: validation loss" in caplog.text
+    assert RunDirectory(tmp_path / "run").read_config().training.num_steps == step
 
 
 @pytest.mark.slow
