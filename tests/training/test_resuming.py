@@ -1,16 +1,31 @@
-"""How long a run has been trained, when it is taken up again."""
+"""Where training begins, and how long a run has been trained when it is taken up again."""
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from nmt.analysis.records import read_records
+from nmt.config.schema import Config, DataConfig, RecurrentConfig
+from nmt.devices.mesh import make_mesh
 from nmt.errors import RunError
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.directory import RunDirectory
+from nmt.training import resuming
+from nmt.training.members import Members
 from nmt.training.reporting import Reporter
-from nmt.training.resuming import seconds_trained, set_aside_if_lost
+from nmt.training.resuming import initial, seconds_trained, set_aside_if_lost
+
+
+def test_initial_parameters_are_the_same_however_well_they_are_compiled(monkeypatch):
+    model = RecurrentConfig(embedding_dim=4, encoder_dim=5, decoder_dim=6, readout_dim=4)
+    config, states = Config(data=DataConfig(path="embedded"), model=model), []
+    for many in (resuming.MANY, 0):
+        monkeypatch.setattr(resuming, "MANY", many)
+        states.append(initial(config, Members((1,)), (20, 20), make_mesh())[1])
+    for small, large in zip(*map(jax.tree.leaves, states), strict=True):
+        np.testing.assert_allclose(small, large, rtol=1e-6, atol=1e-7)
 
 
 def test_a_run_without_metrics_has_trained_no_time(tmp_path):
