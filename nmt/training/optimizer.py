@@ -8,14 +8,13 @@ from nmt.config.schema import TrainingConfig
 def make_optimizer(config: TrainingConfig) -> optax.GradientTransformation:
     """Turns gradients into updates before they are scaled by the learning rate.
 
-    The learning rate is applied by the training step, which multiplies the schedule's by the scale
-    that the plateau rule has reached.
+    The training step clips the gradients beforehand. It applies the learning rate, too, which it
+    multiplies by the scale that the plateau rule has reached.
 
     Args:
       config: names the optimiser and its constants.
     Returns:
-      Clipping by the global norm (Pascanu et al. 2013), then Adam (Kingma and Ba 2015), AdamW
-      (Loshchilov and Hutter 2019) or Adadelta (Zeiler 2012).
+      Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) or Adadelta (Zeiler 2012).
     """
     adam = optax.scale_by_adam(b1=config.beta1, b2=config.beta2, eps=config.epsilon)
     rules = {
@@ -23,8 +22,8 @@ def make_optimizer(config: TrainingConfig) -> optax.GradientTransformation:
         "adamw": [adam, optax.add_decayed_weights(config.weight_decay)],
         "adadelta": [optax.scale_by_adadelta(rho=config.rho, eps=config.epsilon)],
     }[config.optimizer]
-    clip = [] if config.clip_norm is None else [optax.clip_by_global_norm(config.clip_norm)]
-    return optax.chain(*clip, *rules)
+    clipped = [] if config.clip_norm is None else [optax.identity()]  # has a place in checkpoints
+    return optax.chain(*clipped, *rules)
 
 
 def make_schedule(config: TrainingConfig) -> optax.Schedule:

@@ -43,7 +43,9 @@ FAMILIES = {
 }
 
 
-def plain_trainer(graph, *, average_decay=None, optimizer=None, label_smoothing=0.1):
+def plain_trainer(
+    graph, *, average_decay=None, optimizer=None, label_smoothing=0.1, clip_norm=None
+):
     """Gradient descent, unless told otherwise: p' = p - rate * g."""
     return Trainer(
         graph=graph,
@@ -51,6 +53,7 @@ def plain_trainer(graph, *, average_decay=None, optimizer=None, label_smoothing=
         schedule=lambda step: RATE / (step + 1),
         label_smoothing=label_smoothing,
         average_decay=average_decay,
+        clip_norm=clip_norm,
     )
 
 
@@ -150,10 +153,35 @@ def test_update_divides_by_the_pieces_and_follows_the_schedule():
 
 
 def test_gradient_norm_is_measured_before_clipping():
-    trainer = toy_trainer(optimizer=make_optimizer(TrainingConfig(clip_norm=0.1)))
+    trainer = toy_trainer(clip_norm=0.1)
     state = trainer.initial_state({"w": jnp.zeros(2)})
     _, metrics = toy_update(trainer, state, [3.0, 4.0])
     np.testing.assert_allclose(metrics.gradient_norm, 5.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "adadelta"])
+def test_clipping_is_by_the_global_norm_and_comes_first(name):
+    """A gradient too long by a factor of ten is like one of a tenth; a short one is untouched."""
+    optimizer = make_optimizer(TrainingConfig(optimizer=name, epsilon=0.1))  # so that length counts
+    direction, rng = {"w": np.zeros((2, 3)), "b": np.zeros(3)}, np.random.default_rng(0)
+    direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), direction)
+    norm = np.sqrt(sum((leaf**2).sum() for leaf in direction.values()))
+    sums = LossSums(jnp.float32(1.0), jnp.float32(1.0), jnp.int32(10))
+
+    def params_after(clip_norm, *lengths):
+        """Of steps along means over ten pieces that have these norms."""
+        trainer = toy_trainer(optimizer=optimizer, clip_norm=clip_norm)
+        state = trainer.initial_state(jax.tree.map(jnp.zeros_like, direction))
+        for length in lengths:
+            summed = jax.tree.map(lambda leaf, f=10 * length / norm: f * leaf, direction)
+            state, _ = trainer.update(state, summed, sums)
+        return state.params
+
+    assert_close(params_after(3.0, 30.0, 4.0), params_after(None, 3.0, 3.0), atol=1e-6)
+    assert_close(params_after(3.0, 2.9, 1.0), params_after(None, 2.9, 1.0), atol=1e-6)
+    assert (
+        np.abs(params_after(None, 2.9, 1.0)["w"] - params_after(None, 3.0, 3.0)["w"]).max() > 0.01
+    )
 
 
 def test_gradient_norm_is_over_all_parameters(state, gradients, descend):
@@ -186,8 +214,8 @@ def test_gradient_is_the_slope_of_the_loss(state, gradients):
 
 @pytest.mark.parametrize("bad", ["gradient", "loss"])
 def test_what_is_not_finite_is_skipped_and_counted(bad):
-    optimizer = make_optimizer(TrainingConfig())  # Adam and clipping: they have a state to keep
-    trainer = toy_trainer(optimizer=optimizer, average_decay=0.9)
+    optimizer = make_optimizer(TrainingConfig())  # Adam, which has a state to keep
+    trainer = toy_trainer(optimizer=optimizer, average_decay=0.9, clip_norm=1.0)
     update = jax.jit(partial(toy_update, trainer))
     state, _ = update(trainer.initial_state({"w": jnp.array([1.0, 2.0])}), [1.0, 1.0])
     before = state
