@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from nmt.devices.processor import num_cores
+
 THREADS_PER_DEVICE = 8  # of virtual CPU devices
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # of XLA_FLAGS
 MIN_COMPILE_SECONDS = 0.5  # what compiles faster is not worth a file
@@ -11,14 +13,19 @@ MIN_COMPILE_SECONDS = 0.5  # what compiles faster is not worth a file
 def use_compilation_cache() -> None:
     """Keeps compiled programs in the user's own folder, and quiets the log of XLA's C++ code.
 
-    The folder is $NMT_CACHE, or else nmt/compiled in the user's cache folder; with NMT_CACHE empty,
-    or where the folder cannot be written, nothing is kept. It is never inside a run: compiled
-    programs are code, and a run from a stranger must execute none.
+    The folder is one in $NMT_CACHE, or else in nmt/compiled in the user's cache folder; with
+    NMT_CACHE empty, or where the folder cannot be written, nothing is kept. It is never inside a
+    run: compiled programs are code, and a run from a stranger must execute none.
+
+    Each number of cores has a folder of its own: for a CPU, XLA divides a program's loops among as
+    many as it finds, which is not in the name under which jax keeps it. A program that was compiled
+    where there is one core would leave all others idle.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when jax is imported: errors only
     folder = cache_folder()
     if folder is None:
         return
+    folder /= f"{_num_threads()}_threads"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -62,6 +69,12 @@ def use_deterministic_programs() -> None:
 def are_programs_deterministic() -> bool:
     """Whether that has been asked for."""
     return DETERMINISTIC in os.environ.get("XLA_FLAGS", "").split()
+
+
+def _num_threads() -> int:
+    """How many threads XLA gives to the program of a CPU: of a core each, or as $NPROC limits."""
+    limit = os.environ.get("NPROC", "")
+    return min(num_cores(), int(limit)) if limit.isdecimal() else num_cores()
 
 
 def cache_folder() -> Path | None:

@@ -1,6 +1,7 @@
-"""The processor of this machine: its name, and how it multiplies bfloat16."""
+"""The processor of this machine: its name, its cores, and how it multiplies bfloat16."""
 
 import contextlib
+import os
 import platform
 import sys
 from pathlib import Path
@@ -13,6 +14,13 @@ MULTIPLY_BFLOAT16 = {"avx512_bf16", TILES}  # and all that multiply bfloat16
 def processor_name() -> str:
     """What it is called; bit-equal resuming is promised on the same kind only."""
     return _described("model name") or platform.processor() or platform.machine()
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def lacks_bfloat16() -> bool:

@@ -6,7 +6,6 @@ each parameter, so that the update takes as long to compile as the gradients of 
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -24,6 +23,7 @@ from nmt.data.shapes import Shape
 from nmt.devices.allocator import keep_freed_memory
 from nmt.devices.mesh import DATA, replicated
 from nmt.devices.own_rows import sum_over_rows
+from nmt.devices.processor import num_cores
 from nmt.models.build import Params
 from nmt.models.keys import keys_of_sentences
 from nmt.training.loss import LossSums
@@ -145,7 +145,8 @@ class _Compiler:
 
     def __init__(self, examples: Mapping[Hashable, tuple[Any, tuple]]):
         """Args: by name, a jitted function and its arguments, or what they look like."""
-        self._pool = ThreadPoolExecutor(_num_cores(), thread_name_prefix="compile")
+        # More at a time than there are cores would only delay the first.
+        self._pool = ThreadPoolExecutor(num_cores(), thread_name_prefix="compile")
         # Python runs one thread at a time: two that trace together would end together, late.
         self._tracing = threading.Lock()
         self._pending: dict[Hashable, Future] = {
@@ -179,13 +180,6 @@ class _Compiler:
             start = time.perf_counter()
             lowered = function.lower(*arguments)
         return lowered.compile(), time.perf_counter() - start
-
-
-def _num_cores() -> int:
-    """The cores that this process may use: more programs at a time would only delay the first."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _gradients(

@@ -15,11 +15,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarking.machine import num_cores
 from benchmarking.peers import ask_peer, check_peer
 from nmt.config.schema import Config, SearchConfig
 from nmt.decoding.finding import max_target_pieces
 from nmt.decoding.translator import Translator
+from nmt.devices.processor import num_cores
 
 OPTION = "--ctranslate2"
 PEER = Path(__file__).with_name("ctranslate2_peer.py")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarking.corpus import Corpus
-from benchmarking.machine import num_cores
 from benchmarking.peers import ask_peer, check_peer
 from benchmarking.report import say
+from nmt.devices.processor import num_cores
 
 OPTION = "--joeynmt"
 SCRIPT = Path(__file__).parents[1] / "benchmark_joeynmt.py"

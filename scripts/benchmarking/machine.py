@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from nmt.devices.allocator import MALLOC_CONF, PRELOAD, TUNABLES
+from nmt.devices.processor import num_cores
 from nmt.errors import ConfigError
 from nmt.runs.directory import describe_environment
 
@@ -27,13 +28,6 @@ PRODUCTS = {  # compute type: of the operands, as in nmt.models.linear
     "float32": (jnp.float32, jax.lax.Precision.HIGHEST),
     "bfloat16": (jnp.bfloat16, jax.lax.Precision.DEFAULT),
 }
-
-
-def num_cores() -> int:
-    """The cores that this process may use, which is the number of XLA's threads."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def choose_clock(cpu_time: bool) -> Clock:

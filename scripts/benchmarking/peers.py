@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from benchmarking.machine import num_cores
 from nmt.devices.allocator import unchosen
+from nmt.devices.processor import num_cores
 from nmt.errors import ConfigError
 
 ABSENT = """

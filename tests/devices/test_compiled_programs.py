@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from nmt.devices import compiled_programs
 from nmt.devices.compiled_programs import (
     cache_folder,
     use_compilation_cache,
@@ -53,11 +54,50 @@ def test_it_is_used_where_it_can_be_made_and_given_up_where_not(monkeypatch, tmp
         assert jax.config.jax_compilation_cache_dir is None
     monkeypatch.setenv("NMT_CACHE", str(tmp_path / "new/cache"))
     use_compilation_cache()
-    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "new/cache")
-    assert (tmp_path / "new/cache").is_dir()
+    chosen = Path(jax.config.jax_compilation_cache_dir)
+    assert chosen.parent == tmp_path / "new/cache" and chosen.is_dir()
     monkeypatch.setenv("NMT_CACHE", str(tmp_path / "other"))
     use_compilation_cache()  # what is chosen stays
-    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "new/cache")
+    assert jax.config.jax_compilation_cache_dir == str(chosen)
+
+
+@pytest.mark.parametrize(
+    "cores, limit, threads", [(1, "", 1), (2, "", 2), (2, "1", 1), (2, "16", 2), (2, "some", 2)]
+)
+def test_each_number_of_threads_has_its_folder(monkeypatch, tmp_path, cores, limit, threads):
+    jax.config.update("jax_compilation_cache_dir", None)
+    monkeypatch.setattr(compiled_programs, "num_cores", lambda: cores)
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path))
+    monkeypatch.setenv("NPROC", limit)
+    use_compilation_cache()
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / f"{threads}_threads")
+
+
+PRINTS_A_PROGRAM = """
+import os
+os.sched_setaffinity(0, {cores})
+from nmt.devices.compiled_programs import use_compilation_cache
+use_compilation_cache()
+import jax, jax.numpy as jnp
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+print(jax.jit(lambda x: jnp.sin(x) * jnp.exp(-x)).lower(jnp.ones(2**22)).compile().as_text())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no cores can be chosen here")
+def test_programs_of_one_core_are_not_given_to_more(monkeypatch, tmp_path):
+    """What is kept for all cores is what they would compile, whatever one core has kept."""
+    monkeypatch.delenv("XLA_FLAGS", raising=False)  # as a user's programs are compiled
+
+    def program(cores, cache):
+        code = PRINTS_A_PROGRAM.format(cores=cores)
+        environment = os.environ | {"NMT_CACHE": str(cache)}
+        return subprocess.check_output([sys.executable, "-c", code], env=environment)
+
+    every = set(range(os.cpu_count()))
+    program({min(os.sched_getaffinity(0))}, tmp_path)
+    assert program(every, tmp_path) == program(every, cache="")
+    assert list(tmp_path.glob("*/jit__lambda*-cache"))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,19 @@
 """What Linux tells of a processor, and what follows for bfloat16."""
 
+import os
 import platform
+import subprocess
+import sys
 
 import pytest
 
 from nmt.devices import processor
-from nmt.devices.processor import lacks_bfloat16, multiplies_tiles, processor_name
+from nmt.devices.processor import (
+    lacks_bfloat16,
+    multiplies_tiles,
+    num_cores,
+    processor_name,
+)
 
 CORE = """processor\t: {number}
 model name\t: Some Processor 9000: {number}
@@ -51,3 +59,12 @@ def test_where_nothing_is_told_nothing_is_lacking_and_python_names_it(monkeypatc
     monkeypatch.setattr(processor, "CPUINFO", tmp_path / "absent")
     assert not lacks_bfloat16() and not multiplies_tiles()
     assert processor_name() == (platform.processor() or platform.machine())
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no cores can be chosen here")
+def test_cores_are_those_that_the_process_may_use():
+    pinned = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})"
+    code = f"{pinned}; from nmt.devices.processor import num_cores; print(num_cores())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "1\n"
+    assert num_cores() == len(os.sched_getaffinity(0))

@@ -181,7 +181,7 @@ def compiler(monkeypatch):
             return super()._compile(function, arguments)
 
     monkeypatch.setattr(compilation, "_Compiler", Held)
-    monkeypatch.setattr(compilation, "_num_cores", lambda: 1)
+    monkeypatch.setattr(compilation, "num_cores", lambda: 1)
     return Held
 
 
