@@ -55,8 +55,8 @@ def run(arguments: Arguments) -> int:
     flags = ProcessFlags(options.coordinator, options.num_processes, options.process_id)
 
     with signals_put_off():
-        use_compilation_cache()
         use_enough_threads()
+        use_compilation_cache()  # whose folder is by the number of threads
         if config.training.deterministic:
             use_deterministic_programs()
         from nmt.training.loop import Interrupted, train
