@@ -6,9 +6,9 @@
 A is the model of configs/multi30k_gru.yaml, B that of configs/multi30k_transformer.yaml; any other
 name is a config's. Where the folder --runs has no run of a model with a checkpoint, one is trained
 for --minutes first. The work is the first 1000 sentences of the test split, text in and text out,
-in the order in which they stand. A run has its own corpus; one that is trained gets --corpus, or
-generated text without it. CTranslate2 gets the Transformer's own weights where --ctranslate2 names
-a Python that has it and sentencepiece.
+in the order in which they stand, in turn with square products of float32 (`matmul_gflops`). A run
+has its own corpus; one that is trained gets --corpus, or generated text without it. CTranslate2
+gets the Transformer's own weights where --ctranslate2 names a Python that has it and sentencepiece.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _benchmark(options: argparse.Namespace) -> None:
     from benchmarking.asking_ctranslate2 import check_ctranslate2
-    from benchmarking.machine import choose_clock, describe_machine, matmul_gflops, peak_memory
+    from benchmarking.machine import choose_clock, describe_machine, peak_memory
     from benchmarking.report import report, say
 
     clock = choose_clock(options.cpu_time)
@@ -53,15 +53,13 @@ def _benchmark(options: argparse.Namespace) -> None:
             _check_corpus(name, options)
     for name in untrained:
         _train(name, options)
-    rates = matmul_gflops(clock=clock)
     results = []
     for name in names:
         for beam_size in options.beam_sizes:
             say(f"{name}, beam {beam_size}")
             results += _measured(name, beam_size, options, clock)
     head = {
-        "matmul_gflops": max(rates.values()),
-        "matmul_gflops_by_size": rates,
+        "matmul_gflops": max(r["matmul_gflops"] for r in results if "matmul_gflops" in r),
         "corpus": {name: _corpus(name, options) for name in names},
         "clock": "processor time" if options.cpu_time else "wall",
         "peak_memory_mib": peak_memory() / 2**20,
@@ -135,6 +133,8 @@ def _measured(
     name: str, beam_size: int, options: argparse.Namespace, clock: Callable[[], float]
 ) -> list[dict[str, Any]]:
     """What one model does with one beam, and before it CTranslate2 with the same weights."""
+    from benchmarking.products import SquareProducts
+
     import nmt
     from nmt.analysis.scores import corpus_bleu
     from nmt.data.corpus import load_split
@@ -175,11 +175,17 @@ def _measured(
         }
 
     first, texts = _timed(translate, clock)
-    seconds = statistics.median(_timed(translate, clock)[0] for _ in range(options.repetitions))
+    products, times = SquareProducts("float32", clock), []
+    products.time_all()
+    for _ in range(options.repetitions):
+        times.append(_timed(translate, clock)[0])
+        products.time_all()
+    seconds = statistics.median(times)
     ours = result(
         "nmt",
         texts,
         seconds,
+        matmul_gflops=products.gflops(),
         compile_seconds=max(0.0, first - seconds),
         search=asdict(search),
     )

@@ -60,9 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _benchmark(options: argparse.Namespace, folder: Path) -> None:
     from benchmarking.corpus import SOURCE, TEST, choose_corpus
-    from benchmarking.machine import describe_machine, matmul_gflops
+    from benchmarking.machine import describe_machine
     from benchmarking.models import model_config
     from benchmarking.preparing import kept_folder
+    from benchmarking.products import SquareProducts
     from benchmarking.report import report, say
 
     from nmt.data.text_files import read_lines
@@ -74,7 +75,8 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
     corpus = choose_corpus(options.corpus, options.text, kept_folder())
     lines = read_lines(corpus.file(TEST, SOURCE))[: options.sentences]
     search = [override for override in options.overrides if override.startswith("search.")]
-    results = []
+    products, results = SquareProducts("float32", time.perf_counter), []
+    products.time_all()
     for name in options.models:
         say(f"{name}: preparing a run")
         overrides = (*AS_LONG_AS_THE_SOURCE, *options.overrides)
@@ -84,8 +86,9 @@ def _benchmark(options: argparse.Namespace, folder: Path) -> None:
         results += _starts(name, command, folder, options.repetitions)
         translating = trained.get(name) or RunDirectory.open(run)
         results += _translating(name, translating, search, lines, folder, options.repetitions)
+        products.time_all()
     head = {
-        "matmul_gflops": max(matmul_gflops().values()),
+        "matmul_gflops": products.gflops(),
         "corpus": options.corpus or f"generated ({options.text})",
         "machine": describe_machine(),
     }

@@ -8,8 +8,9 @@ configs/NAME.yaml. FOLDER holds train, val and test_2016_flickr as .en and .de f
 without one, text of the same lengths is generated. No pair is left out for its length.
 
 The corpus is prepared as `nmt train` does it, and its own compiled steps are timed; see
-scripts/benchmarking/contest.py for how, flops.py for what counts as arithmetic. Of a pinned process
-one thread works. Rates count real target pieces, EOS included, and never padding.
+scripts/benchmarking/contest.py for how, flops.py for what counts as arithmetic. `share_of_matmul`
+is of the best square product in float32, timed in turn with the steps (products.py). Of a pinned
+process one thread works. Rates count real target pieces, EOS included, and never padding.
 
 With --joeynmt, JoeyNMT trains A and B on the same corpus afterwards, in a process of its own with
 as many threads, and `times_joeynmt` says how many times its rate each model has reached.
@@ -43,9 +44,10 @@ def _benchmark(options: argparse.Namespace) -> None:
     from benchmarking.contest import Contestant, run_rounds
     from benchmarking.corpus import choose_corpus
     from benchmarking.joeynmt import check_joeynmt, with_joeynmt
-    from benchmarking.machine import choose_clock, describe_machine, matmul_gflops, peak_memory
+    from benchmarking.machine import choose_clock, describe_machine, peak_memory
     from benchmarking.models import model_config
     from benchmarking.preparing import kept_folder, prepared
+    from benchmarking.products import SquareProducts
     from benchmarking.report import report, say
 
     clock = choose_clock(options.cpu_time)
@@ -57,26 +59,21 @@ def _benchmark(options: argparse.Namespace) -> None:
         name: [model_config(name, corpus, _overrides(options, p)) for p in options.precision]
         for name in options.models
     }
-    rates, results = [matmul_gflops(clock=clock)], []
+    results = []
     # One model after the other, as Linux bounds the programs that a process can hold.
     for name, of_model in configs.items():
         contestants = []
         for config in of_model:
             say(f"{name} in {config.training.precision}: preparing and compiling")
             contestants.append(Contestant(name, config, prepared(config, corpus, kept)))
-        rounds = run_rounds(contestants, clock, seconds=options.seconds)
-        rates.append(matmul_gflops(clock=clock))  # what else the machine does may have changed
-        results += [_result(contestant, rounds) for contestant in contestants]
-        del contestants
+        precisions = dict.fromkeys(["float32", *options.precision])
+        products = {precision: SquareProducts(precision, clock) for precision in precisions}
+        rounds = run_rounds(contestants, list(products.values()), clock, seconds=options.seconds)
+        results += [_result(contestant, products, rounds) for contestant in contestants]
+        del contestants, products
         jax.clear_caches()
-    best = {size: max(rate[size] for rate in rates) for size in rates[0]}
-    matmul = max(best.values())
-    for result in results:
-        result["share_of_matmul"] = result["model_gflops"] / matmul
     head = {
-        "matmul_gflops": matmul,
-        "matmul_gflops_by_size": best,
-        **_bfloat16_matmul(options, clock),
+        "matmul_gflops": max(result["matmul_gflops"] for result in results),
         "corpus": options.corpus or f"generated ({options.text})",
         "clock": "processor time" if options.cpu_time else "wall",
         "peak_memory_mib": peak_memory() / 2**20,
@@ -89,16 +86,7 @@ def _benchmark(options: argparse.Namespace) -> None:
         report(head, results, as_json=options.json)
 
 
-def _bfloat16_matmul(options: argparse.Namespace, clock) -> dict[str, float]:
-    """The ceiling of bfloat16, where it was asked for; shares are of the one of float32."""
-    from benchmarking.machine import matmul_gflops
-
-    if "bfloat16" not in options.precision:
-        return {}
-    return {"bfloat16_matmul_gflops": max(matmul_gflops("bfloat16", clock=clock).values())}
-
-
-def _result(contestant, rounds: int) -> dict[str, Any]:
+def _result(contestant, products, rounds: int) -> dict[str, Any]:
     from benchmarking.flops import work
 
     config, batches = contestant.config, contestant.batches
@@ -108,14 +96,23 @@ def _result(contestant, rounds: int) -> dict[str, Any]:
     whole = work(config.model, contestant.vocabulary_size, *lengths)
     gflops = seeds * whole.training_flops / seconds / 1e9
     compiled = contestant.compiled
+    precision, matmul = config.training.precision, products["float32"].gflops()
+    ceiling = (
+        {}
+        if precision == "float32"
+        else {f"{precision}_matmul_gflops": products[precision].gflops()}
+    )
     return {
         "model": contestant.name,
-        "precision": config.training.precision,
+        "precision": precision,
         "seeds": seeds,
         "vocabulary_size": contestant.vocabulary_size,
         "target_tokens_per_second": seeds * int(lengths[1].sum()) / seconds,
-        "share_of_matmul": None,  # once all matrix products have been timed
+        "share_of_matmul": gflops / matmul,
         "model_gflops": gflops,
+        "matmul_gflops": matmul,
+        "matmul_gflops_by_size": products["float32"].gflops_by_size(),
+        **ceiling,
         "milliseconds_per_step": 1000 * seconds / batches.num_batches,
         "sentences_per_step": len(batches.pairs) / batches.num_batches,
         "rounds": rounds,

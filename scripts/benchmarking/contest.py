@@ -1,10 +1,10 @@
 """Training steps of several models, timed in turn.
 
 What is timed are the programs that `nmt train` runs, over batches of every shape of the corpus. The
-models take turns shape by shape, round by round, so that whatever else the machine does meets all
-of them alike. A round over all shapes gives each a time; the medians over the rounds, each as often
-as its shape has batches, are the time of an epoch, and so the shapes count in their real
-proportions.
+models take turns shape by shape, round by round, and matrix products with them, so that whatever
+else the machine does meets all of them alike. A round over all shapes gives each a time; the
+medians over the rounds, each as often as its shape has batches, are the time of an epoch, and so
+the shapes count in their real proportions.
 """
 
 import statistics
@@ -15,6 +15,7 @@ import jax
 
 from benchmarking.ledger import collected_lines, compiled
 from benchmarking.machine import Clock
+from benchmarking.products import SquareProducts
 from benchmarking.report import say
 from nmt.config.schema import Config
 from nmt.data.batching import Batch, Batches
@@ -94,21 +95,32 @@ class Contestant:
         jax.block_until_ready(self._state)
 
 
-def run_rounds(contestants: Sequence[Contestant], clock: Clock, *, seconds: float) -> int:
+def run_rounds(
+    contestants: Sequence[Contestant],
+    products: Sequence[SquareProducts],
+    clock: Clock,
+    *,
+    seconds: float,
+) -> int:
     """Times all in turn, in whole rounds, until each has had its time; returns the rounds.
 
     Args:
       contestants: compiled and warm.
-      clock: times them.
+      products: timed in turn with them, a size of each after every shape.
+      clock: times the contestants.
       seconds: for each of them; one round is made in any case.
     """
     spent, rounds = [0.0] * len(contestants), 0
+    for of_precision in products:
+        of_precision.time_all()  # each size has a time, however few shapes there are
     while not rounds or min(spent) < seconds:
         for place in range(max(len(c.shape_counts) for c in contestants)):
             for number, contestant in enumerate(contestants):
                 shapes = list(contestant.shape_counts)
                 if place < len(shapes):
                     spent[number] += contestant.time(shapes[place], clock)
+            for of_precision in products:
+                of_precision.time_next()
         if all(all(c.times.values()) for c in contestants):  # not so after a first, short try
             rounds += 1
             say(f"round {rounds}")

@@ -1,4 +1,4 @@
-"""The machine: what it is, what its best matrix products reach, and how much memory was used.
+"""The machine: what it is, the clock that times it, and how much memory was used.
 
 Two clocks can time the work. The wall's is the usual one. On a machine that others use too, a
 process pinned to one core is timed better by the processor time that it got; with several threads
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from nmt.devices.allocator import MALLOC_CONF, PRELOAD, TUNABLES
 from nmt.devices.processor import num_cores
@@ -23,11 +22,6 @@ from nmt.errors import ConfigError
 from nmt.runs.directory import describe_environment
 
 Clock = Callable[[], float]
-SIZES = (1024, 2048, 4096)
-PRODUCTS = {  # compute type: of the operands, as in nmt.models.linear
-    "float32": (jnp.float32, jax.lax.Precision.HIGHEST),
-    "bfloat16": (jnp.bfloat16, jax.lax.Precision.DEFAULT),
-}
 
 
 def choose_clock(cpu_time: bool) -> Clock:
@@ -59,49 +53,6 @@ def describe_machine() -> dict[str, Any]:
         "cores_used": num_cores(),
         "allocator": _allocator(),
     }
-
-
-def matmul_gflops(
-    precision: str = "float32",
-    *,
-    clock: Clock = time.perf_counter,
-    seconds: float = 1.0,
-) -> dict[int, float]:
-    """The best rate of square matrix products, in GFLOP/s by size; the results are float32.
-
-    Args:
-      precision: "float32" or "bfloat16", of the operands.
-      clock: times them.
-      seconds: spent on each size, or three repetitions where these take longer.
-    """
-    dtype, exactness = PRODUCTS[precision]
-    product = jax.jit(
-        lambda a, b: jnp.matmul(a, b, precision=exactness, preferred_element_type=jnp.float32)
-    )
-    rates = {}
-    for size in SIZES:
-        keys = jax.random.split(jax.random.key(size))
-        a, b = (jax.random.normal(key, (size, size), dtype) for key in keys)
-        best = _best_seconds(lambda a=a, b=b: product(a, b), clock, seconds)
-        rates[size] = 2 * size**3 / best / 1e9
-    return rates
-
-
-def _best_seconds(function: Callable[[], jax.Array], clock: Clock, seconds: float) -> float:
-    """Of one call: the best of several timings, each of as many calls as take a hundredth."""
-    jax.block_until_ready(function())  # compiles
-    calls, times, spent = 1, [], 0.0
-    while len(times) < 3 or spent < seconds:
-        start = clock()
-        results = [function() for _ in range(calls)]
-        jax.block_until_ready(results)
-        taken = clock() - start
-        spent += taken
-        if taken < 0.01 and calls < 64:  # as an accelerator's first ones: too short to be told
-            calls *= 2
-            continue
-        times.append(taken / calls)
-    return min(times)
 
 
 def peak_memory() -> int:

@@ -10,12 +10,13 @@ from tests.tiny_runs import CONFIG, make_run
 def test_it_reports_every_beam_of_a_model(load_script, tmp_path, monkeypatch, capsys):
     make_run(tmp_path / "A", CONFIG)
     script = load_script("benchmark_decoding")
-    monkeypatch.setattr("benchmarking.machine.matmul_gflops", lambda **_: {1024: 90.0, 2048: 100.0})
+    monkeypatch.setattr("benchmarking.products.SIZES", (16, 32))
     arguments = ["--models", "A", "--beam-sizes", "1", "--repetitions", "1", "--json"]
     assert script.main([*arguments, "--runs", str(tmp_path)]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["matmul_gflops"] == 100.0 and report["corpus"] == {"A": "embedded"}
     (result,) = report["results"]
+    assert report["matmul_gflops"] == result["matmul_gflops"] > 0
+    assert report["corpus"] == {"A": "embedded"}
     assert (result["model"], result["beam_size"], result["precision"]) == ("A", 1, "float32")
     assert result["sentences_per_second"] > 0
     assert result["mean_output_length"] >= 1 and report["peak_memory_mib"] > 0

@@ -5,7 +5,7 @@ import json
 import sys
 
 import pytest
-from benchmarking import contest, corpus, joeynmt, machine
+from benchmarking import contest, corpus, joeynmt, machine, products
 
 from nmt.devices.processor import num_cores
 
@@ -32,7 +32,7 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.setenv("NMT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(corpus, "NUM_VALIDATION", 5)
     monkeypatch.setattr(corpus, "NUM_TEST", 5)
-    monkeypatch.setattr(machine, "SIZES", (16, 32))
+    monkeypatch.setattr(products, "SIZES", (16, 32))
     readings = itertools.count()
     monkeypatch.setattr(machine, "choose_clock", lambda cpu_time: lambda: float(next(readings)))
     return str(corpus.generated_corpus(TEXT, tmp_path / "corpus").folder)
@@ -65,8 +65,10 @@ def test_rates_follow_from_the_real_pieces_of_an_epoch(
     positions = rate / seeds / result["real_target_positions"] * num_batches
     assert positions == pytest.approx(round(positions)) and positions <= 256 * num_batches
     assert rate > seeds * result["sentences_per_step"] * 3  # the shortest sentence, with its EOS
+    assert result["matmul_gflops"] == measured["matmul_gflops"]
     share = result["model_gflops"] / measured["matmul_gflops"]
     assert result["share_of_matmul"] == pytest.approx(share)
+    assert ("bfloat16_matmul_gflops" in result) == (precision == "bfloat16")
     assert len(result["compile_seconds_by_shape"]) == num_shapes
     parts = [*result["compile_seconds_by_shape"], result["compile_seconds_of_update"]]
     assert sum(parts) == pytest.approx(result["compile_seconds"])
@@ -93,8 +95,22 @@ def test_short_steps_are_timed_several_at_a_time():
         def _run(self, shape, steps):
             now[0] += steps * (0.01 if shape == "short" else 1.0)
 
-    quick = Quick()
-    assert contest.run_rounds([quick], lambda: now[0], seconds=3) == 2
+    class Products:
+        def __init__(self):
+            self.timed_at = []
+
+        def time_next(self):
+            self.timed_at.append(now[0])
+
+        def time_all(self):
+            self.timed_at += [now[0]] * 3
+
+    quick, in_turn = Quick(), Products()
+    assert contest.run_rounds([quick], [in_turn], lambda: now[0], seconds=3) == 2
+    # Each size at first, and one after every shape, the short ones tried once before.
+    assert in_turn.timed_at[:4] == [0, 0, 0, pytest.approx(0.01)]
+    assert in_turn.timed_at[-1] == now[0]
+    assert len(in_turn.timed_at) == 3 + 2 * len(quick.times["long"])
     assert quick.epoch_seconds() == pytest.approx(3 * 0.01 + 1.0)
     assert len(quick.times["long"]) >= len(quick.times["short"])
 

@@ -19,15 +19,6 @@ def test_processor_time_is_for_one_core(monkeypatch):
         machine.choose_clock(cpu_time=True)
 
 
-def test_the_best_of_the_products_counts(monkeypatch):
-    """A clock by which the products take 3, 1, 2 and then 5 seconds, in turn."""
-    monkeypatch.setattr(machine, "SIZES", (16,))
-    readings = iter(np.cumsum([0, 3, 0, 1, 0, 2, 0, 5]).tolist())
-    rates = machine.matmul_gflops("bfloat16", clock=lambda: next(readings), seconds=10)
-    assert rates == {16: 2 * 16**3 / 1 / 1e9}
-    assert next(readings, None) is None  # and ten seconds were spent
-
-
 HOLDING = """
 import numpy as np
 from benchmarking import machine
