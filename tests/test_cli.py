@@ -11,6 +11,8 @@ import pytest
 
 from nmt.cli import COMMANDS, main
 from nmt.devices.allocator import MALLOC_CONF, TUNABLES
+from nmt.devices.compiled_programs import THREADS_PER_DEVICE
+from nmt.errors import NmtError
 from tests.tiny_runs import CONFIG, LINES, listing, start_nmt
 
 pytest_plugins = ["tests.command_calls"]
@@ -196,6 +198,24 @@ def test_a_signal_while_jax_is_imported_waits(monkeypatch, run, command):
     words = [run, config] if command == "translate" else [config, "--run", run]
     assert main([command, *map(str, words)]) == 130
     assert done == ["imported"]
+
+
+def test_the_folder_of_kept_programs_is_chosen_once_the_threads_are(monkeypatch, run):
+    """It is by their number, which virtual devices change."""
+    from nmt.commands import train
+
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "2")
+    monkeypatch.delenv("NPROC", raising=False)
+    threads = []
+
+    def choosing():
+        threads.append(os.environ.get("NPROC"))
+        raise NmtError("no further")
+
+    monkeypatch.setattr(train, "use_compilation_cache", choosing)
+    assert main(["train", str(run.with_suffix(".yaml"))]) == 2
+    assert threads == [str(2 * THREADS_PER_DEVICE)]
+    monkeypatch.delenv("NPROC")  # what `nmt train` has set
 
 
 # ---- signals, in processes that are started together
